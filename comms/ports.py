@@ -1,0 +1,110 @@
+"""What must a channel be able to do, and how does it say that it could not?
+
+``DeliveryError`` is the root of what a channel raises:
+
+* ``DeliveryError(permanent=True)``: the provider refused for good; the sentence says why.
+* ``DeliveryError(permanent=False)``: it did not go, and may go later.
+* ``Throttled``: the provider asked us to wait; not an attempt.
+* ``Uncertain``: bytes were written and no answer came; it may have gone.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class DeliveryError(Exception):
+    """A message did not leave. ``sentence`` is for people, ``code`` is the provider's."""
+
+    def __init__(self, sentence: str, *, permanent: bool, code: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.permanent = permanent
+        self.code = code
+
+
+class Throttled(DeliveryError):  # noqa: N818 - a state of the wire, named as people say it
+    """The provider answered 429; ``retry_after`` is in seconds."""
+
+    def __init__(self, sentence: str, *, retry_after: float, code: str = "429") -> None:
+        super().__init__(sentence, permanent=False, code=code)
+        self.retry_after = retry_after
+
+
+class Uncertain(DeliveryError):  # noqa: N818
+    """The wire broke after bytes were written: the provider may have accepted."""
+
+    def __init__(self, sentence: str, *, code: str = "in_doubt") -> None:
+        super().__init__(sentence, permanent=False, code=code)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with an email."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A rendered message on its way to one recipient.
+
+    ``reference`` is our public id of the message (URL-safe, unique): SMS carries it in the
+    StatusCallback URL, email in its Message-ID, Slack in the message metadata.
+    """
+
+    reference: str
+    to: str
+    sender: str
+    text: str
+    subject: str = ""
+    html: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    thread: str = ""
+    blocks: tuple[Mapping[str, object], ...] = ()
+    updates: str = ""
+    """Slack only: the provider id of the message that this one replaces in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it: its id for the message, and what it said."""
+
+    provider_id: str
+    status: str = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the provider's own list says of a message that is in doubt."""
+
+    provider_id: str
+    status: str
+    sent_at: dt.datetime | None = None
+
+
+class Channel(Protocol):
+    """One way out. Async, because it speaks with a network; it never holds a session."""
+
+    name: str
+
+    async def send(self, message: Outgoing) -> Sent:
+        """Hand the message to the provider, once.
+
+        Raises:
+            DeliveryError: see the module's docstring.
+        """
+
+    async def find(self, message: Outgoing, since: dt.datetime) -> Found | None:
+        """Look for a message in doubt in the provider's list; None is not proof of absence.
+
+        Raises:
+            DeliveryError: the provider could not be asked.
+        """
+
+    async def close(self) -> None:
+        """Give connections back."""
