@@ -1,0 +1,293 @@
+"""Where do rows live, how are they written, and what may a column hold?
+
+``Store`` is one SQLite file or one PostgreSQL database, chosen by URL. ``write`` is the only way to
+write and ``read`` the only way to read. On SQLite one thread owns the only writing connection and
+commits what has gathered in one go, each write inside a savepoint of its own; on PostgreSQL a pool
+of threads writes side by side, held apart by locks on client rows taken in ascending id.
+"""
+
+import asyncio
+import datetime as dt
+import queue
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+from typing_extensions import override
+
+T = TypeVar("T")
+Clients = Collection[int] | Callable[[Session], Collection[int]]
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both: SQLite's INTEGER is, and only that name makes a key of its rowid."""
+Minor = BigInteger
+"""Money in minor units of its currency, 64 bits."""
+
+GROUP = 64
+"""How many waiting writes share one SQLite commit: measured, more gains nothing."""
+LOCK_TRIES = 5
+
+
+class Moment(TypeDecorator[dt.datetime]):
+    """An aware moment, kept as UTC.
+
+    SQLite would drop an offset without a word, so naive values are refused on both databases.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        moment = value.astimezone(dt.UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    @override
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class StoreBusy(Exception):
+    """Another process writes this SQLite store; only one may."""
+
+
+class Moved(Exception):
+    """The clients to lock kept changing while they were being locked; try again later."""
+
+
+class Store:
+    """One database: ``write`` and ``read``, and nothing else.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+        writable: False opens a SQLite store beside the process that writes it, for reading only.
+
+    Raises:
+        StoreBusy: the SQLite file is being written by another process.
+    """
+
+    def __init__(self, url: str, *, writable: bool = True, pool: int = 8) -> None:
+        self.url = url
+        self.sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._reader = _sqlite(url, readonly=True) if self.sqlite else _postgres(url, pool)
+        self._writer: _Writer | _Pool | None = None
+        if writable:
+            self._writer = _Writer(_sqlite(url)) if self.sqlite else _Pool(self._reader, pool)
+
+    async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
+        """Run ``fn`` in a transaction; resolve after the commit with what it returned.
+
+        ``clients`` names the client rows to lock first, or is asked for them: looked up, locked,
+        and looked up again, because another transaction may have added one in between.
+
+        Raises:
+            Moved: the set grew on every try.
+        """
+        if self._writer is None:
+            raise StoreBusy("this store was opened for reading")
+        return await asyncio.wrap_future(self._writer.submit(_locked(fn, clients, self)))
+
+    def write_now(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
+        """``write`` for a caller without an event loop: set-up, backups and tests."""
+        if self._writer is None:
+            raise StoreBusy("this store was opened for reading")
+        return self._writer.submit(_locked(fn, clients, self)).result()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A snapshot of the store; it never waits for a writer."""
+        with Session(self._reader, autoflush=False, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Finish what was submitted and give every connection back."""
+        if self._writer is not None:
+            self._writer.close()
+        self._reader.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and backups, which speak with the database below the session."""
+        return self._writer.engine if isinstance(self._writer, _Writer) else self._reader
+
+
+def _locked(fn: Callable[[Session], T], clients: Clients, store: Store) -> Callable[[Session], T]:
+    """``fn`` behind its locks. SQLite has one writer, so there is nothing to lock."""
+    if store.sqlite or (not callable(clients) and not clients):
+        return fn
+
+    def run(session: Session) -> T:
+        wanted = set(clients(session)) if callable(clients) else set(clients)
+        for _ in range(LOCK_TRIES):
+            # The locks taken stay: a second pass asks only for more, and ids that are lower than
+            # one we hold would break the order, so the transaction starts again instead.
+            lock(session, wanted)
+            again = set(clients(session)) if callable(clients) else wanted
+            if again <= wanted:
+                return fn(session)
+            session.rollback()
+            wanted |= again
+        raise Moved("the clients of this change kept changing; try again")
+
+    return run
+
+
+def lock(session: Session, clients: Collection[int]) -> None:
+    """Lock client rows in ascending id: the one order, so that nobody waits in a circle."""
+    if clients and session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text("SELECT id FROM client WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"),
+            {"ids": sorted(clients)},
+        )
+
+
+class _Writer:
+    """The one thread that writes SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
+        job = _Job(fn)
+        self._waiting.put(job)
+        return job.future
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+        self.engine.dispose()
+
+    def _run(self) -> None:
+        with self.engine.connect() as connection:
+            while (job := self._waiting.get()) is not None:
+                last = self._commit(connection, self._gather(job))
+                if last:
+                    return
+
+    def _gather(self, first: "_Job") -> list["_Job | None"]:
+        jobs: list[_Job | None] = [first]
+        while len(jobs) < GROUP and jobs[-1] is not None:
+            try:
+                jobs.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+        return jobs
+
+    def _commit(self, connection: Connection, jobs: list["_Job | None"]) -> bool:
+        """Run the group and commit it; say whether the end of the queue was in it."""
+        group = [job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()]
+        try:
+            with connection.begin():
+                for job in group:
+                    job.run(connection)
+        except BaseException as error:  # noqa: BLE001 - it is handed to everyone who waits
+            for job in group:
+                job.error = error
+            connection.invalidate() if isinstance(error, OperationalError) else None
+        for job in group:
+            job.settle()
+        return jobs[-1] is None
+
+
+class _Job:
+    """One write, and the future of whoever waits for it."""
+
+    def __init__(self, fn: Callable[[Session], Any]) -> None:
+        self.fn = fn
+        self.future: Future[Any] = Future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        try:
+            with (
+                connection.begin_nested(),
+                Session(connection, join_transaction_mode="rollback_only") as session,
+            ):
+                self.result = self.fn(session)
+                session.flush()
+                session.expunge_all()
+        except Exception as error:  # noqa: BLE001 - its savepoint is gone, the group goes on
+            self.error = error
+
+    def settle(self) -> None:
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class _Pool:
+    """Threads that write PostgreSQL side by side."""
+
+    def __init__(self, engine: Engine, size: int) -> None:
+        self.engine = engine
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="store")
+
+    def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
+        return self._threads.submit(self._run, fn)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _run(self, fn: Callable[[Session], T]) -> T:
+        with Session(self.engine, expire_on_commit=False) as session:
+            result = fn(session)
+            session.commit()
+            return result
+
+
+def _sqlite(url: str, *, readonly: bool = False) -> Engine:
+    import pysqlite3.dbapi2 as driver  # SQLite ≥ 3.51.3: older ones can corrupt a WAL
+
+    engine = create_engine(url, module=driver, connect_args={"check_same_thread": False})
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE slips past
+        connection.execute("PRAGMA synchronous = FULL")
+        if readonly:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    event.listen(engine, "connect", connected)
+    begin = "BEGIN" if readonly else "BEGIN IMMEDIATE"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _postgres(url: str, pool: int) -> Engine:
+    # jit and parallel plans turn a search of 1.5 ms into one of 86 ms.
+    options = "-c jit=off -c max_parallel_workers_per_gather=0 -c timezone=UTC"
+    return create_engine(
+        url, pool_size=pool, max_overflow=pool, connect_args={"options": options}
+    )
