@@ -2,13 +2,14 @@
 
 import datetime as dt
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 
 from billing.models.columns import binary, code, key, moment
 
 
 class Vault(SQLModel, table=True):
-    """An encrypted body. ``owner`` names the key in the keyring that wraps this row's own key."""
+    """An encrypted body. ``owner`` names the key in the keyring that wraps this row's own key;
+    ``digest`` is the SHA-256 of the ciphertext, in hex."""
 
     id: int = key()
     owner: str = code(index=True)
@@ -17,4 +18,3 @@ class Vault(SQLModel, table=True):
     digest: str = code()
     created_at: dt.datetime = moment()
     expires_at: dt.datetime | None = moment(nullable=True, index=True)
-    kind: str = Field(default="body")

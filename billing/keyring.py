@@ -1,0 +1,144 @@
+"""Which keys open which bodies, and how is a key destroyed for good?
+
+The keyring is a database of its own, never in the same dump as the ciphertext. It holds one key per
+client and one inbox key per day, each wrapped by the master key; destroying a row is what erasure
+means. It is written rarely, so it is plain synchronous SQL.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import os
+import secrets
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, insert, select
+
+from billing.store import Moment, Store
+
+_KEYS = Table(
+    "wrapped_key",
+    MetaData(),
+    Column("owner", String, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+
+class KeyGone(Exception):
+    """There is no such key: it was destroyed, or the keyring is not the one of this store."""
+
+
+class WrongMasterKey(Exception):
+    """The master key does not open this keyring."""
+
+
+class Keyring:
+    """Keys by owner; ``client:…`` or ``inbox:YYYY-MM-DD``.
+
+    Args:
+        url: its own SQLite file or PostgreSQL database.
+        master_key: 32 bytes.
+    """
+
+    def __init__(self, url: str, master_key: bytes) -> None:
+        self._store = Store(url)
+        self._master = AESGCM(master_key)
+        self._known: dict[str, bytes] = {}
+        self._making = threading.Lock()
+        _KEYS.metadata.create_all(self._store.engine)
+
+    def make(self, owners: Iterable[str], now: dt.datetime) -> None:
+        """Make a key for each owner that has none; committed before this returns."""
+        with self._making:
+            missing = [owner for owner in dict.fromkeys(owners) if not self.has(owner)]
+            if missing:
+                rows = [self._row(owner, now) for owner in missing]
+                self._store.write_now(lambda session: session.execute(insert(_KEYS), rows))
+
+    def has(self, owner: str) -> bool:
+        """Whether the owner's key exists."""
+        try:
+            self.key(owner)
+        except KeyGone:
+            return False
+        return True
+
+    def key(self, owner: str) -> bytes:
+        """The owner's key, 32 bytes.
+
+        Raises:
+            KeyGone: it was destroyed or never made.
+            WrongMasterKey: the master key is another one.
+        """
+        if (known := self._known.get(owner)) is not None:
+            return known
+        with self._store.read() as session:
+            wrapped = session.execute(
+                select(_KEYS.c.wrapped).where(_KEYS.c.owner == owner)
+            ).scalar_one_or_none()
+        if wrapped is None:
+            raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
+        return self._known.setdefault(owner, self._unwrap(owner, wrapped))
+
+    def destroy(self, owner: str) -> None:
+        """Destroy the key: nothing that it sealed can be read again, in no copy of the store."""
+        self._known.pop(owner, None)
+        self._store.write_now(
+            lambda session: session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
+        )
+
+    def owners(self) -> list[str]:
+        """Everyone who has a key."""
+        with self._store.read() as session:
+            return list(session.execute(select(_KEYS.c.owner).order_by(_KEYS.c.owner)).scalars())
+
+    def close(self) -> None:
+        """Give the connections back and forget the keys."""
+        self._known.clear()
+        self._store.close()
+
+    @property
+    def store(self) -> Store:
+        """For backups, which are kept apart from those of the bodies."""
+        return self._store
+
+    def _row(self, owner: str, now: dt.datetime) -> dict[str, object]:
+        nonce = os.urandom(12)
+        wrapped = nonce + self._master.encrypt(nonce, secrets.token_bytes(32), owner.encode())
+        return {"owner": owner, "wrapped": wrapped, "created_at": now}
+
+    def _unwrap(self, owner: str, wrapped: bytes) -> bytes:
+        try:
+            return self._master.decrypt(wrapped[:12], wrapped[12:], owner.encode())
+        except InvalidTag:
+            raise WrongMasterKey(
+                "the master key does not open this keyring; "
+                "set COUNTERFOIL_MASTER_KEY_FILE to the key it was made with"
+            ) from None
+
+
+def new_master_key(path: Path) -> None:
+    """Write a fresh master key to ``path``, readable by its owner only; never over another."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+
+
+def read_master_key(text: str) -> bytes:
+    """32 bytes from base64.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        found = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if len(found) != 32:
+        raise ValueError("the master key must be 32 bytes in base64; `counterfoil migrate` makes one")
+    return found

@@ -1,0 +1,143 @@
+"""How is what people wrote and read kept, so that only the holder of a key can read it?
+
+Each body has a random key of its own, wrapped by its owner's key from the keyring; the row's id is
+associated data of both, so that a body cannot be moved to another row unseen (AES-256-GCM, NIST SP
+800-38D). Identifying an unknown sender wraps the body's key anew; the body stays as it is.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import threading
+from collections.abc import Collection
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import delete, insert, select, update
+from sqlmodel import Session
+
+from billing.keyring import KeyGone, Keyring
+from billing.models import Vault
+
+ERASED = "(erased)"
+_TABLE = Vault.__table__  # type: ignore[attr-defined]
+
+
+class _Ids:
+    """Ids that are known before the insert, grow with time, and differ between processes."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self, now: dt.datetime) -> int:
+        fresh = int(now.timestamp() * 1000) << 22 | int.from_bytes(os.urandom(3)) >> 2
+        with self._lock:
+            self._last = max(fresh, self._last + 1)
+            return self._last
+
+
+_ids = _Ids()
+
+
+def put(
+    session: Session,
+    keyring: Keyring,
+    owner: str,
+    body: str | bytes,
+    now: dt.datetime,
+    expires_at: dt.datetime | None = None,
+) -> int:
+    """Keep a body under the owner's key; return its vault id.
+
+    Raises:
+        KeyGone: the owner has no key.
+    """
+    vault_id = _ids.next(now)
+    bound = str(vault_id).encode()
+    own_key = AESGCM.generate_key(256)
+    ciphertext = _seal(own_key, body.encode() if isinstance(body, str) else body, bound)
+    session.execute(
+        insert(_TABLE).values(
+            id=vault_id,
+            owner=owner,
+            wrapped_key=_seal(keyring.key(owner), own_key, bound),
+            ciphertext=ciphertext,
+            digest=hashlib.sha256(ciphertext).hexdigest(),
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    return vault_id
+
+
+def get(session: Session, keyring: Keyring, vault_id: int) -> bytes:
+    """The body.
+
+    Raises:
+        KeyGone: it was erased, or has expired.
+        cryptography.exceptions.InvalidTag: somebody changed the row.
+    """
+    columns = (_TABLE.c.owner, _TABLE.c.wrapped_key, _TABLE.c.ciphertext)
+    row = session.execute(select(*columns).where(_TABLE.c.id == vault_id)).one_or_none()
+    if row is None:
+        raise KeyGone(f"body {vault_id} has expired")
+    bound = str(vault_id).encode()
+    own_key = _open(keyring.key(row.owner), row.wrapped_key, bound)
+    return _open(own_key, row.ciphertext, bound)
+
+
+def text(session: Session, keyring: Keyring, vault_id: int | None) -> str:
+    """The body as text; a mark where it was erased, nothing where there is none."""
+    if vault_id is None:
+        return ""
+    try:
+        return get(session, keyring, vault_id).decode()
+    except KeyGone:
+        return ERASED
+
+
+def digest(session: Session, vault_id: int | None) -> str:
+    """The hash of the ciphertext, for a chain that must outlive the key; "" where there is none."""
+    if vault_id is None:
+        return ""
+    return session.execute(select(_TABLE.c.digest).where(_TABLE.c.id == vault_id)).scalar_one()
+
+
+def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> None:
+    """Wrap the body's key for another owner: the sender is known now, the body does not expire."""
+    row = session.execute(
+        select(_TABLE.c.owner, _TABLE.c.wrapped_key).where(_TABLE.c.id == vault_id)
+    ).one()
+    bound = str(vault_id).encode()
+    own_key = _open(keyring.key(row.owner), row.wrapped_key, bound)
+    session.execute(
+        update(_TABLE)
+        .where(_TABLE.c.id == vault_id)
+        .values(
+            owner=owner, wrapped_key=_seal(keyring.key(owner), own_key, bound), expires_at=None
+        )
+    )
+
+
+def expire(session: Session, now: dt.datetime) -> int:
+    """Delete bodies past their day; return how many."""
+    return session.execute(delete(_TABLE).where(_TABLE.c.expires_at <= now)).rowcount  # type: ignore[attr-defined]
+
+
+def idle_inboxes(session: Session, owners: Collection[str]) -> list[str]:
+    """The inbox keys among ``owners`` that wrap nothing any more and may be destroyed."""
+    used = set(
+        session.execute(select(_TABLE.c.owner).where(_TABLE.c.owner.in_(owners)).distinct())
+        .scalars()
+        .all()
+    )
+    return [owner for owner in owners if owner.startswith("inbox:") and owner not in used]
+
+
+def _seal(key: bytes, body: bytes, bound: bytes) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + AESGCM(key).encrypt(nonce, body, bound)
+
+
+def _open(key: bytes, sealed: bytes, bound: bytes) -> bytes:
+    return AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)

@@ -1,0 +1,230 @@
+"""Which rows do comms keep: what leaves, what was said, who agreed, and why?"""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from billing.models.columns import code, key, maybe, moment, number, one_of, ref
+from billing.store import Id
+
+
+class Audience(StrEnum):
+    """Whom a message is for."""
+
+    CLIENT = "client"
+    STAFF = "staff"
+    SYSTEM = "system"
+
+
+class State(StrEnum):
+    """Where a message stands; the last three are final."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    AWAITING = "awaiting"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    IN_DOUBT = "in_doubt"
+    WITHHELD = "withheld"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+UNSENT = (State.QUEUED, State.HELD, State.AWAITING, State.CLAIMED)
+"""What STOP, a payment or a hold can still reach."""
+
+
+class Purpose(StrEnum):
+    """What a message is about: the door, the budget and the gate ask this."""
+
+    DUNNING = "dunning"
+    RENEWAL = "renewal"
+    OFFER = "offer"
+    RECEIPT = "receipt"
+    ANSWER = "answer"
+    STAFF_TEXT = "staff_text"
+    OPT_OUT = "opt_out"
+    THREAD = "thread"
+    ALERT = "alert"
+    ESCALATION = "escalation"
+    INBOUND = "inbound"
+
+
+class Message(SQLModel, table=True):
+    """The outbox. ``key`` is made from stable ids, never from text, a date format, an address or
+    the policy version, so that nothing can be queued twice. ``reference`` is what the world sees.
+    """
+
+    __table_args__ = (
+        one_of("message", "audience", Audience),
+        one_of("message", "state", State),
+        one_of("message", "purpose", Purpose),
+        Index("message_due", "state", "channel", "send_after"),
+        Index("message_of_client", "client_id", "state"),
+        Index("message_of_contact", "contact_id", "sent_at"),
+        Index("message_of_address", "address_id", "sent_at"),
+        Index("message_of_subject", "subject_kind", "subject_id"),
+    )
+
+    id: int = key()
+    key: str = code(unique=True)
+    reference: str = code(unique=True)
+    audience: str = code()
+    channel: str = code()
+    purpose: str = code()
+    template: str = code()
+    client_id: int | None = maybe("client.id")
+    legal_entity_id: int | None = maybe("legal_entity.id")
+    contact_id: int | None = maybe("contact.id")
+    address_id: int | None = maybe("address.id")
+    destination: str = ""
+    """For staff: the Slack channel or user. A client's address is looked up at the door."""
+    subject_kind: str = ""
+    subject_id: int | None = Field(default=None, sa_type=Id, nullable=True)
+    step_id: int | None = maybe("step_taken.id", index=True)
+    thread_id: int | None = maybe("message.id")
+    updates_id: int | None = maybe("message.id")
+    state: str = code(default=State.QUEUED)
+    rule: str = ""
+    reason: str = ""
+    send_after: dt.datetime = moment()
+    expires_at: dt.datetime | None = moment(nullable=True)
+    wake_at: dt.datetime | None = moment(nullable=True, index=True)
+    wake_on_client: bool = False
+    lease_id: str | None = Field(default=None, nullable=True)
+    lease_until: dt.datetime | None = moment(nullable=True, index=True)
+    attempts: int = number(default=0)
+    draft_id: int | None = maybe("vault.id")
+    """What a person typed, before it is judged and rendered."""
+    body_id: int | None = maybe("vault.id")
+    """What was rendered at the door, as JSON, exactly as it was handed to the channel."""
+    provider_id: str | None = Field(default=None, nullable=True, index=True)
+    created_at: dt.datetime = moment()
+    sent_at: dt.datetime | None = moment(nullable=True)
+    delivered_at: dt.datetime | None = moment(nullable=True)
+
+
+class Attempt(SQLModel, table=True):
+    """One try on the wire."""
+
+    __table_args__ = (UniqueConstraint("message_id", "number", name="attempt_once"),)
+
+    id: int = key()
+    message_id: int = ref("message.id", index=True)
+    number: int = number()
+    outcome: str = code(default="started")
+    code: str = ""
+    provider_id: str = ""
+    started_at: dt.datetime = moment()
+    ended_at: dt.datetime | None = moment(nullable=True)
+
+
+class Touchpoint(SQLModel, table=True):
+    """One thing that was said between a client and us, either way, on any channel."""
+
+    __table_args__ = (
+        one_of("touchpoint", "direction", ("in", "out", "internal")),
+        Index("touchpoint_latest", "client_id", "occurred_at", "id"),
+    )
+
+    id: int = key()
+    client_id: int = ref("client.id")
+    seq: int = number()
+    channel: str = code()
+    direction: str = code()
+    kind: str = code()
+    message_id: int | None = maybe("message.id", index=True)
+    incoming_id: int | None = Field(default=None, sa_type=Id, nullable=True)
+    contact_id: int | None = maybe("contact.id")
+    address_id: int | None = maybe("address.id")
+    body_id: int | None = maybe("vault.id")
+    occurred_at: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()
+
+
+class Decision(SQLModel, table=True):
+    """Why something was sent, refused, delayed or left alone; written when the answer changes."""
+
+    __table_args__ = (Index("decision_of_subject", "subject_kind", "subject_id", "id"),)
+
+    id: int = key()
+    client_id: int = ref("client.id", index=True)
+    seq: int = number()
+    subject_kind: str = code()
+    subject_id: int = Field(sa_type=Id)
+    verdict: str = code()
+    rule: str = code()
+    until: dt.datetime | None = moment(nullable=True)
+    inputs: str = ""
+    """JSON of ids, numbers, codes and moments."""
+    digest: str = code()
+    reason_id: int | None = maybe("vault.id")
+    decided_at: dt.datetime = moment()
+
+
+class ConsentEvent(SQLModel, table=True):
+    """Somebody agreed to, or revoked, messages at an address; what holds is a fold over these."""
+
+    __tablename__ = "consent_event"
+    __table_args__ = (
+        one_of("consent_event", "change", ("granted", "asserted", "revoked")),
+        Index("consent_of_address", "address_id", "id"),
+    )
+
+    id: int = key()
+    address_id: int = ref("address.id")
+    topic: str = code(default="all")
+    change: str = code()
+    method: str = code()
+    source: str = code()
+    incoming_id: int | None = Field(default=None, sa_type=Id, nullable=True)
+    occurred_at: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()
+
+
+class ChainEntry(SQLModel, table=True):
+    """One link: it carries the hash of the row it is about and the hash of the link before."""
+
+    __tablename__ = "chain_entry"
+    __table_args__ = (
+        one_of(
+            "chain_entry",
+            "kind",
+            ("touchpoint", "decision", "consent", "access", "correction"),
+        ),
+    )
+
+    client_id: int = Field(sa_type=Id, primary_key=True)
+    seq: int = Field(sa_type=Id, primary_key=True)
+    version: int = number(default=1)
+    kind: str = code()
+    detail_id: int = Field(sa_type=Id)
+    digest: str = code()
+    occurred_at: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()
+    previous: str = code()
+    hash: str = code()
+
+
+class ChainHead(SQLModel, table=True):
+    """The last link of a client's chain, moved under the client's lock."""
+
+    __tablename__ = "chain_head"
+
+    client_id: int = Field(sa_type=Id, primary_key=True)
+    seq: int = number(default=0)
+    hash: str = code(default="")
+
+
+class Thread(SQLModel, table=True):
+    """Where a client's conversation is kept in Slack: one thread per client and channel family."""
+
+    __tablename__ = "thread"
+
+    client_id: int = ref("client.id", primary=True)
+    family: str = Field(primary_key=True)
+    root_id: int = ref("message.id", index=True)
