@@ -1,0 +1,335 @@
+"""What can billing engines, files and CRMs tell us, and in which form do we take it?
+
+A fact is frozen and checked when it is made; nothing behind this door checks text again. Its
+``key`` names the thing it speaks of (source and their id), never what it says about it: the same
+fact twice changes nothing, and the same key saying something else is a restatement that the
+ledger judges (details of a client are updated, a settled amount is the amount *to date*, an issued
+amount changes only by ``InvoiceCorrected``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from datetime import date
+from functools import cache, lru_cache
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import quote
+from zoneinfo import available_timezones
+
+import phonenumbers
+from babel import Locale, UnknownLocaleError, localedata
+from babel.numbers import list_currencies
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_BIGGEST = 2**63 - 1
+_LONGEST_ID = 200
+_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_MAILBOX = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[^@]+")
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+
+
+def text(value: str, longest: int) -> str:
+    """The text without outer blanks.
+
+    Raises:
+        ValueError: it is too long, or has characters that no name or number has.
+    """
+    trimmed = value.strip()
+    if len(trimmed) > longest:
+        raise ValueError(f"is {len(trimmed)} characters long; at most {longest} are allowed")
+    if not trimmed.isprintable():
+        for sign in trimmed:
+            if sign in _TURNING or unicodedata.category(sign) in _REFUSED:
+                raise ValueError(f"contains the control character U+{ord(sign):04X}; remove it")
+    return trimmed
+
+
+def some(value: str, longest: int) -> str:
+    """Text that says something.
+
+    Raises:
+        ValueError: it is empty, or no ``text``.
+    """
+    trimmed = text(value, longest)
+    if not trimmed:
+        raise ValueError("is empty; fill it in")
+    return trimmed
+
+
+def mailbox(value: str) -> str:
+    """One mailbox, in lower case.
+
+    Raises:
+        ValueError: it is none, more than one, or has a display name.
+    """
+    lowered = text(value, 254).lower()
+    if any(sign in lowered for sign in ",;<> "):
+        raise ValueError("must be one bare address such as ann@client.example, without a name")
+    local, _, domain = lowered.rpartition("@")
+    if not domain.isascii():
+        domain = _punycode(domain)
+    whole = f"{local}@{domain}"
+    if len(local) > 64 or not _MAILBOX.fullmatch(whole) or not _DOMAIN.fullmatch(domain):
+        raise ValueError("is not an email address; write one such as ann@client.example")
+    return whole
+
+
+def _punycode(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+
+
+@lru_cache(maxsize=65_536)
+def phone(value: str, region: str | None = None) -> str:
+    """The number in E.164; ``region`` is the country that a number without + belongs to.
+
+    Raises:
+        ValueError: no such number can exist.
+    """
+    trimmed = text(value, 40)
+    try:
+        number = phonenumbers.parse(trimmed, region)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or number.extension or not phonenumbers.is_possible_number(number):
+        raise ValueError("is not a phone number; write it with its country: +1 212 555 0123")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())
+
+
+@cache
+def _countries() -> frozenset[str]:
+    codes = map(str, Locale("en").territories)
+    groups = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
+    return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - groups
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def currency(value: str) -> str:
+    """An ISO 4217 code, in capitals.
+
+    Raises:
+        ValueError: there is no such currency.
+    """
+    code = text(value, 12).upper()
+    if code not in _currencies():
+        raise ValueError(f"`{code}` is not a currency; write its three letters, such as USD")
+    return code
+
+
+def country(value: str) -> str:
+    """An ISO 3166 code, in capitals.
+
+    Raises:
+        ValueError: there is no such country.
+    """
+    code = text(value, 60).upper()
+    if code not in _countries():
+        raise ValueError(f"`{code}` is not a country; write its two letters, such as US")
+    return code
+
+
+def timezone(value: str) -> str:
+    """A name of the IANA time zone database.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    name = text(value, 60)
+    if name not in _timezones():
+        raise ValueError(f"`{name}` is not a time zone; write one such as America/New_York")
+    return name
+
+
+@lru_cache(maxsize=1024)
+def language(value: str) -> str:
+    """A language tag such as en, de or pt-BR.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    tag = text(value, 35).replace("_", "-")
+    try:
+        known = Locale.parse(tag, sep="-")
+    except (ValueError, TypeError, UnknownLocaleError):
+        known = None
+    if known is None or not localedata.exists(known.language):
+        raise ValueError(f"`{tag}` is not a language; write one such as en or de")
+    return "-".join(part for part in (known.language, known.script, known.territory) if part)
+
+
+def joined(*parts: str) -> str:
+    """One bounded id of several: no two different lists give the same."""
+    whole = "/".join(quote(part, safe=" ") for part in parts)
+    if len(whole) <= _LONGEST_ID:
+        return whole
+    return f"{whole[:120]}~{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+def _source(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_.-]{0,39}", value):
+        raise ValueError("must be a short lower-case name such as csv or stripe")
+    return value
+
+
+Source = Annotated[str, AfterValidator(_source)]
+Reference = Annotated[str, AfterValidator(lambda value: some(value, _LONGEST_ID))]
+PaymentReference = Annotated[str, AfterValidator(lambda value: some(value, 300))]
+Name = Annotated[str, AfterValidator(lambda value: some(value, 200))]
+Words = Annotated[str, AfterValidator(lambda value: text(value, 200))]
+Reason = Annotated[str, AfterValidator(lambda value: text(value, 1000))]
+Mailbox = Annotated[str, AfterValidator(mailbox)]
+Phone = Annotated[str, AfterValidator(phone)]
+Currency = Annotated[str, AfterValidator(currency)]
+Country = Annotated[str, AfterValidator(country)]
+Timezone = Annotated[str, AfterValidator(timezone)]
+Language = Annotated[str, AfterValidator(language)]
+Amount = Annotated[int, Field(gt=0, le=_BIGGEST, strict=True)]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Source
+
+
+class ClientDescribed(_Told):
+    """Who a client is, as the source has it now."""
+
+    external_id: Reference
+    name: Name
+    timezone: Timezone | None = None
+    country: Country = "US"
+    region: Words = ""
+    language: Language = "en"
+    owner_email: Mailbox | None = None
+    email: Mailbox | None = None
+    phone: Phone | None = None
+    sms_consent: bool | None = None
+    contact_name: Name | None = None
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return joined(self.source, "client", self.external_id)
+
+
+class _OfInvoice(_Told):
+    client_external_id: Reference
+    number: Reference
+    external_id: Reference | None = None
+    legal_entity: Words = ""
+    amount: Amount
+    currency: Currency
+    due_on: date
+
+    @property
+    def invoice_key(self) -> str:
+        """Stable name of the invoice itself, whatever is said about it."""
+        if self.external_id is not None:
+            return joined(self.source, "invoice", "", self.external_id)
+        parts = (self.client_external_id, self.legal_entity, self.number)
+        return joined(self.source, "invoice", *parts)
+
+
+class InvoiceIssued(_OfInvoice):
+    """An invoice was posted and numbered; from now on it is immutable."""
+
+    issued_on: date
+    service_type: Words = ""
+    terms: Words = ""
+    po_number: Words = ""
+    matter: Words = ""
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return self.invoice_key
+
+
+class InvoiceCorrected(_OfInvoice):
+    """The source now has another amount or due date for an issued invoice, and means it."""
+
+    corrected_on: date
+
+    @property
+    def key(self) -> str:
+        """Stable name of this correction: the same one twice in a day is one."""
+        said = (str(self.amount), self.currency, self.due_on.isoformat())
+        return joined("correction", self.invoice_key, self.corrected_on.isoformat(), *said)
+
+
+class PaymentSettled(_Told):
+    """Money arrived; ``amount`` is what this payment comes to by now."""
+
+    external_id: PaymentReference
+    client_external_id: Reference
+    legal_entity: Words = ""
+    amount: Amount
+    currency: Currency
+    received_on: date
+    invoice_number: Reference | None = None
+    """The invoice it pays; None = the oldest open first."""
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return joined(self.source, "payment", self.external_id)
+
+
+class InvoiceDisputed(_Told):
+    """The client questions an invoice; ``amount`` None = all that is open."""
+
+    client_external_id: Reference
+    invoice_number: Reference
+    legal_entity: Words = ""
+    amount: Amount | None = None
+    opened_on: date
+    reason: Reason = ""
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        parts = (self.client_external_id, self.legal_entity, self.invoice_number)
+        return joined(self.source, "dispute", *parts)
+
+
+class AgreementDescribed(_Told):
+    """What a client has agreed to, and when it is renewed."""
+
+    client_external_id: Reference
+    external_id: Reference
+    kind: Literal["subscription", "retainer", "term"]
+    name: Name
+    amount: Amount
+    currency: Currency
+    renews_on: date
+    legal_entity: Words = ""
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return joined(self.source, "agreement", self.external_id)
+
+
+Fact: TypeAlias = (
+    ClientDescribed
+    | InvoiceIssued
+    | InvoiceCorrected
+    | PaymentSettled
+    | InvoiceDisputed
+    | AgreementDescribed
+)
