@@ -1,0 +1,127 @@
+"""How do the stand-ins and the product call each other on this machine, and nowhere else?"""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import uvicorn
+import yarl
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CUT = "counterfoil.cut"
+"""The ASGI extension under which a request finds the way to cut its own connection."""
+
+ANSWER_LIMIT = 4 * 1024 * 1024
+"""Bytes of a webhook's answer that are read; the rest is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the product answered. ``status`` 0: nobody answered, and ``body`` says why."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """The webhook took it."""
+        return 200 <= self.status < 300
+
+
+class _Severable(H11Protocol):
+    """HTTP/1.1 whose requests may cut their connection, as a broken network would."""
+
+    def connection_made(self, transport: Any) -> None:  # type: ignore[explicit-override]
+        super().connection_made(transport)
+        inner = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                scope.setdefault("extensions", {})[CUT] = transport.abort
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve an ASGI application on 127.0.0.1 in this loop; yields its base URL."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        http=_Severable,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        await _close(server)
+
+
+async def _close(server: uvicorn.Server) -> None:
+    """As ``Server.shutdown``, without its fixed pauses; what still hangs after 1 s is cut."""
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
+    for _look in range(200):
+        if not (server.server_state.connections or server.server_state.tasks):
+            break
+        await asyncio.sleep(0.005)
+    for task in list(server.server_state.tasks):
+        task.cancel()
+    await server.lifespan.shutdown()
+
+
+def is_loopback(url: str) -> bool:
+    """Does this URL stay on this machine?"""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in {"http", "https"}:
+            return False
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float = 15) -> Answer:
+    """POST bytes to the product, the URL exactly as written.
+
+    Raises:
+        ValueError: the URL leaves this machine.
+    """
+    if not is_loopback(url):
+        message = f"{url!r} is not on this machine: give the sandbox a loopback URL"
+        raise ValueError(message)
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.post(
+                yarl.URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as response,
+        ):
+            content = await response.content.read(ANSWER_LIMIT)
+            text = content.decode(response.charset or "utf-8", "replace")
+            return Answer(response.status, text, dict(response.headers))
+    except TimeoutError:
+        return Answer(0, "timeout")
+    except aiohttp.ClientError as error:
+        return Answer(0, f"connection failed: {type(error).__name__}")
