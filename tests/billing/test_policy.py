@@ -1,0 +1,173 @@
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from billing import policy, shipped
+from billing.policy import Amounts, PolicyError, Step
+
+REMIND = 'action = "remind"\ntemplate = "t"\nchannels = ["sms"]'
+
+
+def mistakes(text: str) -> dict[str, str]:
+    with pytest.raises(PolicyError) as error:
+        policy.parse(text)
+    return dict(error.value.mistakes)
+
+
+def test_the_shipped_policy_is_what_the_design_promises() -> None:
+    shipped_policy = policy.default()
+    assert shipped_policy.dunning.count_from == "issued"
+    assert shipped_policy.dunning.steps == (
+        Step(30, "remind", "first_reminder", ("email", "sms")),
+        Step(45, "remind", "firmer_reminder", ("sms", "email")),
+        Step(60, "escalate"),
+    )
+    assert [step.days_before for step in shipped_policy.renewal.steps] == [60, 30, 7]
+    assert (shipped_policy.budget.per_day, shipped_policy.budget.per_week) == (1, 3)
+    assert shipped_policy.hours.of("sms").end == shipped_policy.hours.of("voice").end == dt.time(21)
+    assert shipped_policy.hours.of("email").weekdays == frozenset(range(5))
+    assert shipped_policy.consent.sms_basis == "consent"
+
+
+def test_an_empty_policy_is_the_shipped_one() -> None:
+    assert policy.parse("") == policy.default()
+
+
+def test_a_written_key_replaces_only_itself() -> None:
+    changed = policy.parse("[budget]\nper_week = 2\n[hours.email]\nend = 17:30:00")
+    assert (changed.budget.per_day, changed.budget.per_week) == (1, 2)
+    assert changed.hours.email.end == dt.time(17, 30)
+    assert changed.dunning == policy.default().dunning
+
+
+def test_steps_replace_all_steps() -> None:
+    changed = policy.parse(f"[[dunning.steps]]\noffset = 10\n{REMIND}")
+    assert changed.dunning.steps == (Step(10, "remind", "t", ("sms",)),)
+
+
+def test_amounts_are_read_in_their_currency() -> None:
+    text = '[dunning.tolerance]\nEUR = "5.00"\nUSD = 5.5\nJPY = 500'
+    tolerance = policy.parse(text).dunning.tolerance
+    assert tolerance == Amounts((("EUR", 500), ("JPY", 500), ("USD", 550)))
+    assert tolerance.of("KWD") == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "days"), [("bank_transfer", 3), ("cheque", 7), ("card", 1), ("", 3), ("barter", 3)]
+)
+def test_a_claim_of_payment_holds_by_its_method(method: str, days: int) -> None:
+    assert policy.default().holds.claim_days(method) == days
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        pytest.param("[budgett]", "budgett", 'did you mean "budget"', id="unknown table"),
+        pytest.param(
+            "[dunning]\ngrace_day = 1", "dunning.grace_day", '"grace_days"', id="unknown key"
+        ),
+        pytest.param("[vault]\ncolour = 1", "vault.colour", "known here", id="nothing near"),
+        pytest.param("[dunning]\ngrace_days = -1", "dunning.grace_days", "from 0", id="negative"),
+        pytest.param(
+            "[budget]\nper_day = true", "budget.per_day", "not true", id="a flag for a number"
+        ),
+        pytest.param('[budget]\nper_day = "1"', "budget.per_day", 'not "1"', id="text"),
+        pytest.param("[budget]\nper_day = 4", "budget.per_week", "per_day, 4", id="week under day"),
+        pytest.param("dunning = 5", "dunning", "[dunning]", id="not a table"),
+        pytest.param("[dunning]\nsteps = 5", "dunning.steps", "[[dunning.steps]]", id="not steps"),
+        pytest.param("[dunning]\nsteps = []", "dunning.steps", "at least one", id="no step"),
+        pytest.param(
+            '[dunning]\ncount_from = "isued"', "dunning.count_from", '"issued"', id="misspelt"
+        ),
+        pytest.param(
+            "[dunning.tolerance]\nJPY = 1.5", "dunning.tolerance.JPY", "decimals", id="half a yen"
+        ),
+        pytest.param(
+            "[dunning.minimum]\nUSD = -1", "dunning.minimum.USD", "below zero", id="minus"
+        ),
+        pytest.param(
+            "[dunning.minimum]\nEURO = 1", "dunning.minimum.EURO", "ISO 4217", id="no currency"
+        ),
+        pytest.param(
+            f"[[dunning.steps]]\n{REMIND}", "dunning.steps[0].offset", "missing", id="no offset"
+        ),
+        pytest.param(
+            f"[[dunning.steps]]\noffset = 9\n{REMIND}\n[[dunning.steps]]\noffset = 9\n{REMIND}",
+            "dunning.steps[1].offset",
+            "more than the step before, 9",
+            id="offsets do not grow",
+        ),
+        pytest.param(
+            '[[dunning.steps]]\noffset = 1\naction = "escalate"\n'
+            f"[[dunning.steps]]\noffset = 2\n{REMIND}",
+            "dunning.steps[1].action",
+            "ends the ladder",
+            id="after an escalation",
+        ),
+        pytest.param(
+            '[[dunning.steps]]\noffset = 1\naction = "escalate"\ntemplate = "x"',
+            "dunning.steps[0].template",
+            "tells the owner",
+            id="a template for the owner",
+        ),
+        pytest.param(
+            '[[dunning.steps]]\noffset = 1\naction = "remind"\ntemplate = ""\nchannels = ["sms"]',
+            "dunning.steps[0].template",
+            "a name",
+            id="no template",
+        ),
+        pytest.param(
+            '[[dunning.steps]]\noffset = 1\naction = "remind"\ntemplate = "t"\nchannels = ["sns"]',
+            "dunning.steps[0].channels[0]",
+            'did you mean "sms"',
+            id="unknown channel",
+        ),
+        pytest.param(
+            '[[renewal.steps]]\ndays_before = 7\ntemplate = "t"\nchannels = ["sms", "sms"]',
+            "renewal.steps[0].channels[1]",
+            "second time",
+            id="a channel twice",
+        ),
+        pytest.param(
+            '[[renewal.steps]]\ndays_before = 7\ntemplate = "t"\nchannels = ["sms"]\n' * 2,
+            "renewal.steps[1].days_before",
+            "less than the step before, 7",
+            id="renewal steps do not fall",
+        ),
+        pytest.param(
+            '[hours.sms]\nstart = "22:00"', "hours.sms.end", "after start, 22:00", id="hours"
+        ),
+        pytest.param('[hours.sms]\nstart = "8am"', "hours.sms.start", '"08:00"', id="clock"),
+        pytest.param("[consent]\nsms_basis = 1", "consent.sms_basis", '"consent"', id="basis"),
+        pytest.param("[dunning", "", "not TOML", id="not TOML"),
+    ],
+)
+def test_a_mistake_is_named(text: str, key: str, reason: str) -> None:
+    assert reason in mistakes(text)[key]
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    text = '[dunning]\ngrace_days = "x"\n[budget]\nper_dya = 1\n[vault]\nunmatched_days = 0'
+    assert set(mistakes(text)) == {"dunning.grace_days", "budget.per_dya", "vault.unmatched_days"}
+
+
+def test_the_error_names_the_file_and_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text("[budget]\nper_day = []", encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"ours\.toml cannot be used.*\n  budget\.per_day: must"):
+        policy.load(path)
+
+
+def test_a_comment_does_not_make_a_new_version() -> None:
+    assert policy.parse("# ours\n[budget]\nper_day = 1").version == policy.default().version
+
+
+def test_a_decision_makes_a_new_version() -> None:
+    assert policy.parse("[budget]\nper_day = 0").version != policy.default().version
+    assert len(policy.default().version) == 12
+
+
+def test_the_shipped_file_writes_every_key_down() -> None:
+    text = shipped.path("policy.toml").read_text(encoding="utf-8")
+    assert policy.parse(text) == policy.parse("")
