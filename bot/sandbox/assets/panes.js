@@ -1,0 +1,378 @@
+// What does each pane show? Snapshot and the reader's choices in, h() values out; nothing is done.
+
+import { h } from "./dom.js";
+import { blocks, mrkdwn, words } from "./blockkit.js";
+
+const STATES = {
+  queued: ["Queued", "wait"], held: ["Held", "hold"], awaiting: ["Awaiting a decision", "hold"],
+  claimed: ["Leaving", "wait"], sending: ["Leaving", "wait"], sent: ["Sent", "sent"],
+  delivered: ["Delivered", "good"], in_doubt: ["In doubt", "bad"], withheld: ["Withheld", "bad"],
+  cancelled: ["Cancelled", "wait"], failed: ["Failed", "bad"], undelivered: ["Not delivered", "bad"],
+  bounced: ["Bounced", "bad"], received: ["Received", "sent"], read: ["Read", "good"],
+  send: ["Send", "good"], hold: ["Hold", "hold"], escalate: ["Escalated", "bad"],
+  nothing: ["Nothing yet", "wait"], refuse: ["Refused", "bad"], review: ["For review", "hold"],
+  open: ["Open", "wait"], overdue: ["Overdue", "bad"], paid: ["Paid", "good"],
+  disputed: ["Disputed", "hold"], partial: ["Partly paid", "hold"], void: ["Void", "wait"],
+};
+const state = (name) => STATES[name] ?? [titled(name), "wait"];
+const titled = (name) => (name ? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ") : "");
+const badge = (name) => h("span", { class: `badge ${state(name)[1]}` }, state(name)[0]);
+
+const FORMATS = new Map();
+function format(iso, zone, shape) {
+  const key = `${zone} ${JSON.stringify(shape)}`;
+  if (!FORMATS.has(key)) FORMATS.set(key, formatter(zone, shape));
+  return FORMATS.get(key).format(new Date(iso));
+}
+function formatter(zone, shape) {
+  try {
+    return new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...shape });
+  } catch {
+    return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", hourCycle: "h23", ...shape });
+  }
+}
+const HOUR = { hour: "2-digit", minute: "2-digit" };
+const DAY = { weekday: "short", day: "numeric", month: "short" };
+export const hour = (iso, zone = "UTC") => format(iso, zone, HOUR);
+export const day = (iso, zone = "UTC") => format(iso, zone, DAY);
+export const moment = (iso, zone = "UTC") => `${day(iso, zone)}, ${hour(iso, zone)}`;
+const time = (iso, zone, shown = moment) =>
+  h("time", { datetime: iso, title: `${moment(iso, zone)} (${zone ?? "UTC"})` }, shown(iso, zone));
+
+/** Rows with a heading wherever the day changes. */
+function byDay(rows, zone, draw) {
+  let last = null;
+  return rows.flatMap((row) => {
+    const today = day(row.at, zone);
+    const heading = today === last ? [] : [h("li", { key: `day ${today}`, class: "day" }, h("span", null, today))];
+    last = today;
+    return [...heading, draw(row)];
+  });
+}
+
+const glyph = (path) => h("svg", { viewBox: "0 0 16 16", class: "glyph", "aria-hidden": "true" }, h("path", { d: path }));
+const empty = (words, more) => h("div", { class: "empty" }, h("p", null, words), more && h("p", { class: "more" }, more));
+
+// ── the top ───────────────────────────────────────────────────────────────────────────────────
+
+export function clock(s, on) {
+  const { clock: now } = s.snap;
+  const idle = !now.busy && !s.turning && !s.run;
+  const step = (to, label) => h("button", { key: to, type: "button", "aria-disabled": idle ? null : "true", onclick: () => idle && on.turn(to) }, label);
+  return [
+    h("div", { class: "now" },
+      h("strong", null, now.label),
+      h("span", { class: "next" }, now.next_event ? ["Next: ", time(now.next_event.at), " · ", now.next_event.what] : "Nothing is due")),
+    s.run
+      ? h("div", { key: "run", class: "run" },
+        h("progress", { max: s.run.days, value: s.run.done, "aria-label": "Days turned" }),
+        h("span", null, `Day ${s.run.done} of ${s.run.days}`),
+        h("button", { type: "button", class: "stop", onclick: on.stop }, s.run.stop ? "Stopping…" : "Stop"))
+      : h("div", { key: "steps", class: "steps", role: "group", "aria-label": "Turn the clock", "aria-busy": idle ? null : "true" },
+        step("hour", "+1 hour"), step("day", "+1 day"), step("week", "+1 week"), step("next", "To next event"),
+        h("button", { key: "run", type: "button", "aria-disabled": idle ? null : "true", onclick: () => idle && on.run(90) }, "Run 90 days")),
+  ];
+}
+
+export function live(s, on) {
+  const { open } = s.snap.live;
+  return [
+    !s.online && h("span", { key: "line", class: "line", role: "status" }, "Reconnecting…"),
+    h("button", { key: "switch", type: "button", class: "switch", role: "switch", "aria-checked": open ? "true" : "false", onclick: () => on.golive(!open) },
+      h("span", { class: "track", "aria-hidden": "true" }), h("span", null, open ? "Live to clients" : "Not live")),
+  ];
+}
+
+export function tabs(s, on) {
+  const { clients, slack, selected } = s.snap;
+  const unread = (rows, but) => rows.reduce((sum, row) => sum + (row.id === but ? 0 : row.unread), 0);
+  const panes = [
+    ["rail", "Clients", unread(clients, selected?.client)], ["phone", "Phone"], ["mailbox", "Mail"],
+    ["slack", "Slack", unread(slack.channels, s.channel)], ["stub", "Why"],
+  ];
+  return panes.map(([id, label, count]) =>
+    h("button", { key: id, type: "button", "aria-current": s.pane === id ? "true" : null, onclick: () => on.pane(id) },
+      label, count ? [" ", h("span", { class: "pip" }, count, h("span", { class: "hush" }, " unread"))] : null));
+}
+
+// ── the portfolio ─────────────────────────────────────────────────────────────────────────────
+
+const isOverdue = (client) => client.balances.some((one) => one.overdue > 0);
+export const FILTERS = {
+  all: ["All", () => true],
+  overdue: ["Overdue", isOverdue],
+  flagged: ["Flagged", (client) => client.flags.length > 0],
+  unread: ["Unread", (client) => client.unread > 0],
+};
+const SHOWN = 200;
+
+export function found(s) {
+  const query = s.query.trim().toLowerCase();
+  return s.snap.clients.filter((client) => FILTERS[s.filter][1](client)
+    && (!query || [client.name, client.id, client.owner, ...client.flags].join(" ").toLowerCase().includes(query)));
+}
+
+export function filters(s, on) {
+  return Object.entries(FILTERS).map(([id, [label, test]]) =>
+    h("button", { key: id, type: "button", class: "chip", "aria-pressed": s.filter === id ? "true" : "false", onclick: () => on.filter(id) },
+      label, id === "all" ? null : ` ${s.snap.clients.filter(test).length}`));
+}
+
+export function clients(s, on) {
+  const rows = found(s);
+  if (!rows.length) return h("li", null, s.snap.clients.length ? empty("No client fits.", "Clear the search, or show all.") : empty("No clients yet."));
+  return [
+    ...rows.slice(0, SHOWN).map((client) => h("li", { key: client.id }, clientRow(client, s, on))),
+    rows.length > SHOWN && h("li", { key: "more", class: "more" }, `${rows.length - SHOWN} more: search to find them.`),
+  ];
+}
+
+function clientRow(client, s, on) {
+  const chosen = s.client === client.id;
+  return h("button", { type: "button", class: "client", "aria-current": chosen ? "true" : null, onclick: () => on.client(client.id) },
+    h("span", { class: "name" }, client.name),
+    client.unread && !chosen ? h("span", { class: "pip" }, client.unread, h("span", { class: "hush" }, " unread")) : null,
+    h("span", { class: "money" }, client.balances.map((one) =>
+      one.overdue > 0 ? h("span", { class: "late" }, one.display_overdue, " late") : h("span", null, one.open > 0 ? one.display_open : "settled"))),
+    h("span", { class: "then" }, client.next ? [time(client.next.at, client.timezone, day), " · ", client.next.what] : "Nothing planned"),
+    client.flags.length > 0 && h("span", { class: "flags" }, client.flags.map((flag) => h("span", { class: "flag" }, flag))));
+}
+
+export const totals = ({ snap: { totals: all } }) =>
+  ["sent", "delivered", "held", "withheld", "failed", "escalated"].map((name) =>
+    h("div", { key: name, class: all[name] && name === "failed" ? "bad" : null }, h("dt", null, titled(name)), h("dd", null, all[name] ?? 0)));
+
+export function who(s, on) {
+  const client = chosen(s);
+  if (!client) return empty("Choose a client.");
+  const held = s.snap.selected.held;
+  return [
+    h("div", { class: "who-line" },
+      h("h2", null, client.name),
+      client.flags.map((flag) => h("span", { key: flag, class: "flag" }, flag)),
+      h("span", { class: "who-facts" }, client.local_time, " · owner ", client.owner)),
+    h("div", { class: "who-line" },
+      client.balances.map((one) => h("span", { key: one.currency, class: "balance" },
+        h("strong", null, one.display_open), " open", one.overdue > 0 && h("span", { class: "late" }, " · ", one.display_overdue, " overdue"))),
+      client.next && h("span", { class: "who-next" }, "Next ", time(client.next.at, client.timezone), " · ", client.next.what)),
+    held.length > 0 && h("ul", { class: "who-held", "aria-label": "Held for this client" }, held.map((one) =>
+      h("li", { key: one.message_id }, h("button", { type: "button", class: "held", onclick: () => on.why("message", one.message_id) },
+        h("strong", null, "Held: "), one.what, h("span", { class: "reason" }, " ", one.reason))))),
+    h("div", { class: "who-acts" },
+      h("button", { type: "button", class: "quiet", onclick: () => on.why("client", client.id) }, "Why now?"),
+      client.balances.some((one) => one.open > 0)
+        && h("button", { type: "button", class: "quiet pay", onclick: () => on.pay(client.id, null) }, "Client pays all")),
+  ];
+}
+
+export const chosen = (s) => s.snap.clients.find((client) => client.id === s.snap.selected?.client) ?? null;
+const zoneOf = (s) => chosen(s)?.timezone ?? "UTC";
+
+// ── phone and mailbox ─────────────────────────────────────────────────────────────────────────
+
+const whyButton = (s, on, id, label) => h("button", {
+  type: "button", class: "why-link", "aria-pressed": s.why?.id === id ? "true" : "false",
+  onclick: () => on.why("message", id) }, label ?? "Why?");
+
+export function texts(s, on) {
+  const phone = s.snap.selected?.phone;
+  if (!phone?.number) return h("li", null, empty("No mobile number.", "This client can be reached by mail only."));
+  if (!phone.texts.length) return h("li", null, empty("No text messages yet.", "Turn the clock, or text as the client."));
+  return byDay(phone.texts, zoneOf(s), (one) => {
+    const told = one.direction === "in" ? "Client" : one.direction === "out" ? "To the client" : "Carrier";
+    return h("li", { key: one.id, class: `text ${one.direction} ${state(one.status)[1]}` },
+      h("div", { class: "bubble" }, h("span", { class: "hush" }, told, ": "), linked(one.body)),
+      h("div", { class: "under" }, time(one.at, zoneOf(s), hour), one.direction === "out" && one.status ? badge(one.status) : null,
+        one.message_id && whyButton(s, on, one.message_id)));
+  });
+}
+
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/g;
+const linked = (text) => text.split(LINK).map((part, place) =>
+  place % 2 ? h("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part);
+
+export function mails(s, on) {
+  const box = s.snap.selected?.mailbox;
+  if (!box?.address) return h("li", null, empty("No mail address."));
+  if (!box.mails.length) return h("li", null, empty("The mailbox is empty.", "Turn the clock, or write as the client."));
+  return box.mails.toReversed().map((one) => h("li", { key: one.id },
+    h("button", { type: "button", class: `mail ${s.seen.has(one.id) ? "" : "new"}`, "aria-current": s.mail === one.id ? "true" : null, onclick: () => on.mail(one.id) },
+      h("span", { class: "from" }, one.direction === "in" ? `To ${one.to}` : one.from),
+      time(one.at, zoneOf(s), (iso, zone) => `${day(iso, zone)} ${hour(iso, zone)}`),
+      h("span", { class: "subject" }, one.subject || "(no subject)"),
+      !s.seen.has(one.id) && h("span", { class: "hush" }, "unread"))));
+}
+
+// The page's own policy is inherited by the frame; this one forbids what is left, so that a mail
+// shows as it was written and fetches nothing.
+const LETTER_HEAD = `<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"><base target="_blank">
+<style>html{color-scheme:light;background:#fff}body{overflow-wrap:break-word}img{max-width:100%}</style>`;
+
+export function letter(s, on) {
+  const one = s.snap.selected?.mailbox.mails.find((mail) => mail.id === s.mail);
+  if (!one) return null;
+  const html = one.html && !s.plainMail;
+  return [
+    h("header", { key: `head ${one.id}` },
+      h("h3", null, one.subject || "(no subject)"),
+      h("p", null, h("span", null, one.from, " → ", one.to), " ", time(one.at, zoneOf(s))),
+      h("div", { class: "letter-acts" },
+        one.direction !== "in" && one.status && badge(one.status),
+        one.message_id && whyButton(s, on, one.message_id),
+        one.html && one.text && h("button", { type: "button", class: "why-link", "aria-pressed": s.plainMail ? "true" : "false", onclick: on.plain }, "Plain text"),
+        h("button", { type: "button", class: "quiet", onclick: () => on.reply(one) }, "Reply"))),
+    html
+      ? h("iframe", { key: `html ${one.id}`, title: `Mail: ${one.subject}`, sandbox: "allow-popups allow-popups-to-escape-sandbox", referrerpolicy: "no-referrer", srcdoc: LETTER_HEAD + one.html })
+      : h("div", { key: `text ${one.id}`, class: "plain scroll", tabindex: "0" }, linked(one.text ?? "")),
+  ];
+}
+
+// ── Slack ─────────────────────────────────────────────────────────────────────────────────────
+
+export function channels(s, on) {
+  return s.snap.slack.channels.map((one) =>
+    h("button", { key: one.id, type: "button", class: "channel", "aria-current": one.id === s.channel ? "true" : null, onclick: () => on.channel(one.id) },
+      one.name, one.unread > 0 && one.id !== s.channel && [" ", h("span", { class: "pip" }, one.unread, h("span", { class: "hush" }, " unread"))]));
+}
+
+export const channel = (s) => s.snap.slack.channels.find((one) => one.id === s.channel) ?? null;
+
+export function posts(s, on) {
+  const here = channel(s);
+  if (!here?.messages.length) return h("li", null, empty("Nothing here yet.", "Type /acct and a client’s name to ask about it."));
+  const roots = here.messages.filter((one) => !one.thread_ts || one.thread_ts === one.ts);
+  const known = new Set(roots.map((one) => one.ts));
+  const replies = Map.groupBy
+    ? Map.groupBy(here.messages.filter((one) => one.thread_ts && one.thread_ts !== one.ts), (one) => one.thread_ts)
+    : new Map();
+  for (const [ts, list] of replies) if (!known.has(ts)) roots.push(...list);
+  roots.sort((one, other) => (one.ts < other.ts ? -1 : 1));
+  return byDay(roots, "UTC", (root) => h("li", { key: root.ts, class: "post-and-thread", "data-ts": root.ts },
+    post(root, s, on, known.has(root.ts) ? replies.get(root.ts) ?? [] : null)));
+}
+
+function post(one, s, on, replies) {
+  const mine = one.user === s.snap.slack.user.name || one.user === s.snap.slack.user.id;
+  const tools = { names: s.names, act: (action, value, element) => on.click(s.channel, one.ts, action, value, element) };
+  return [
+    h("article", { class: `post ${one.ephemeral ? "ephemeral" : ""} ${s.lit === one.ts ? "lit" : ""}` },
+      h("span", { class: `face ${mine ? "mine" : hue(one.user)}`, "aria-hidden": "true" }, initials(s.names[one.user] ?? one.user)),
+      h("div", { class: "post-body" },
+        one.ephemeral && h("p", { class: "only" }, "Only visible to you"),
+        h("p", { class: "post-head" }, h("strong", null, s.names[one.user] ?? one.user), " ", time(one.at, "UTC", hour),
+          one.edited && h("span", { class: "edited" }, " edited")),
+        one.blocks?.length ? h("div", { class: "blocks" }, blocks(one.blocks, tools)) : h("div", { class: "bk-text" }, mrkdwn(one.text, s.names)),
+        h("p", { class: "post-acts" },
+          one.message_id && whyButton(s, on, one.message_id),
+          replies && !one.ephemeral && h("button", { type: "button", class: "why-link", onclick: () => on.thread(one) }, "Reply in thread")))),
+    replies?.length > 0 && thread(one, replies, s, on),
+  ];
+}
+
+const FOLD = 3;
+
+function thread(root, replies, s, on) {
+  const open = s.unfolded.has(root.ts);
+  const folded = open ? 0 : Math.max(0, replies.length - FOLD);
+  return h("ol", { key: `thread ${root.ts}`, class: "thread", "aria-label": "Thread" },
+    folded > 0 && h("li", { key: "fold" }, h("button", { type: "button", class: "why-link", onclick: () => on.unfold(root.ts) }, `Show ${folded} earlier ${folded === 1 ? "reply" : "replies"}`)),
+    replies.slice(folded).map((one) => h("li", { key: one.ts }, post(one, s, on, null))));
+}
+
+const initials = (name) => name.replace(/[^\p{L}\p{N} ]/gu, "").split(" ").filter(Boolean).slice(0, 2).map((part) => part[0].toUpperCase()).join("") || "?";
+const hue = (name) => `hue${[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 5}`;
+
+/** Where Slack speaks of this client: its channel, or the first message that names it. */
+export function placeOf(client, slack) {
+  const own = slack.channels.find((one) => one.name.toLowerCase().includes(client.id.toLowerCase()));
+  if (own) return { channel: own.id, ts: null };
+  for (const one of slack.channels)
+    for (const post of one.messages.toReversed())
+      if (`${post.text}\n${words(post.blocks)}`.includes(client.name)) return { channel: one.id, ts: post.thread_ts ?? post.ts };
+  return null;
+}
+
+export function modal(s, on) {
+  const { view } = s.snap.slack;
+  const tools = { names: s.names, errors: s.errors, act: (action, value, element) => on.click("view", view.id, action, value, element) };
+  return h("form", { key: view.id, method: "dialog", novalidate: true, onsubmit: on.submit },
+    h("header", null, h("h2", { id: "modal-title" }, view.title?.text ?? ""),
+      h("button", { type: "button", class: "why-link", onclick: on.dismiss, "aria-label": "Close" }, "✕")),
+    h("div", { class: "modal-body scroll" }, blocks(view.blocks, tools)),
+    h("footer", null,
+      h("button", { type: "button", class: "quiet", onclick: on.dismiss }, view.close?.text ?? "Cancel"),
+      view.submit && h("button", { type: "submit", class: "go" }, view.submit.text)));
+}
+
+// ── the counterfoil: why, and the record ──────────────────────────────────────────────────────
+
+const DOOR = { pass: ["passed", "M3 8.5l3.2 3L13 4.8"], defer: ["waits", "M8 4v4.5l3 1.5"], refuse: ["refused", "M4.5 4.5l7 7m0-7l-7 7"], review: ["asks a person", "M6 6.2a2 2 0 1 1 2.6 2c-.5.2-.6.6-.6 1.2M8 12v.1"], empty: ["nothing to judge", "M5 8h6"] };
+
+export function why(s, on) {
+  const told = s.whyTold;
+  if (!told) return empty("Choose a message, a held step or an invoice.", "Here stands why it went out, or did not.");
+  if (told.error) return empty(told.error);
+  const zone = zoneOf(s);
+  return h("div", { key: `${told.kind} ${told.id}`, "aria-busy": s.whyBusy ? "true" : null },
+    h("p", { class: "why-title" }, told.title),
+    h("p", { class: "why-verdict" }, badge(told.verdict), told.rule && h("code", { class: "rule" }, told.rule)),
+    h("p", { class: "why-reason" }, told.reason),
+    told.next_look && h("p", { class: "why-next" }, "Looked at next ", h("strong", null, time(told.next_look, zone))),
+    told.would_change?.length > 0 && [h("h3", null, "What would change it"), h("ul", { class: "why-change" }, told.would_change.map((one) => h("li", null, one)))],
+    told.door?.length > 0 && [h("h3", null, "At the door"), h("ol", { class: "door" }, told.door.map(place))],
+    told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, String(fact.value)))))],
+    told.text && [h("h3", null, "Text"), h("blockquote", null, told.text)],
+    told.related?.length > 0 && h("p", { class: "chips" }, told.related.map((one) =>
+      h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, one.label))));
+}
+
+function place(one) {
+  const [said, path] = DOOR[one.verdict] ?? DOOR.empty;
+  return h("li", { class: one.verdict }, glyph(path), h("span", { class: "place" }, titled(one.place)), h("span", { class: "said" }, said),
+    one.reason && h("span", { class: "because" }, one.rule && h("code", { class: "rule" }, one.rule), " ", one.reason));
+}
+
+export function ledgerTabs(s, on) {
+  const list = { timeline: "Timeline", invoices: "Invoices", held: "Held now", story: "Story" };
+  return Object.entries(list).map(([id, label]) => h("button", {
+    key: id, id: `tab-${id}`, type: "button", role: "tab", "aria-selected": s.ledger === id ? "true" : "false", "aria-controls": "ledger",
+    tabindex: s.ledger === id ? "0" : "-1", onclick: () => on.ledger(id) },
+  label, id === "held" && s.snap.held.length > 0 && [" ", h("span", { class: "pip calm" }, s.snap.held.length)]));
+}
+
+export const ledger = (s, on) => LEDGERS[s.ledger](s, on);
+
+const LEDGERS = {
+  timeline(s, on) {
+    const rows = s.snap.selected?.timeline ?? [];
+    if (!rows.length) return empty("Nothing has happened with this client yet.");
+    return h("ol", { key: "timeline", class: "rows" }, byDay(rows.toReversed(), zoneOf(s), (row) => h("li", { key: row.id },
+      h("button", { type: "button", class: "record", onclick: () => (row.message_id ? on.why("message", row.message_id) : on.why("decision", row.id)) },
+        time(row.at, zoneOf(s), hour), h("span", { class: "kind" }, titled(row.kind)), h("span", { class: "what" }, row.summary, row.rule && [" ", h("code", { class: "rule" }, row.rule)])))));
+  },
+  invoices(s, on) {
+    const rows = s.snap.selected?.invoices ?? [];
+    if (!rows.length) return empty("No invoices.");
+    return h("ul", { key: "invoices", class: "rows" }, rows.map((row) => h("li", { key: row.number, class: "invoice" },
+      h("button", { type: "button", class: "record", onclick: () => on.why("invoice", row.number) },
+        h("strong", null, row.number), badge(row.state),
+        h("span", { class: "what" }, row.amount, row.open !== row.amount && `, ${row.open} open`, " · due ", row.due, row.days_overdue > 0 && h("span", { class: "late" }, ` · ${row.days_overdue} days late`))),
+      !["paid", "void", "written_off"].includes(row.state) && h("button", { type: "button", class: "quiet pay", "aria-label": `Client pays ${row.number}`, onclick: () => on.pay(s.snap.selected.client, row.number) }, "Pay"))));
+  },
+  held(s, on) {
+    const rows = s.snap.held;
+    if (!rows.length) return empty("Nothing is held.", "Whatever waits or is stopped is listed here with its reason.");
+    const names = new Map(s.snap.clients.map((client) => [client.id, client.name]));
+    return h("ul", { key: "held", class: "rows" }, rows.map((row) => h("li", { key: row.message_id },
+      h("button", { type: "button", class: "record tall", onclick: () => on.heldOf(row) },
+        h("strong", null, names.get(row.client) ?? row.client), h("span", { class: "what" }, row.what),
+        h("span", { class: "reason" }, row.reason, row.until && [" Until ", time(row.until), "."])))));
+  },
+  story(s) {
+    const rows = s.snap.story;
+    if (!rows.length) return empty("The story starts when the clock is turned.");
+    return h("ol", { key: "story", class: "rows story" }, byDay(rows.slice(-400).toReversed(), "UTC", (row) =>
+      h("li", { key: `${row.at} ${row.line}`, class: row.kind }, time(row.at, "UTC", hour), h("span", { class: "what" }, row.line))));
+  },
+};
