@@ -38,7 +38,8 @@ _KEYWORDS = {
     **dict.fromkeys(("help", "info", "ayuda", "aide", "hilfe", "ajuda", "aiuto"), Keyword.HELP),
     **dict.fromkeys(("yes",), Keyword.YES),
 }  # fmt: skip
-_STOP_SIGNS = frozenset("🛑⛔🚫✋")
+_SPELLED = re.compile(r"\w(?: \w){2,10}")
+_STOP_SIGNS = frozenset("🛑⛔🚫✋📵🔕")
 
 _SLIPS = (
     "stpo|sotp|tsop|st0p|sttop|stopp|stoop|stip|stp|unsuscribe|unsubcribe|unsubscibe|unsubscrib"
@@ -76,7 +77,7 @@ _WRITE = (
     r"|notify|call or text|text or call|communicate with|spam)"
 )
 _ME = (
-    r"(?:me|us|this (?:number|phone|line|nr|cell|mobile|address|email|inbox|account)|my (?:number"
+    r"(?:me|us|this (?:number|phone|line|nr|cell(?: phone)?|mobile|address|email|inbox|account)|my (?:number"
     r"|phone|cell|mobile|email|e ?mail|address|line|inbox|work|name|info|contact)\w*|here|\S+@\S+"
     r"|my (?:husband|wife|mother|father|mom|dad|son|daughter|staff|client))"
 )
@@ -96,9 +97,9 @@ _ENGLISH = (
     rf"(?<!you )(?<!u )(?<!we )(?<!they )(?<!why )(?<!i ){_NEVER}(?: ever)? send(?: \w+){{0,2}}"
     rf"(?: {_OF_YOURS}){{0,5}} (?:{_NOTES}|any ?more|anything|again)\b",
     rf"if (?:you|u)(?: \w+)? (?:dont stop|keep|text|message|contact|email)(?: {_WRITING})? me\b",
-    rf"(?:take|get|pull|drop|scratch) {_ME} (?:\w+ )?(?:off|out)(?: of)?(?: {_OF_YOURS}){{0,4}}"
+    rf"(?:tak(?:e|ing)|get|getting|pull|drop|scratch) {_ME} (?:\w+ )?(?:off|out)(?: of)?(?: {_OF_YOURS}){{0,4}}"
     rf"(?: {_LIST}| please| pls| now| immediately|$)",
-    rf"(?:remove|delete|erase|unsubscribe|drop|exclude|opt|unenroll|withdraw|strike)"
+    rf"(?:remov(?:e|ing)|delete|erase|unsubscribe|drop|exclude|opt|unenroll|withdraw|strike)"
     rf" {_ME}(?: \w+){{0,3}}? (?:from|off|out of)(?: {_OF_YOURS}){{0,4}} {_LIST}\b",
     r"(?:remove|unsubscribe|unenroll|opt out|opt) (?:me|us|this number|my number|my email)"
     r"(?: out)?(?: please| pls| now| thanks| asap| immediately)?$",
@@ -184,7 +185,8 @@ _OTHER_TONGUES = (
     r"non (?:mi |ci )?(?:scriv|mand|invi|contatt|disturb)\w+(?: \w+){0,2} piu\b",
     r"smett\w+ di (?:scriver|mandar|inviar|contattar|disturb)\w+",
     r"non (?:voglio|desidero|vogliamo)(?: piu)? ricever\w+",
-    r"(?:cancell|rimuov|togli)\w*(?:temi|mi|ci|teci)(?: \w+)? (?:dalla|da|da questa)",
+    r"(?:cancell|rimuov|togli|elimin)\w*(?: il mio)?(?: \w+)? (?:dalla|da|da questa) (?:vostra )?(?:lista|"
+    r"mailing|elenco)",
     r"(?:basta|niente piu) (?:messaggi|sms|e ?mail|mail)",
     # Dutch
     r"geen (?:\w+ )?(?:sms\w*|berichten|mails?|e ?mails?|appjes|herinneringen)(?: \w+)? meer",
@@ -225,11 +227,15 @@ _NOT_THAT = re.compile(
     r"|mistake)|accidentally)|\b(?:accidentally|mistakenly)(?: \w+){0,3} (?:stop|unsub|opt)"
     r"|\b(?:until|till|before|after hours|on weekends|over the weekend|at night|during)\b"
     r"|\b(?:click|tap|visit|go to|https?)\b|\bto (?:unsubscribe|opt out|stop) (?!me|getting)"
+    r"|\bat \d{1,2}(?::\d\d)? ?(?:am|pm|a m|p m|oclock)\b|\bso (?:early|late)\b|\bat (?:work|dawn)$"
     r"|\bour newsletter\b|\bthe newsletter\b|\bevery (?:client|customer|user|account|contact)\b"
     r"|\b(?:stop|cancel|end) (?:payment|by|the late|auto|charging)\b"
 )
 _TURN = re.compile(r"\b(?:turn|switch|put)(?: \w+){0,4} back on\b|\b(?:resubscribe|opt me back)\b")
 _CLAUSES = re.compile(r"\.(?!\w)|[!?;:\n\r,()\[\]\"“”…。！？，；]| [-–—]+ | (?:but|so|and then|because) ")
+_FOOTER = re.compile(
+    r"unsubscribe\s{0,3}(?:[:|<(\[]\s{0,3}|from .{0,60}: )(?:https?:|www\.|[\w.-]{1,80}\.\w{2,10}/|manage|here)"
+)
 _JOINERS = re.compile(r"['’‘`´*_~]")
 _SPACES = re.compile(r"\s+")
 _LATIN_MARKS = re.compile("[\u0300-\u036f]")
@@ -239,9 +245,11 @@ def keyword(body: str) -> Keyword | None:
     """The carrier keyword that this whole SMS is, whatever its case, quotes or emoji."""
     if len(body) > 200:
         return None
-    if set(body.replace("\ufe0f", "").split()) & _STOP_SIGNS and not _letters(body):
+    letters = _letters(body)
+    if not letters.removeprefix("thx").removeprefix("please") and set(body) & _STOP_SIGNS:
         return Keyword.STOP
-    return _KEYWORDS.get(_letters(body))
+    spelled = letters.replace(" ", "") if _SPELLED.fullmatch(letters) else letters
+    return _KEYWORDS.get(spelled)
 
 
 def asks_to_stop(text: str) -> bool:
@@ -251,7 +259,7 @@ def asks_to_stop(text: str) -> bool:
     """
     if keyword(text) is Keyword.STOP:
         return True
-    folded = _folded(text[:_LONGEST])
+    folded = _FOOTER.sub(" ", _folded(text[:_LONGEST]))
     if _TURN.search(folded):
         return False
     return any(_clause_asks(clause) for clause in _clauses(folded))
