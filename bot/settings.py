@@ -1,0 +1,226 @@
+"""What was this installation told by its environment?
+
+Read once, frozen; only the composition root looks in here. A command names what it uses with
+``need``, so that an import never asks for a Slack token.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "COUNTERFOIL_"
+_SHORTEST_SECRET = 16
+_DEFAULTS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "replace-me",
+    "secret",
+    "password",
+    "example",
+    "default",
+    "insecure",
+    "your-",
+    "your_",
+    "<",
+)
+_EITHER = {
+    "master_key": ("master_key", "master_key_file"),
+    "twilio_from": ("twilio_from", "twilio_messaging_service_sid"),
+}
+_HINTS = {
+    "keyring_url": "give the keys a second PostgreSQL database of their own",
+    "master_key": "run counterfoil migrate, which makes a key file and says where",
+    "public_url": "set it to the https address under which Twilio and Slack reach this process",
+    "slack_bot_token": "copy the Bot User OAuth Token from the Slack app's page",
+    "slack_signing_secret": "copy it from Basic Information on the Slack app's page",
+    "smtp_url": "set it like smtp://user:password@host:587",
+    "twilio_account_sid": "copy it from the Twilio console",
+    "twilio_auth_token": "copy it from the Twilio console",
+    "twilio_from": "set our number, like +12125550100, or the SID of a messaging service",
+    "email_hook_secret": "make one with: openssl rand -hex 32",
+    "facts_secret": "make one with: openssl rand -hex 32",
+}
+
+
+class SettingsMissing(ValueError):
+    """Settings are missing, left at a default, or unusable; the sentences say which and what to do."""
+
+
+class Settings(BaseSettings):
+    """Every ``COUNTERFOIL_`` variable. URLs may hold passwords, so no URL of a store is shown."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: str = Field(default="sqlite:///counterfoil.db", repr=False)
+    keyring_url: str = Field(default="", repr=False)
+    """With SQLite by default a file beside the store; empty with PostgreSQL until it is given."""
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+
+    public_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    policy_file: Path | None = None
+    templates_dir: Path | None = None
+
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr | None = None
+    twilio_auth_token_previous: SecretStr | None = None
+    twilio_from: str = ""
+    twilio_messaging_service_sid: str = ""
+    twilio_base_url: str = "https://api.twilio.com"
+
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_signing_secret_previous: SecretStr | None = None
+    slack_base_url: str = "https://slack.com/api/"
+    slack_finance_channel: str = ""
+    slack_clients_channel: str = ""
+
+    smtp_url: str = Field(default="", repr=False)
+    email_host: str = ""
+    """Our own mail exchanger, as it signs its Authentication-Results."""
+    email_hook_secret: SecretStr | None = None
+    email_hook_secret_previous: SecretStr | None = None
+
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_webhook_secret_previous: SecretStr | None = None
+    stripe_base_url: str = "https://api.stripe.com"
+    facts_secret: SecretStr | None = None
+    facts_secret_previous: SecretStr | None = None
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("public_url", "twilio_base_url", "slack_base_url", "stripe_base_url")
+    @classmethod
+    def _web(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be a web address like https://example.com")
+        if parts.query or parts.fragment or parts.username:
+            raise ValueError("must be a web address without a query, fragment or user")
+        return value.rstrip("/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside(cls, values: dict[str, object]) -> dict[str, object]:
+        if not values.get("keyring_url"):
+            database = str(values.get("database_url") or "sqlite:///counterfoil.db")
+            values = values | {"keyring_url": _keyring_beside(database)}
+        return values
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.keyring_url == self.database_url and self.database_url != "sqlite://":
+            raise ValueError("the keys need a store of their own, apart from the database")
+        return self
+
+    @property
+    def on_postgresql(self) -> bool:
+        """Whether many processes may share the store."""
+        return self.database_url.startswith("postgresql")
+
+    def need(self, *names: str) -> None:
+        """Check that these settings (field names) are there and are no defaults.
+
+        Raises:
+            SettingsMissing: one sentence for each that is not.
+        """
+        wrong = [sentence for name in names if (sentence := self._wrong(name))]
+        if wrong:
+            raise SettingsMissing(" ".join(wrong))
+
+    def need_apart(self) -> None:
+        """Check that with PostgreSQL the keys are in a second database, as ``serve`` demands.
+
+        Raises:
+            SettingsMissing: they are in a file, or nowhere.
+        """
+        if self.on_postgresql and not self.keyring_url.startswith("postgresql"):
+            hint = _HINTS["keyring_url"]
+            raise SettingsMissing(f"{PREFIX}KEYRING_URL must not be a file here: {hint}.")
+
+    def valid(self, name: str) -> tuple[str, ...]:
+        """The values of a secret that are valid now: it, and while rotating the one before it."""
+        both = (getattr(self, name), getattr(self, f"{name}_previous", None))
+        return tuple(one.get_secret_value() for one in both if isinstance(one, SecretStr))
+
+    def _wrong(self, name: str) -> str:
+        given = [value for one in _EITHER.get(name, (name,)) if (value := getattr(self, one))]
+        variable = PREFIX + name.upper()
+        hint = _HINTS.get(name, "set it in the environment of this command")
+        if not given:
+            return f"{variable} is missing: {hint}."
+        if any(isinstance(value, SecretStr) and _is_default(value) for value in given):
+            return f"{variable} is a default or too short to be a secret: {hint}."
+        return ""
+
+
+def read() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        SettingsMissing: a value cannot be used; the sentences name the variables, not the values.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsMissing(" ".join(map(_sentence, _faults(error)))) from None
+
+
+def unknown(environ: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for each ``COUNTERFOIL_`` variable that nothing reads: most are typing errors."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    given = os.environ if environ is None else environ
+    strange = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+    return [_help(name, difflib.get_close_matches(name, known, n=1)) for name in strange]
+
+
+def _help(name: str, near: list[str]) -> str:
+    return f"{name} is not a setting; " + (f"did you mean {near[0]}?" if near else "remove it.")
+
+
+def _faults(error: ValidationError) -> list[tuple[str, str]]:
+    return [
+        (str(one["loc"][0]) if one["loc"] else "", one["msg"])
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _sentence(fault: tuple[str, str]) -> str:
+    name, reason = fault
+    reason = reason.removeprefix("Value error, ")
+    return f"{PREFIX}{(name or 'keyring_url').upper()}: {reason}."
+
+
+def _is_default(value: SecretStr) -> bool:
+    text = value.get_secret_value().strip().lower()
+    return len(text) < _SHORTEST_SECRET or text.startswith(_DEFAULTS) or len(set(text)) < 4
+
+
+def _keyring_beside(database_url: str) -> str:
+    if not database_url.startswith("sqlite"):
+        return ""
+    stem, dot, ending = database_url.rpartition(".")
+    if not dot or "/" in ending:
+        stem, ending = database_url, "db"
+    memory = ":memory:" in database_url or database_url.endswith("://")
+    return "sqlite://" if memory else f"{stem}-keyring.{ending}"

@@ -1,0 +1,49 @@
+"""Which number is this, written one way, and where may the person who answers it be?
+
+Pure. A number is stored as E.164 only; its zones feed the quiet hours, which take the strictest of
+all candidates: a toll-free number says "42 zones", an unknown one says nothing.
+"""
+
+import phonenumbers
+from phonenumbers import timezone as number_zones
+
+UNITED_STATES = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "America/Adak",
+    "Pacific/Honolulu",
+)
+_LONGEST = 40
+
+
+def normalise(number: str, region: str = "US") -> str | None:
+    """E.164, or None where no single phone can be meant.
+
+    A number of the right shape in a range nobody has assigned yet passes: our copy of the
+    numbering plan ages, and the carrier's answer 21211 is the better judge. An extension is
+    refused: a text would reach the switchboard.
+    """
+    parsed = _parse(number, region)
+    if parsed is None or parsed.extension or not phonenumbers.is_possible_number(parsed):
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def candidate_zones(number: str) -> tuple[str, ...]:
+    """Every IANA zone in which the phone may be; all of the United States where nobody knows."""
+    parsed = _parse(number, "US")
+    found = number_zones.time_zones_for_number(parsed) if parsed else ()
+    return tuple(zone for zone in found if zone != "Etc/Unknown") or UNITED_STATES
+
+
+def _parse(number: str, region: str) -> phonenumbers.PhoneNumber | None:
+    if len(number) > _LONGEST:
+        return None
+    try:
+        return phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None
