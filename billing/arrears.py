@@ -1,0 +1,171 @@
+"""What does an account owe, and how much of it may be asked for today?
+
+An account is a client with one legal entity in one currency. Amounts are minor units.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+from billing import money
+from billing.policy import Policy
+
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenInstalment:
+    """An issued instalment with something open; amounts in minor units of its currency."""
+
+    id: int
+    invoice_id: int
+    number: str
+    currency: str
+    issued_on: dt.date
+    due_on: dt.date
+    amount: int
+    open: int
+    disputed: int = 0
+    in_flight: int = 0
+    promised: int = 0
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldFact:
+    """A hold nobody has released: on the client, or on one invoice."""
+
+    id: int
+    reason: str
+    until: dt.datetime | None
+    invoice_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A step (from 1) of this episode, on the client's day, and what it named.
+
+    ``how``: "queued" until the message has left, then "sent" or "failed"; "imported", "escalated".
+    """
+
+    step: int
+    round: int
+    taken_on: dt.date
+    how: str
+    listed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A client with one legal entity in one currency; ``taken`` is of the current episode."""
+
+    client_id: int
+    legal_entity_id: int
+    currency: str
+    timezone: str
+    country: str
+    region: str
+    instalments: tuple[OpenInstalment, ...]
+    unapplied: int
+    holds: tuple[HoldFact, ...]
+    taken: tuple[Taken, ...]
+    imported_on: dt.date | None
+
+
+def is_overdue(instalment: OpenInstalment, today: dt.date, grace: int) -> bool:
+    """Open after its day and the grace days; due today is not overdue."""
+    return instalment.open > 0 and instalment.due_on + grace * _DAY < today
+
+
+def chaseable(instalment: OpenInstalment) -> int:
+    """What may be asked for: open without what is disputed, under way, promised or held."""
+    if instalment.held:
+        return 0
+    fenced = instalment.disputed + instalment.in_flight + instalment.promised
+    return max(0, instalment.open - max(0, fenced))
+
+
+def collectible(account: Account, today: dt.date, policy: Policy) -> int:
+    """Chaseable and overdue, less unapplied cash: what thresholds are compared with.
+
+    Holds on an invoice count as far as its instalments say ``held``; ``standing`` makes them.
+    """
+    return max(0, sum(map(chaseable, overdue(account, today, policy))) - account.unapplied)
+
+
+def overdue(account: Account, today: dt.date, policy: Policy) -> tuple[OpenInstalment, ...]:
+    """The account's overdue instalments that may be chased, oldest first."""
+    late = (
+        instalment
+        for instalment in account.instalments
+        if is_overdue(instalment, today, policy.dunning.grace_days) and chaseable(instalment)
+    )
+    return tuple(sorted(late, key=lambda i: (counted_from(i, policy), i.due_on, i.id)))
+
+
+def counted_from(instalment: OpenInstalment, policy: Policy) -> dt.date:
+    """The day from which the policy counts."""
+    by_issue = policy.dunning.count_from == "issued"
+    return instalment.issued_on if by_issue else instalment.due_on
+
+
+def standing(account: Account, now: dt.datetime) -> Account:
+    """The account at a moment: no ended holds, and holds on an invoice on its instalments."""
+    active = tuple(hold for hold in account.holds if hold.until is None or hold.until > now)
+    held = {hold.invoice_id for hold in active if hold.invoice_id is not None}
+    return replace(
+        account,
+        holds=active,
+        instalments=tuple(
+            replace(instalment, held=instalment.held or instalment.invoice_id in held)
+            for instalment in account.instalments
+            if instalment.open > 0
+        ),
+    )
+
+
+def strongest_hold(account: Account) -> HoldFact | None:
+    """The hold on the whole client that ends last, of an account as it stands."""
+    whole = [hold for hold in account.holds if hold.invoice_id is None]
+    latest = dt.datetime.max.replace(tzinfo=dt.UTC)
+    return max(whole, key=lambda hold: (hold.until or latest, hold.id), default=None)
+
+
+def is_settled(account: Account, policy: Policy) -> bool:
+    """Something was named in this episode, and no more of it is open than the tolerance."""
+    named: frozenset[int] = frozenset().union(*(taken.listed for taken in account.taken))
+    left = sum(max(0, i.open) for i in account.instalments if i.id in named)
+    return bool(named) and left <= policy.dunning.tolerance.of(account.currency)
+
+
+def fence(instalment: OpenInstalment) -> str:
+    """What keeps a whole instalment from being chased, the most lasting reason first."""
+    if instalment.held:
+        return "held"
+    amounts = {
+        "disputed": instalment.disputed,
+        "promised": instalment.promised,
+        "in_flight": instalment.in_flight,
+    }
+    return max(amounts, key=lambda name: amounts[name])
+
+
+def shortfall(account: Account, today: dt.date, policy: Policy) -> tuple[str, str]:
+    """The rule and the reason for which an amount is too little to ask for, or two empty texts."""
+    total = collectible(account, today, policy)
+    tolerance = policy.dunning.tolerance.of(account.currency)
+    minimum = policy.dunning.minimum.of(account.currency)
+    written = money.display(total, account.currency)
+    if total <= 0:
+        return "in_credit", "What is overdue is covered by money on account."
+    if total <= tolerance:
+        limit = money.display(tolerance, account.currency)
+        return "within_tolerance", f"{written} is not more than the tolerance of {limit}."
+    if total < minimum:
+        limit = money.display(minimum, account.currency)
+        return "below_minimum", f"{written} is less than the minimum of {limit}."
+    return "", ""
+
+
+def overdue_for(days: int) -> str:
+    """As people say it: "1 day overdue", "12 days overdue"."""
+    return f"{days} day{'' if days == 1 else 's'} overdue"
