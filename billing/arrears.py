@@ -11,6 +11,13 @@ from billing.policy import Policy
 
 _DAY = dt.timedelta(days=1)
 
+FENCES = {
+    "held": "on hold",
+    "disputed": "disputed",
+    "promised": "promised",
+    "in_flight": "covered by a payment under way",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenInstalment:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from billing import calendar, money
 from billing.arrears import (
+    FENCES,
     Account,
     HoldFact,
     OpenInstalment,
@@ -237,14 +238,6 @@ def _not_overdue(case: _Case) -> Wait:
     )
 
 
-_FENCES = {
-    "held": "on hold",
-    "disputed": "disputed",
-    "promised": "promised",
-    "in_flight": "covered by a payment under way",
-}
-
-
 def _fenced(case: _Case) -> Held | Idle | None:
     """All that is overdue is held, disputed, promised or under way."""
     grace = case.policy.dunning.grace_days
@@ -258,7 +251,7 @@ def _fenced(case: _Case) -> Held | Idle | None:
         held = _held(holds[-1], first.number, case.account.timezone)
         return replace(held, look_again=look_again)
     others = f" and {len(late) - 1} more cannot be chased either" if len(late) > 1 else ""
-    reason = f"{first.number} is {_FENCES[rule]}{others}."
+    reason = f"{first.number} is {FENCES[rule]}{others}."
     return Idle(rule=rule, reason=reason, look_again=look_again)
 
 

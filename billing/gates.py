@@ -1,0 +1,98 @@
+"""May this leave now, as far as money is concerned? Asked when deciding and again at the door."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from billing import arrears, calendar, money
+from billing.arrears import Account, OpenInstalment
+from billing.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not: until a moment, or until the client's facts change, or for good (``final``)."""
+
+    rule: str
+    reason: str
+    until: dt.datetime | None = None
+    wake_on_change: bool = False
+    final: bool = False
+
+
+def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refusal | None:
+    """What keeps a queued dunning message from leaving; None lets it go.
+
+    Raises:
+        ValueError: the client's time zone is unknown.
+    """
+    today = calendar.local_date(now, account.timezone)
+    stands = arrears.standing(account, now)
+    if not stands.instalments or arrears.is_settled(account, policy):
+        return Refusal("paid", "What the message asks for is paid.", final=True)
+    hold = arrears.strongest_hold(stands)
+    if hold is not None:
+        reason = f"The client is on hold: {hold.reason}."
+        return Refusal("held", reason, until=hold.until, wake_on_change=True)
+    if not arrears.overdue(stands, today, policy):
+        return _nothing_to_chase(stands, today, policy)
+    rule, reason = arrears.shortfall(stands, today, policy)
+    return Refusal(rule, reason, final=True) if rule else None
+
+
+def outreach_refusal(
+    overdue: Iterable[OpenInstalment], today: dt.date, policy: Policy
+) -> Refusal | None:
+    """What keeps everything but dunning from a client: any overdue balance above the tolerance.
+
+    ``overdue`` may hold all that the client has open, with every entity and in every currency;
+    ``today`` is the client's day. Money on account and under way counts as not received.
+    """
+    late = [i for i in overdue if arrears.is_overdue(i, today, policy.dunning.grace_days)]
+    sums: dict[str, int] = {}
+    for instalment in late:
+        balance = _balance(instalment, policy)
+        sums[instalment.currency] = sums.get(instalment.currency, 0) + balance
+    tolerance = policy.renewal.tolerance
+    holding = sorted(
+        (
+            instalment
+            for instalment in late
+            if _balance(instalment, policy) > 0
+            and sums[instalment.currency] > tolerance.of(instalment.currency)
+        ),
+        key=lambda i: (i.due_on, i.id),
+    )
+    if not holding:
+        return None
+    return Refusal("overdue", _named(holding, today, policy), wake_on_change=True)
+
+
+def _nothing_to_chase(stands: Account, today: dt.date, policy: Policy) -> Refusal:
+    grace = policy.dunning.grace_days
+    late = [i for i in stands.instalments if arrears.is_overdue(i, today, grace)]
+    if not late:
+        return Refusal("not_overdue", "Nothing is overdue any more.", final=True)
+    first = min(late, key=lambda i: (arrears.counted_from(i, policy), i.due_on, i.id))
+    rule = arrears.fence(first)
+    ends = [h.until for h in stands.holds if h.until and h.invoice_id == first.invoice_id]
+    until = max(ends, default=None) if rule == "held" else None
+    return Refusal(
+        rule, f"{first.number} is {arrears.FENCES[rule]}.", until=until, wake_on_change=True
+    )
+
+
+def _balance(instalment: OpenInstalment, policy: Policy) -> int:
+    """What counts as overdue for the gate."""
+    disputed = instalment.disputed if policy.renewal.exclude_disputed else 0
+    promised = instalment.promised if policy.renewal.exclude_promised else 0
+    return max(0, instalment.open - disputed - promised)
+
+
+def _named(holding: list[OpenInstalment], today: dt.date, policy: Policy) -> str:
+    """As people read it: "INV-204 is 12 days overdue, $310.00, and 2 more"."""
+    first = holding[0]
+    late = arrears.overdue_for((today - first.due_on).days)
+    amount = money.display(_balance(first, policy), first.currency)
+    others = f", and {len(holding) - 1} more" if len(holding) > 1 else ""
+    return f"{first.number} is {late}, {amount}{others}"
