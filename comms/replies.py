@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (the letters of other alphabets are meant)
 """What is a short reply: a carrier's keyword, or a plain request to be left alone?
 
 `keyword` is what carriers promise: the whole message is one word of theirs. `asks_to_stop` reads
@@ -77,65 +78,112 @@ _WRITE = (
     r"|notify|call or text|text or call|communicate with|spam)"
 )
 _ME = (
-    r"(?:me|us|this (?:number|phone|line|nr|cell(?: phone)?|mobile|address|email|inbox|account)|my (?:number"
+    r"(?:me|us|this (?:number|phone|line|nr|cell(?: phone)?|mobile|address|email|inbox|account)"
+    r"|my (?:number"
     r"|phone|cell|mobile|email|e ?mail|address|line|inbox|work|name|info|contact)\w*|here|\S+@\S+"
     r"|my (?:husband|wife|mother|father|mom|dad|son|daughter|staff|client))"
 )
-_NEVER = r"(?:do not|dont|donot|do nt|never|please not|pls not|just not|you not|not ever|must not|may not|not to|stop and dont)"
+_NEVER = (
+    r"(?:do not|dont|donot|do nt|never|please not|pls not|just not|you not|not ever"
+    r"|must not|may not|not to|stop and dont)"
+)
 _LIST = (
     r"(?:(?:mailing |distribution |text |contact |email |sms |calling |call |phone )?(?:lists?"
-    r"|database|system|records|distribution|rotation|file)|" + _NOTES + r"|this|these|those|it|here)"
+    r"|database|system|records|distribution|rotation|file)|" + _NOTES + r"|this|these|those|it"
+    r"|here)"
 )
 
 _ENGLISH = (
     rf"(?:stop|quit|cease|halt|discontinue|enough)(?! by)(?: \w+){{0,3}} {_WRITING}\b",
-    rf"(?:stop|quit|cease|halt|end|discontinue|cancel|enough|suspend|turn off|switch off|disable)"
-    rf"(?: {_OF_YOURS}){{0,6}} {_NOTES}\b(?! (?:me )?back)",
-    rf"(?:stop|quit) (?:bothering|harassing|annoying|spamming|bugging|it|this nonsense)\b",
-    rf"(?<!you )(?<!u )(?<!we )(?<!they )(?<!why )(?<!i ){_NEVER}(?: ever| please| you| u)? {_WRITE}"
-    rf" (?:or \w+ )?(?:to )?(?:{_ME}|any ?more|again|$)",
-    rf"(?<!you )(?<!u )(?<!we )(?<!they )(?<!why )(?<!i ){_NEVER}(?: ever)? send(?: \w+){{0,2}}"
-    rf"(?: {_OF_YOURS}){{0,5}} (?:{_NOTES}|any ?more|anything|again)\b",
+    (
+        rf"(?:stop|quit|cease|halt|end|discontinue|cancel|enough|suspend|turn off|switch off"
+        rf"|disable)"
+        rf"(?: {_OF_YOURS}){{0,6}} {_NOTES}\b(?! (?:me )?back)"
+    ),
+    r"(?:stop|quit) (?:bothering|harassing|annoying|spamming|bugging|it|this nonsense)\b",
+    (
+        rf"(?<!you )(?<!u )(?<!we )(?<!they )(?<!why )(?<!i ){_NEVER}(?: ever| please| you"
+        rf"| u)? {_WRITE}"
+        rf" (?:or \w+ )?(?:to )?(?:{_ME}|any ?more|again|$)"
+    ),
+    (
+        rf"(?<!you )(?<!u )(?<!we )(?<!they )(?<!why )(?<!i ){_NEVER}(?: ever)? send(?: \w+){{0,2}}"
+        rf"(?: {_OF_YOURS}){{0,5}} (?:{_NOTES}|any ?more|anything|again)\b"
+    ),
     rf"if (?:you|u)(?: \w+)? (?:dont stop|keep|text|message|contact|email)(?: {_WRITING})? me\b",
-    rf"(?:tak(?:e|ing)|get|getting|pull|drop|scratch) {_ME} (?:\w+ )?(?:off|out)(?: of)?(?: {_OF_YOURS}){{0,4}}"
-    rf"(?: {_LIST}| please| pls| now| immediately|$)",
-    rf"(?:remov(?:e|ing)|delete|erase|unsubscribe|drop|exclude|opt|unenroll|withdraw|strike)"
-    rf" {_ME}(?: \w+){{0,3}}? (?:from|off|out of)(?: {_OF_YOURS}){{0,4}} {_LIST}\b",
-    r"(?:remove|unsubscribe|unenroll|opt out|opt) (?:me|us|this number|my number|my email)"
-    r"(?: out)?(?: please| pls| now| thanks| asap| immediately)?$",
-    rf"opt(?:ing|ed)? {_ME} out\b(?! (?:of|from) (?:the |your |this |any )?"
-    r"(?:auto|arbitration|class|renewal|plan|portab|paper|program|contract))",
-    rf"(?:lose|forget|delete|erase|block) (?:my|this) (?:number|nr|phone|cell|e ?mail|digits)",
-    rf"(?<!any )no (?:more |further |other )(?:of )?(?:{_OF_YOURS} ){{0,3}}(?:{_NOTES}|these|this)\b",
+    (
+        rf"(?:tak(?:e|ing)|get|getting|pull|drop|scratch) {_ME} (?:\w+ )?(?:off|out)(?: of)?"
+        rf"(?: {_OF_YOURS}){{0,4}}"
+        rf"(?: {_LIST}| please| pls| now| immediately|$)"
+    ),
+    (
+        rf"(?:remov(?:e|ing)|delete|erase|unsubscribe|drop|exclude|opt|unenroll|withdraw|strike)"
+        rf" {_ME}(?: \w+){{0,3}}? (?:from|off|out of)(?: {_OF_YOURS}){{0,4}} {_LIST}\b"
+    ),
+    (
+        r"(?:remove|unsubscribe|unenroll|opt out|opt) (?:me|us|this number|my number|my email)"
+        r"(?: out)?(?: please| pls| now| thanks| asap| immediately)?$"
+    ),
+    (
+        rf"opt(?:ing|ed)? {_ME} out\b(?! (?:of|from) (?:the |your |this |any )?"
+        r"(?:auto|arbitration|class|renewal|plan|portab|paper|program|contract))"
+    ),
+    r"(?:lose|forget|delete|erase|block) (?:my|this) (?:number|nr|phone|cell|e ?mail|digits)",
+    (
+        rf"(?<!any )no (?:more |further |other )(?:of )?(?:{_OF_YOURS} ){{0,3}}(?:{_NOTES}|these"
+        rf"|this)\b"
+    ),
     rf"^(?:please |pls )?no (?:{_NOTES})(?: please| pls| thanks)?$",
-    rf"(?:dont|do not|didnt|did not|never|no longer|not) (?:want|wish|like|care|consent|agree|ask"
-    rf"|authori[sz]e|permit|appreciate)(?:ed)?(?: \w+)?(?: (?:get|getting|receive|recieve|be"
-    rf"|getting|see|hear|for|have|you))?(?: {_OF_YOURS}){{0,5}} (?:{_NOTES}|contacted|messaged"
-    rf"|texted|emailed|(?:from )?(?:you|u) any ?more|hear(?:ing)? from)\b",
-    rf"(?:dont|do not|no longer|never) (?:want|wish|care) (?:to )?(?:receive|get|getting|hear"
-    r"|receiving|see)(?: (?:any|from|of|more|you|u|this|these|them|it|anymore))+",
-    r"(?:revok|withdr[ae]w|rescind|cancel)(?:e|ing|ed|s)?(?: \w+){0,2} (?:consent|permission"
-    r"|authori[sz]ation)",
+    (
+        rf"(?:dont|do not|didnt|did not|never|no longer|not) (?:want|wish|like|care|consent"
+        rf"|agree|ask"
+        rf"|authori[sz]e|permit|appreciate)(?:ed)?(?: \w+)?(?: (?:get|getting|receive|recieve|be"
+        rf"|getting|see|hear|for|have|you))?(?: {_OF_YOURS}){{0,5}} (?:{_NOTES}|contacted|messaged"
+        rf"|texted|emailed|(?:from )?(?:you|u) any ?more|hear(?:ing)? from)\b"
+    ),
+    (
+        r"(?:dont|do not|no longer|never) (?:want|wish|care) (?:to )?(?:receive|get|getting|hear"
+        r"|receiving|see)(?: (?:any|from|of|more|you|u|this|these|them|it|anymore))+"
+    ),
+    (
+        r"(?:revok|withdr[ae]w|rescind|cancel)(?:e|ing|ed|s)?(?: \w+){0,2} (?:consent|permission"
+        r"|authori[sz]ation)"
+    ),
     r"(?<!the )(?<!on )opt(?:ing|ed|s)?[ -]?out\b(?! of (?:the |your |this |any |our )?(?!"
-    + _NOTES + r"|list|all|clinic|firm)\w+(?! " + _NOTES + r"))(?! (?:link|form|option|page"
+    + _NOTES
+    + r"|list|all|clinic|firm)\w+(?! "
+    + _NOTES
+    + r"))(?! (?:link|form|option|page"
     r"|button|period|clause|window|deadline|process|fee))",
-    rf"(?:want|wish|like|need|trying|try|asked|asking|request|please|pls|tried) (?:to )?(?:be )?"
-    rf"(?:unsubscribed?|opt(?:ed)?[ -]?out|removed from(?: {_OF_YOURS}){{0,4}} {_LIST}"
-    rf"|taken off(?: {_OF_YOURS}){{0,4}} {_LIST})\b",
+    (
+        rf"(?:want|wish|like|need|trying|try|asked|asking|request|please|pls|tried) (?:to )?"
+        rf"(?:be )?"
+        rf"(?:unsubscribed?|opt(?:ed)?[ -]?out|removed from(?: {_OF_YOURS}){{0,4}} {_LIST}"
+        rf"|taken off(?: {_OF_YOURS}){{0,4}} {_LIST})\b"
+    ),
     rf"^unsubscribe (?:from (?:this|these|your|all|the)\b|{_ME})",
     r"cease (?:and|&) desist",
     r"cease(?: \w+){0,3} (?:contact|communications?|correspondence)",
     r"leave (?:me|us) (?:the \w+ )?alone",
-    r"(?:never|didnt|did not|dont remember) (?:sign|signed|signing|subscribe|subscribed|opt|opted)"
-    r" (?:up|in|to|for)\b",
-    r"(?:report|reporting|reported|flag|flagging|marking|mark|marked)(?: \w+){1,3} (?:as |for )"
-    r"(?:spam|junk|harass)",
+    (
+        r"(?:never|didnt|did not|dont remember) (?:sign|signed|signing|subscribe|subscribed|opt"
+        r"|opted)"
+        r" (?:up|in|to|for)\b"
+    ),
+    (
+        r"(?:report|reporting|reported|flag|flagging|marking|mark|marked)(?: \w+){1,3} (?:as |for )"
+        r"(?:spam|junk|harass)"
+    ),
     r"(?:block|blocking|blocked) (?:you|u|this number|your number|this sender)\b",
-    r"(?:im|i am|we are|were) (?:so )?done (?:with|w) (?:these|this|your|ur)"
-    r"(?: texts| messages| emails| reminders)?$",
+    (
+        r"(?:im|i am|we are|were) (?:so )?done (?:with|w) (?:these|this|your|ur)"
+        r"(?: texts| messages| emails| reminders)?$"
+    ),
     r"^(?:im )?done (?:with|w) (?:these|your texts|your messages|the texts)",
-    rf"(?:want|like) (?:them|these|this|the|those|it)(?: {_OF_YOURS}){{0,3}}(?: {_NOTES})? to"
-    r" (?:stop|end)\b",
+    (
+        rf"(?:want|like) (?:them|these|this|the|those|it)(?: {_OF_YOURS}){{0,3}}(?: {_NOTES})? to"
+        r" (?:stop|end)\b"
+    ),
     rf"(?:{_NOTES}|these|this) (?:must|needs? to|has to|have to|should) (?:stop|end|cease)\b",
     r"not (?:text|message|email|contact|msg) (?:me|us)(?: any ?more| again|$)",
     r"reply(?:ing)? stop$",
@@ -143,71 +191,112 @@ _ENGLISH = (
 )
 _OTHER_TONGUES = (
     # Spanish
-    r"(?:dej[ae]n?|deje[ns]?|parar?|paren|pare) (?:ya )?de (?:mandar|envia|escrib|contact|molest|llam"
-    r"|text|acosar)\w*",
-    r"(?:ya )?no (?:quiero|deseo|queremos|deseamos)(?: \w+){0,3} (?:mensajes?|textos?|sms|correos?"
-    r"|e ?mails?|recordatorios?|avisos|notificaciones|recibir mas|que me)\b",
+    (
+        r"(?:dej[ae]n?|deje[ns]?|parar?|paren|pare) (?:ya )?de (?:mandar|envia|escrib|contact"
+        r"|molest|llam"
+        r"|text|acosar)\w*"
+    ),
+    (
+        r"(?:ya )?no (?:quiero|deseo|queremos|deseamos)(?: \w+){0,3} (?:mensajes?|textos?|sms"
+        r"|correos?"
+        r"|e ?mails?|recordatorios?|avisos|notificaciones|recibir mas|que me)\b"
+    ),
     r"ya no (?:me|nos) (?:mand|envi|escrib|contact|molest)\w+",
     r"no (?:me |nos )?(?:mand|envi|escrib|contact|molest|text)\w+(?: \w+){0,3} (?:mas|nunca)\b",
     r"(?:dar|den|de|da|dame|deme|denme)(?:me|nos)? (?:de )?baja\b",
-    r"(?:quit|borr|elimin|sa[qc])\w*(?:me|nos| mi (?:numero|correo|email|telefono)) de (?:la|su|esta)"
-    r" lista",
+    (
+        r"(?:quit|borr|elimin|sa[qc])\w*(?:me|nos| mi (?:numero|correo|email|telefono)) de "
+        r"(?:la|su|esta)"
+        r" lista"
+    ),
     r"(?:no|basta de) (?:mas )?(?:mensajes|textos|sms|correos)(?: mas)?\b",
     # French
-    r"(?:arrete[rz]?|cesse[rz]?)(?: \w+)?(?: de)?(?: me| nous| vos| ces| les| tous){0,3}"
-    r" m?(?:envoy|ecri|contact|harcel|messag|sms|texto|mail|relanc|spam|mess)\w*",
+    (
+        r"(?:arrete[rz]?|cesse[rz]?)(?: \w+)?(?: de)?(?: me| nous| vos| ces| les| tous){0,3}"
+        r" m?(?:envoy|ecri|contact|harcel|messag|sms|texto|mail|relanc|spam|mess)\w*"
+    ),
     r"ne (?:plus|pas|jamais) (?:m|me |nous )?(?:envoy|ecri|contact|sollicit|relanc|recevoir)\w*",
     r"ne (?:m|me |nous )(?:envoy|ecri|contact|sollicit|relanc)\w+ (?:plus|pas|jamais)",
-    r"(?:souhaite|veux|desire|souhaitons|voulons) (?:plus|pas)(?: \w+){0,2} (?:recevoir|etre contact"
-    r"|sms|messages|mails)\w*",
+    (
+        r"(?:souhaite|veux|desire|souhaitons|voulons) (?:plus|pas)(?: \w+){0,2} (?:recevoir"
+        r"|etre contact"
+        r"|sms|messages|mails)\w*"
+    ),
     r"des(?:abonn|inscri)\w+(?: moi)?",
     r"(?:retire|enleve|supprime)[rz] (?:moi|mon numero|mon adresse|mon mail|mon email) de",
     # German
-    r"kein(?:e|en|erlei)?(?: weiteren?)? (?:sms|nachrichten|mails?|e ?mails?|textnachrichten"
-    r"|erinnerungen|mahnungen|whatsapps?)(?: \w+){0,2} mehr\b",
-    r"(?:hor(?:t|en|e)?|horen sie)(?: \w+){0,2} auf(?: \w+){0,3} (?:zu )?(?:schreiben|schicken|senden"
-    r"|texten|kontaktieren|belastigen|nerven)",
+    (
+        r"kein(?:e|en|erlei)?(?: weiteren?)? (?:sms|nachrichten|mails?|e ?mails?|textnachrichten"
+        r"|erinnerungen|mahnungen|whatsapps?)(?: \w+){0,2} mehr\b"
+    ),
+    (
+        r"(?:hor(?:t|en|e)?|horen sie)(?: \w+){0,2} auf(?: \w+){0,3} (?:zu )?(?:schreiben"
+        r"|schicken|senden"
+        r"|texten|kontaktieren|belastigen|nerven)"
+    ),
     r"nicht mehr (?:schreiben|anschreiben|kontaktieren|schicken|senden|zu schreiben|kontaktiert)",
-    r"(?:schreib|schick|send|kontaktier)\w*(?: sie)? (?:mir|mich|uns)(?: \w+){0,2} (?:nie|nicht"
-    r"|keine)(?: \w+){0,2} mehr",
-    r"(?:melde\w*|tragen|trag|streich\w*|nehm\w*|nimm)(?: sie)? (?:mich|uns|diese nummer)"
-    r"(?: \w+){0,4} (?:ab|aus|verteiler|liste)\b",
+    (
+        r"(?:schreib|schick|send|kontaktier)\w*(?: sie)? (?:mir|mich|uns)(?: \w+){0,2} (?:nie|nicht"
+        r"|keine)(?: \w+){0,2} mehr"
+    ),
+    (
+        r"(?:melde\w*|tragen|trag|streich\w*|nehm\w*|nimm)(?: sie)? (?:mich|uns|diese nummer)"
+        r"(?: \w+){0,4} (?:ab|aus|verteiler|liste)\b"
+    ),
     r"mochte(?: \w+){0,4} (?:abbestellen|abmelden)|(?:will|mochte) keine (?:sms|nachrichten|mails)",
     # Portuguese
-    r"(?:nao|n) (?:quero|desejo|queremos)(?: mais)?(?: receber)?(?: mais)?(?: \w+){0,2}"
-    r" (?:isso|mensage\w+|sms|avisos?|e ?mails?|lembretes?|mais)\b",
+    (
+        r"(?:nao|n) (?:quero|desejo|queremos)(?: mais)?(?: receber)?(?: mais)?(?: \w+){0,2}"
+        r" (?:isso|mensage\w+|sms|avisos?|e ?mails?|lembretes?|mais)\b"
+    ),
     r"(?:parem|parar|pare|para) de (?:me )?(?:mandar|enviar|escrever|contatar|ligar|incomodar)",
     r"(?:nao|n) (?:me )?(?:mand|envi|escrev|contat|incomod)\w+(?: \w+)? mais\b",
-    r"(?:remov|tir|retir|exclu)\w+ (?:o )?(?:me|meu|minha)?(?: \w+)? ?(?:e ?mail|numero|nome)?"
-    r"(?: \w+)? ?d[ae](?:ssa)? lista",
+    (
+        r"(?:remov|tir|retir|exclu)\w+ (?:o )?(?:me|meu|minha)?(?: \w+)? ?(?:e ?mail|numero|nome)?"
+        r"(?: \w+)? ?d[ae](?:ssa)? lista"
+    ),
     r"descadastr\w+",
     # Italian
     r"non (?:mi |ci )?(?:scriv|mand|invi|contatt|disturb)\w+(?: \w+){0,2} piu\b",
     r"smett\w+ di (?:scriver|mandar|inviar|contattar|disturb)\w+",
     r"non (?:voglio|desidero|vogliamo)(?: piu)? ricever\w+",
-    r"(?:cancell|rimuov|togli|elimin)\w*(?: il mio)?(?: \w+)? (?:dalla|da|da questa) (?:vostra )?(?:lista|"
-    r"mailing|elenco)",
+    (
+        r"(?:cancell|rimuov|togli|elimin)\w*(?: il mio)?(?: \w+)? (?:dalla|da|da questa) "
+        r"(?:vostra )?(?:lista|"
+        r"mailing|elenco)"
+    ),
     r"(?:basta|niente piu) (?:messaggi|sms|e ?mail|mail)",
     # Dutch
     r"geen (?:\w+ )?(?:sms\w*|berichten|mails?|e ?mails?|appjes|herinneringen)(?: \w+)? meer",
-    r"(?:stop|stoppen|ophouden)(?: \w+){0,2} met (?:sms|mailen|berichten|schrijven|sturen|appen)\w*",
+    (
+        r"(?:stop|stoppen|ophouden)(?: \w+){0,2} met (?:sms|mailen|berichten|schrijven|sturen"
+        r"|appen)\w*"
+    ),
     r"niet meer (?:sms|mail|schrijv|contact|benader|app)\w*",
     r"(?:haal|verwijder)\w* (?:mij|me|ons|dit nummer)(?: \w+)? (?:van|uit)|uitschrijven|afmelden",
     # Polish, Czech, Russian, Ukrainian
     r"(?:nie|przestan\w*|prosze nie)(?: \w+)? (?:wysyla|pisa|przysyla|kontaktowa)\w+",
-    r"не (?:пиш|присыла|отправля|шли|беспоко|высыла)\w*|хватит (?:пис|сла|присыла)\w+"
-    r"|отпи(?:с|ш)\w+|прекратите|удалите меня",
+    (
+        r"не (?:пиш|присыла|отправля|шли|беспоко|высыла)\w*|хватит (?:пис|сла|присыла)\w+"
+        r"|отпи(?:с|ш)\w+|прекратите|удалите меня"
+    ),
     # Hindi in Latin letters and in Devanagari, Tagalog, Vietnamese
-    r"(?:sms|msg|msgs|message|messages)(?: \w+){0,2} (?:mat|na|nahi|band)"
-    r" (?:bhej\w*|kar\w*|do|kijiye)",
+    (
+        r"(?:sms|msg|msgs|message|messages)(?: \w+){0,2} (?:mat|na|nahi|band)"
+        r" (?:bhej\w*|kar\w*|do|kijiye)"
+    ),
     r"(?:mat|na) bhej\w*|(?:sms|message|msg)\w* band kar\w*|मत भेज|संदेश न भेज|बंद कर",
     r"(?:huwag|wag) (?:na )?(?:\w+ )?(?:mag ?)?(?:text|send|message|padala)\w*|itigil",
     r"(?:dung|ngung) (?:gui|nhan tin)",
     # Chinese, Japanese, Korean, Arabic
-    r"(?:不要|别|別|請勿|请勿|勿|不用|不許|不许)再?(?:给我|給我|向我|跟我)?再?(?:发|發|联系|聯繫|聯絡|联络|打扰|打擾"
-    r"|寄|传|傳)",
-    r"停止(?:发|發|给我|給我|短信|簡訊|联系|聯繫)|退订|退訂|取消(?:订阅|訂閱)|(?:列表|名单|名單)中?(?:删除|刪除|移除)"
-    r"|不(?:想|愿|願)(?:意)?再?(?:收到|接收)",
+    (
+        r"(?:不要|别|別|請勿|请勿|勿|不用|不許|不许)再?(?:给我|給我|向我|跟我)?再?(?:发|發|联系|聯繫|聯絡|联络|打扰|打擾"
+        r"|寄|传|傳)"
+    ),
+    (
+        r"停止(?:发|發|给我|給我|短信|簡訊|联系|聯繫)|退订|退訂|取消(?:订阅|訂閱)|(?:列表|名单|名單)中?(?:删除|刪除|移除)"
+        r"|不(?:想|愿|願)(?:意)?再?(?:收到|接收)"
+    ),
     r"配信停止|送らないで|連絡しないで|送信しないで|수신 ?거부|그만 보내|보내지 ?마|연락하지 ?마",
     r"لا (?:ترسل|تراسل|تتصل)|توقف|الغاء الاشتراك|إلغاء الاشتراك",
 )
@@ -232,9 +321,13 @@ _NOT_THAT = re.compile(
     r"|\b(?:stop|cancel|end) (?:payment|by|the late|auto|charging)\b"
 )
 _TURN = re.compile(r"\b(?:turn|switch|put)(?: \w+){0,4} back on\b|\b(?:resubscribe|opt me back)\b")
-_CLAUSES = re.compile(r"\.(?!\w)|[!?;:\n\r,()\[\]\"“”…。！？，；]| [-–—]+ | (?:but|so|and then|because) ")
+_CLAUSES = re.compile(
+    r"\.(?!\w)|[!?;:\n\r,()\[\]\"“”…。！？，；]| [-–—]+ | (?:but|so|and then"
+    r"|because) "
+)
 _FOOTER = re.compile(
-    r"unsubscribe\s{0,3}(?:[:|<(\[]\s{0,3}|from .{0,60}: )(?:https?:|www\.|[\w.-]{1,80}\.\w{2,10}/|manage|here)"
+    r"unsubscribe\s{0,3}(?:[:|<(\[]\s{0,3}|from .{0,60}: )(?:https?:|www\."
+    r"|[\w.-]{1,80}\.\w{2,10}/|manage|here)"
 )
 _JOINERS = re.compile(r"['’‘`´*_~]")
 _SPACES = re.compile(r"\s+")

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (the letters of other alphabets are meant)
 """Which words of a mail are the writer's own and new?
 
 Our own scanner goes first: it reads line by line, in linear time, and is careful with clients who
@@ -28,7 +29,9 @@ _INTRO_WORD = re.compile(
     r"om|\d{1,4})\b",
     re.IGNORECASE,
 )
-_ISO_INTRO = re.compile(r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.{0,160}<[^<>\s]{3,160}@[^<>\s]{3,160}>:?$")
+_ISO_INTRO = re.compile(
+    r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.{0,160}<[^<>\s]{3,160}@[^<>\s]{3,160}>:?$"
+)
 _RULE = re.compile(
     r"^[-_*=\s]{0,60}(?:original(?:e|nachricht| message| appointment)?|ursprüngliche nachricht"
     r"|message d'origine|message original|mensaje original|mensagem original|messaggio originale"
@@ -38,7 +41,8 @@ _RULE = re.compile(
 )
 _MARKER = re.compile(
     r"(?:reply|answer|response|antwort|antworten|répondre|réponse|responda|responder|respuesta)"
-    r".{0,40}\b(?:above|over|oberhalb|au-dessus|arriba|encima|acima)\b.{0,20}\bl(?:ine|inie|igne|inea|"
+    r".{0,40}\b(?:above|over|oberhalb|au-dessus|arriba|encima|acima)\b.{0,20}\bl(?:ine|inie"
+    r"|igne|inea|"
     r"ínea|inha)\b|^#{2,3}-.{3,120}-#{2,3}$",
     re.IGNORECASE,
 )
@@ -47,7 +51,8 @@ _FROM = re.compile(
     re.IGNORECASE,
 )
 _SENT = re.compile(
-    r"^\*?(?:sent|date|gesendet|datum|envoyé|enviado|enviada em|enviado em|fecha|data|inviato|verzonden"
+    r"^\*?(?:sent|date|gesendet|datum|envoyé|enviado|enviada em|enviado em|fecha|data|inviato"
+    r"|verzonden"
     r"|wysłano|skickat|sendt|odesláno|отправлено|дата|发送时间|發送日期|日期|送信日時)(?: am| le| el)?\s?\*?\s?"
     r"[:：]\*?.{0,60}\d",
     re.IGNORECASE,
@@ -61,11 +66,13 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
-    r"^\W{0,5}(?:confidentiality notice|confidential(?:ity)?\s*[:–—-]|disclaimer\b|privileged (?:and|&)"
+    r"^\W{0,5}(?:confidentiality notice|confidential(?:ity)?\s*[:–—-]|disclaimer\b"
+    r"|privileged (?:and|&)"
     r" confidential\b.{0,20}$|this (?:e-?mail|message|communication|transmission)(?: message)?"
     r"(?: and any| \(including| may| is intended| contains| is confidential|,? including)"
     r"|the (?:information|contents?) (?:contained )?(?:in|of) this (?:e-?mail|message|transmission)"
-    r"|diese e-?mail (?:enthält|ist|kann)|ce (?:message|courriel) (?:et|est|peut)|este (?:correo|mensaje)"
+    r"|diese e-?mail (?:enthält|ist|kann)|ce (?:message|courriel) (?:et|est|peut)"
+    r"|este (?:correo|mensaje)"
     r" (?:es|contiene|puede|y)|please consider the environment)",
     re.IGNORECASE,
 )
@@ -129,7 +136,7 @@ def _introduction(lines: Sequence[str], at: int) -> int:
 
 
 def _attribution(lines: Sequence[str], at: int) -> int:
-    """"On Friday, Acme <billing@…> wrote:", on one line or wrapped over up to three."""
+    """ "On Friday, Acme <billing@…> wrote:", on one line or wrapped over up to three."""
     for length in (1, 2, 3):
         if at + length > len(lines):
             return 0

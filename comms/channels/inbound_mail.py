@@ -207,9 +207,10 @@ def _unicode(octets: bytes, charset: str) -> str:
 
 def _mostly_utf8(octets: bytes) -> bool:
     """A text cut in the middle of a character is still UTF-8."""
-    return octets.decode("utf-8", errors="ignore").encode() == octets[:-4] + octets[-4:].decode(
-        "utf-8", errors="ignore"
-    ).encode()
+    return (
+        octets.decode("utf-8", errors="ignore").encode()
+        == octets[:-4] + octets[-4:].decode("utf-8", errors="ignore").encode()
+    )
 
 
 def _param(part: Message, name: str) -> str:

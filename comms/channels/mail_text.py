@@ -66,7 +66,7 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     out: list[str] = []
     soft = ""
     for stuffed in text.split("\n"):
-        line = stuffed[1:] if stuffed.startswith(" ") else stuffed
+        line = stuffed.removeprefix(" ")
         if line.startswith(">") or line == "-- ":
             out, soft = ([*out, soft] if soft else out), ""
             out.append(line)

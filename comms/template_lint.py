@@ -1,0 +1,210 @@
+"""Would this folder of templates be safe to send from? Every mistake, with its place.
+
+Run by ``policy check``, ``doctor`` and ``template preview``, so that a mistake shows on the day it
+is made and not on the day a client should have read the message.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from jinja2 import meta, nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from billing import shipped
+from comms import segments
+from comms.rendering import TemplateMistake, Templates
+
+_ALWAYS = frozenset({"firm", "client", "contact", "locale", "opt_out_notice"})
+_DUNNING = _ALWAYS | {"currency", "total", "invoices", "step", "pay_link"}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a message may name, and the channels that it must have parts for."""
+
+    fields: frozenset[str]
+    channels: tuple[str, ...]
+
+
+MESSAGES: Mapping[str, Declared] = {
+    "first_reminder": Declared(_DUNNING, ("email", "sms")),
+    "firmer_reminder": Declared(_DUNNING, ("email", "sms")),
+    "receipt": Declared(_ALWAYS | {"payment", "currency"}, ("email", "sms")),
+    "renewal_notice": Declared(
+        _ALWAYS | {"agreement", "days_before", "pay_link"}, ("email", "sms")
+    ),
+    "opt_out_confirmation": Declared(_ALWAYS, ("sms",)),
+    "opt_in_confirmation": Declared(_ALWAYS, ("sms",)),
+    "help_reply": Declared(_ALWAYS, ("sms",)),
+    "staff_text": Declared(_ALWAYS | {"body", "subject"}, ("email", "sms")),
+}
+_PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
+_MEMBERS = {
+    "firm": {"name", "postal_address", "from_name", "phone", "pay_link"},
+    "client": {"name"},
+    "contact": {"first_name", "name"},
+    "payment": {"amount", "received_on", "currency", "invoices", "remaining"},
+    "agreement": {"name", "kind", "renews_on", "amount", "currency"},
+    "invoices": {"number", "issued_on", "due_on", "days_overdue", "open", "amount", "disputed"},
+}
+_NOT_BY_SMS = {
+    "client": {"name"},
+    "contact": {"name"},
+    "firm": {"postal_address"},
+    "agreement": {"name"},
+    "invoices": {"days_overdue", "disputed"},
+}
+
+_REPLY_WORD = re.compile(
+    r"\b(?:reply|replying|respond|answer|text|send|type|write)\b(?:\s+(?:back|us|with|by|the|word"
+    r"|texting|typing)){0,3}\s+[\"'“(*]{0,2}(yes|cancel|end|quit)\b",
+    re.IGNORECASE,
+)
+_SHOUTED = re.compile(r"\b(?:YES|CANCEL|QUIT|END)\b\s+(?:to|if|for|and we)\b")
+_STOP = re.compile(r"\bSTOP\b|\b(?:reply|text|send|answer)\s+[\"'“]?stop\b", re.IGNORECASE)
+_STOP_SHOUTED = re.compile(r"\bSTOP\b")
+_SHORTENER = re.compile(
+    r"\b(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd|buff\.ly|rebrand\.ly|cutt\.ly|tiny\.cc"
+    r"|shorturl\.at|rb\.gy|t\.ly|lnkd\.in|bl\.ink|s\.id|v\.gd)\b",
+    re.IGNORECASE,
+)
+_UNSAFE = re.compile(r"\|\s*safe\b|\bautoescape\s+false\b")
+_MOST_SMS_PARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing to change in a template."""
+
+    file: str
+    line: int
+    sentence: str
+
+
+def lint(folder: Path) -> list[Mistake]:
+    """Every mistake in a folder of messages, in the order of its files."""
+    templates = Templates([folder])
+    files = sorted(folder.rglob("*.j2"))
+    mistakes = [
+        mistake for file in files for mistake in _file(templates, file.relative_to(folder), file)
+    ]
+    if not mistakes:
+        mistakes = [m for name in _messages(folder) for m in _message(templates, name)]
+    return mistakes
+
+
+def sample(message: str) -> dict[str, object]:
+    """Plain data for a preview: a firm and a client that do not exist."""
+    first = {"number": "INV-3391", "issued_on": date(2026, 10, 6), "due_on": date(2026, 11, 5),
+             "days_overdue": 15, "disputed": False, "open": 1_248_000, "amount": 1_248_000}  # fmt: skip
+    whole: dict[str, object] = {
+        "firm": {"name": "Example & Partners", "postal_address": "1 Example Row\nExampleton",
+                 "from_name": "Billing", "phone": "+1 555 0100", "pay_link": ""},
+        "client": {"name": "Northwind"},
+        "contact": {"first_name": "Alex", "name": "Alex Example"},
+        "currency": "USD", "total": 1_279_000, "step": 1, "locale": "en_US", "days_before": 30,
+        "invoices": [first, {**first, "number": "INV-3402", "open": 31_000, "amount": 31_000}],
+        "pay_link": "https://pay.example/i/7Kd92xQ", "opt_out_notice": "Reply STOP to opt out.",
+        "payment": {"amount": 31_000, "received_on": date(2026, 11, 20), "currency": "USD",
+                    "invoices": ["INV-3402"], "remaining": 0},
+        "agreement": {"name": "Managed services", "kind": "subscription", "currency": "USD",
+                      "renews_on": date(2026, 12, 31), "amount": 450_000},
+        "subject": "Your account", "body": "Thank you for your call today.",
+    }  # fmt: skip
+    return {name: whole[name] for name in MESSAGES[message].fields}
+
+
+def _messages(folder: Path) -> Iterator[str]:
+    """The messages that this folder holds, and in the shipped folder all that there must be."""
+    whole = folder.resolve() == shipped.path("templates").resolve()
+    present = {path.name for path in folder.iterdir() if path.is_dir()}
+    return (name for name in MESSAGES if whole or name in present)
+
+
+def _message(templates: Templates, name: str) -> Iterator[Mistake]:
+    """Render the message as a client would get it."""
+    for channel in MESSAGES[name].channels:
+        context = sample(name) | ({"opt_out_notice": ""} if channel == "email" else {})
+        try:
+            rendered = templates.render(name, channel, context)
+        except TemplateMistake as mistake:
+            yield Mistake(mistake.file, mistake.line, mistake.sentence)
+            continue
+        cost = segments.count(rendered.text).parts
+        if channel == "sms" and cost > _MOST_SMS_PARTS:
+            sentence = f"the text costs {cost} parts; shorten it to {_MOST_SMS_PARTS}"
+            yield Mistake(f"{name}/sms.txt.j2", 1, sentence)
+
+
+def _file(templates: Templates, relative: Path, file: Path) -> Iterator[Mistake]:
+    name = relative.as_posix()
+    source = file.read_text(encoding="utf-8")
+    for number, line in enumerate(source.splitlines(), 1):
+        yield from (Mistake(name, number, sentence) for sentence in _line(line))
+    try:
+        tree = templates.environment.parse(source, name)
+    except TemplateSyntaxError as error:
+        yield Mistake(name, error.lineno, error.message or "this is no valid template")
+        return
+    message = relative.parts[0]
+    if message in {"_layout", "portal"}:
+        return
+    if message not in MESSAGES:
+        yield Mistake(name, 1, f"there is no message {message}; one of {', '.join(MESSAGES)}")
+        return
+    if relative.name != "slack.txt.j2":
+        yield from _names(tree, name, message)
+
+
+def _line(line: str) -> Iterator[str]:
+    word = _REPLY_WORD.search(line)
+    if word or _SHOUTED.search(line):
+        yield "never ask for YES, CANCEL, END or QUIT: carriers act on them; use another word"
+    if _STOP_SHOUTED.search(line) or (_STOP.search(line) and "opt_out_notice" not in line):
+        yield "leave STOP out: we add the opt-out notice ourselves"
+    if _SHORTENER.search(line):
+        yield "carriers filter public link shorteners; write the firm's own link"
+    if _UNSAFE.search(line):
+        yield "do not switch escaping off: a client's name could become markup"
+
+
+def _names(tree: nodes.Template, file: str, message: str) -> Iterator[Mistake]:
+    fields = MESSAGES[message].fields
+    for name in sorted(meta.find_undeclared_variables(tree) - fields - _imported(tree)):
+        known = ", ".join(sorted(fields))
+        yield Mistake(file, _line_of(tree, name), f"{name} is not known here; use {known}")
+    by_sms = file.endswith("/sms.txt.j2")
+    for owner, member, line in _members(tree):
+        if member not in _MEMBERS[owner]:
+            known = ", ".join(sorted(_MEMBERS[owner]))
+            yield Mistake(file, line, f"{owner} has no {member}; it has {known}")
+        elif by_sms and member in _NOT_BY_SMS.get(owner, ()):
+            yield Mistake(file, line, f"{owner}.{member} is not for SMS; others may read the phone")
+
+
+def _imported(tree: nodes.Template) -> set[str]:
+    """Macros taken from a layout; Jinja2 counts them as unknown inside a block."""
+    names = (name for line in tree.find_all(nodes.FromImport) for name in line.names)
+    return {name if isinstance(name, str) else name[1] for name in names}
+
+
+def _line_of(tree: nodes.Template, name: str) -> int:
+    return next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
+
+
+def _members(tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
+    """Each ``owner.member`` that is read, with loop variables traced to their list."""
+    owners = {name: name for name in _MEMBERS if name != "invoices"}
+    for loop in tree.find_all(nodes.For):
+        if isinstance(loop.target, nodes.Name) and isinstance(loop.iter, nodes.Name):
+            owners |= {loop.target.name: loop.iter.name} if loop.iter.name in _MEMBERS else {}
+    for read in tree.find_all(nodes.Getattr):
+        of = read.node
+        if isinstance(of, nodes.Getitem) and isinstance(of.node, nodes.Name):
+            if of.node.name == "invoices":
+                yield "invoices", read.attr, read.lineno
+        elif isinstance(of, nodes.Name) and of.name in owners:
+            yield owners[of.name], read.attr, read.lineno
