@@ -50,7 +50,7 @@ _HINTS = {
 
 
 class SettingsMissing(ValueError):
-    """Settings are missing, left at a default, or unusable; the sentences say which and what to do."""
+    """Settings are missing, defaults or unusable; the sentences say which, and what to do."""
 
 
 class Settings(BaseSettings):
@@ -188,14 +188,16 @@ def read() -> Settings:
 
 def unknown(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each ``COUNTERFOIL_`` variable that nothing reads: most are typing errors."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
     given = os.environ if environ is None else environ
-    strange = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
-    return [_help(name, difflib.get_close_matches(name, known, n=1)) for name in strange]
+    known = [name.upper() for name in Settings.model_fields]
+    named = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
+    return [_help(name, known) for name in named if name not in known]
 
 
-def _help(name: str, near: list[str]) -> str:
-    return f"{name} is not a setting; " + (f"did you mean {near[0]}?" if near else "remove it.")
+def _help(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean {PREFIX}{near[0]}?" if near else "remove it."
+    return f"{PREFIX}{name} is not a setting; {advice}"
 
 
 def _faults(error: ValidationError) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ UNITED_STATES = (
     "America/Adak",
     "Pacific/Honolulu",
 )
+_POSSIBLE = phonenumbers.ValidationResult.IS_POSSIBLE
 _LONGEST = 40
 
 
@@ -28,8 +29,10 @@ def normalise(number: str, region: str = "US") -> str | None:
     refused: a text would reach the switchboard.
     """
     parsed = _parse(number, region)
-    if parsed is None or parsed.extension or not phonenumbers.is_possible_number(parsed):
+    if parsed is None or parsed.extension:
         return None
+    if phonenumbers.is_possible_number_with_reason(parsed) != _POSSIBLE:
+        return None  # among them: a local number without its area code
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -41,7 +44,8 @@ def candidate_zones(number: str) -> tuple[str, ...]:
 
 
 def _parse(number: str, region: str) -> phonenumbers.PhoneNumber | None:
-    if len(number) > _LONGEST:
+    # A colon is another network's address (whatsapp:+1…), which the parser would skip.
+    if len(number) > _LONGEST or ":" in number:
         return None
     try:
         return phonenumbers.parse(number, region)

@@ -242,12 +242,13 @@ def _attachment(file: Attachment) -> bytes:
     kind = file.content_type.lower()
     if not _CONTENT_TYPE.fullmatch(kind) or not 0 < len(name) <= 120:
         raise Unsendable("An attachment has no usable name or content type.")
-    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    quoted = quote(name, safe=" ")
+    if len(quoted) > _LONGEST_WORD:
+        raise Unsendable("The name of an attachment is too long; shorten it.")
+    label = f'filename="{name}"' if quoted == name else f"filename*=utf-8''{quote(name, safe='')}"
     head = (
         f"Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n"
-        f'Content-Disposition: attachment;\r\n filename="{plain}"'
+        f"Content-Disposition: attachment;\r\n {label}"
     )
-    if plain != name:
-        head += f";\r\n filename*=utf-8''{quote(name, safe='')}"
     lines = base64.encodebytes(file.content) or b"\n"
     return head.encode() + b"\r\n\r\n" + lines.replace(b"\n", b"\r\n")

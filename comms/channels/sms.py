@@ -6,6 +6,8 @@ reference travels in the StatusCallback URL, so that a report finds its message 
 answer with the SID was lost.
 """
 
+import asyncio
+import base64
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ STATUS_PATH = "/hooks/twilio/status"
 _SKEW = dt.timedelta(minutes=5)
 _LONGEST_VALIDITY = 36_000
 _MOST_FIELDS = 500
+_MOST_AT_ONCE = 100
 _STANDINGS = {
     "accepted": Standing.ACCEPTED,
     "queued": Standing.ACCEPTED,
@@ -136,7 +139,7 @@ class Sms:
 class _Wire:
     """The SDK's HTTP client, by its documented seam.
 
-    The SDK's own ignores its time-out (a call waits for ever), drops Retry-After, logs numbers,
+    The SDK's own ignores its time-out (a call waits for ever), hides Retry-After, logs numbers,
     and keeps the last answer in a field that concurrent calls share.
     """
 
@@ -147,6 +150,7 @@ class _Wire:
         self._timeout = aiohttp.ClientTimeout(
             total=3 * timeout, connect=timeout, sock_connect=timeout, sock_read=timeout
         )
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
         self._pool: aiohttp.ClientSession | None = None
 
     async def request(self, method: str, uri: str, **call: Any) -> Response:
@@ -157,7 +161,9 @@ class _Wire:
         """
         writes = method.upper() == "POST"
         try:
-            status, headers, text = await self._exchange(method, uri, call)
+            # Our own turns, not the pool's: waiting for one must not count as unreachable.
+            async with self._turns:
+                status, headers, text = await self._exchange(method, uri, call)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             sentence = "Twilio cannot be reached; the text is tried again."
             raise DeliveryError(sentence, permanent=False, code="unreachable") from error
@@ -176,8 +182,7 @@ class _Wire:
             self._base + target.path + query,
             params=call.get("params"),
             data=urlencode(call.get("data") or {}, doseq=True).encode(),
-            headers=call.get("headers"),
-            auth=aiohttp.BasicAuth(*call["auth"]),
+            headers={**call["headers"], "Authorization": _basic(*call["auth"])},
             allow_redirects=False,
         ) as answer:
             return answer.status, answer.headers, await answer.text()
@@ -193,6 +198,10 @@ class _Wire:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
+
+
+def _basic(sid: str, token: str) -> str:
+    return "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode("ascii")
 
 
 def _judge(status: int, headers: Mapping[str, str], text: str, *, writes: bool) -> None:

@@ -1,0 +1,139 @@
+import pytest
+
+from bot import settings
+from bot.settings import SettingsMissing
+
+TOKEN = "k3Jf92LmQx81Zp0aVb7TnR5y"
+
+
+@pytest.fixture(autouse=True)
+def _empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **values: str) -> settings.Settings:
+    for name, value in values.items():
+        monkeypatch.setenv(settings.PREFIX + name.upper(), value)
+    return settings.read()
+
+
+def test_nothing_is_needed_to_begin() -> None:
+    found = settings.read()
+    assert found.database_url == "sqlite:///counterfoil.db"
+    assert found.keyring_url == "sqlite:///counterfoil-keyring.db"
+    assert (found.host, found.port, found.log_level) == ("127.0.0.1", 8000, "info")
+
+
+@pytest.mark.parametrize(
+    ("database", "keyring"),
+    [
+        ("sqlite:////var/lib/firm.sqlite", "sqlite:////var/lib/firm-keyring.sqlite"),
+        ("sqlite:////srv/a.b/firm", "sqlite:////srv/a.b/firm-keyring.db"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql+psycopg://u:p@db/firm", ""),
+    ],
+)
+def test_the_keys_lie_beside_the_store(
+    monkeypatch: pytest.MonkeyPatch, database: str, keyring: str
+) -> None:
+    assert given(monkeypatch, database_url=database).keyring_url == keyring
+
+
+def test_the_keys_never_share_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+psycopg://u:topsecret@db/firm"
+    with pytest.raises(SettingsMissing, match="store of their own") as caught:
+        given(monkeypatch, database_url=url, keyring_url=url)
+    assert "topsecret" not in str(caught.value)
+
+
+def test_postgresql_refuses_keys_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = given(monkeypatch, database_url="postgresql+psycopg://db/a", keyring_url="sqlite:///k")
+    with pytest.raises(SettingsMissing, match="COUNTERFOIL_KEYRING_URL"):
+        found.need_apart()
+    given(monkeypatch, keyring_url="postgresql+psycopg://db/keys").need_apart()
+
+
+def test_a_command_asks_only_for_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = given(monkeypatch, master_key=TOKEN)
+    found.need("database_url", "keyring_url", "master_key")
+    with pytest.raises(SettingsMissing) as caught:
+        found.need("slack_bot_token", "smtp_url", "master_key")
+    assert "COUNTERFOIL_SLACK_BOT_TOKEN is missing" in str(caught.value)
+    assert "COUNTERFOIL_SMTP_URL is missing" in str(caught.value)
+    assert "MASTER_KEY" not in str(caught.value)
+
+
+def test_either_of_two_settings_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"master_key_file": "/etc/key", "twilio_messaging_service_sid": "MG1"}
+    given(monkeypatch, **values).need("master_key", "twilio_from")
+
+
+@pytest.mark.parametrize(
+    "weak", ["changeme", "secret", "short", "change-me-please-now", "a" * 32, "<your token here>"]
+)
+def test_a_default_secret_is_named(monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
+    found = given(monkeypatch, slack_signing_secret=weak)
+    with pytest.raises(SettingsMissing, match="COUNTERFOIL_SLACK_SIGNING_SECRET is a default"):
+        found.need("slack_signing_secret")
+
+
+def test_two_secrets_hold_while_rotating(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = given(monkeypatch, email_hook_secret=TOKEN, email_hook_secret_previous="old" + TOKEN)
+    assert found.valid("email_hook_secret") == (TOKEN, "old" + TOKEN)
+    assert found.valid("slack_signing_secret") == ()
+
+
+def test_nothing_secret_is_ever_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = given(
+        monkeypatch,
+        master_key=TOKEN,
+        twilio_auth_token=TOKEN,
+        database_url=f"postgresql+psycopg://u:{TOKEN}@db/a",
+        keyring_url=f"postgresql+psycopg://u:{TOKEN}@db/b",
+        smtp_url=f"smtp://u:{TOKEN}@mail",
+    )
+    assert TOKEN not in repr(found)
+    assert TOKEN not in str(found)
+
+
+def test_settings_cannot_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.read().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "0"),
+        ("port", "many"),
+        ("log_level", "loud"),
+        ("public_url", "example.com"),
+        ("public_url", "https://user:hunter2@example.com"),
+    ],
+)
+def test_a_bad_value_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(SettingsMissing, match=f"^COUNTERFOIL_{name.upper()}: ") as caught:
+        given(monkeypatch, **{name: value})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given(monkeypatch, port="", log_level="WARNING").port == 8000
+
+
+def test_a_typing_error_is_pointed_out() -> None:
+    environ = {
+        "COUNTERFOIL_SMPT_URL": "x",
+        "COUNTERFOIL_PORT": "1",
+        "HOME": "/",
+        "COUNTERFOIL_": "",
+    }
+    assert settings.unknown(environ) == [
+        "COUNTERFOIL_ is not a setting; remove it.",
+        "COUNTERFOIL_SMPT_URL is not a setting; did you mean COUNTERFOIL_SMTP_URL?",
+    ]
