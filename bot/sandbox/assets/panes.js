@@ -157,7 +157,7 @@ export function who(s, on) {
       client.next && h("span", { class: "who-next" }, "Next ", time(client.next.at, client.timezone), " · ", client.next.what)),
     held.length > 0 && h("ul", { class: "who-held", "aria-label": "Held for this client" }, held.map((one) =>
       h("li", { key: one.message_id }, h("button", { type: "button", class: "held", onclick: () => on.why("message", one.message_id) },
-        h("strong", null, "Held: "), one.what, h("span", { class: "reason" }, " ", one.reason))))),
+        h("strong", null, "Held: ", one.what, ". "), h("span", { class: "reason" }, one.reason))))),
     h("div", { class: "who-acts" },
       h("button", { type: "button", class: "quiet", onclick: () => on.why("client", client.id) }, "Why now?"),
       client.balances.some((one) => one.open > 0)
@@ -243,9 +243,9 @@ export function posts(s, on) {
   if (!here?.messages.length) return h("li", null, empty("Nothing here yet.", "Type /acct and a client’s name to ask about it."));
   const roots = here.messages.filter((one) => !one.thread_ts || one.thread_ts === one.ts);
   const known = new Set(roots.map((one) => one.ts));
-  const replies = Map.groupBy
-    ? Map.groupBy(here.messages.filter((one) => one.thread_ts && one.thread_ts !== one.ts), (one) => one.thread_ts)
-    : new Map();
+  const replies = new Map();
+  for (const one of here.messages)
+    if (one.thread_ts && one.thread_ts !== one.ts) replies.set(one.thread_ts, [...(replies.get(one.thread_ts) ?? []), one]);
   for (const [ts, list] of replies) if (!known.has(ts)) roots.push(...list);
   roots.sort((one, other) => (one.ts < other.ts ? -1 : 1));
   return byDay(roots, "UTC", (root) => h("li", { key: root.ts, class: "post-and-thread", "data-ts": root.ts },
@@ -281,7 +281,7 @@ function thread(root, replies, s, on) {
 }
 
 const initials = (name) => name.replace(/[^\p{L}\p{N} ]/gu, "").split(" ").filter(Boolean).slice(0, 2).map((part) => part[0].toUpperCase()).join("") || "?";
-const hue = (name) => `hue${[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 5}`;
+const hue = (name) => name === "Counterfoil" ? "" : `hue${[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 5}`;
 
 /** Where Slack speaks of this client: its channel, or the first message that names it. */
 export function placeOf(client, slack) {
@@ -357,7 +357,7 @@ const LEDGERS = {
     return h("ul", { key: "invoices", class: "rows" }, rows.map((row) => h("li", { key: row.number, class: "invoice" },
       h("button", { type: "button", class: "record", onclick: () => on.why("invoice", row.number) },
         h("strong", null, row.number), badge(row.state),
-        h("span", { class: "what" }, row.amount, row.open !== row.amount && `, ${row.open} open`, " · due ", row.due, row.days_overdue > 0 && h("span", { class: "late" }, ` · ${row.days_overdue} days late`))),
+        h("span", { class: "what" }, row.amount, row.open !== row.amount && row.state !== "paid" && `, ${row.open} open`, " · due ", day(row.due, "UTC"), row.days_overdue > 0 && h("span", { class: "late" }, ` · ${row.days_overdue} days late`))),
       !["paid", "void", "written_off"].includes(row.state) && h("button", { type: "button", class: "quiet pay", "aria-label": `Client pays ${row.number}`, onclick: () => on.pay(s.snap.selected.client, row.number) }, "Pay"))));
   },
   held(s, on) {
