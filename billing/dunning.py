@@ -1,8 +1,9 @@
 """What is the next step of an account that owes money, if any, and why?
 
-The ladder belongs to its anchor, the oldest overdue instalment that may be chased. The level an account has reached is the highest step
-that named something which may be chased today: where a step named only what is now paid, the
-episode is over; where it named only what is now disputed or promised, the rest starts mildly.
+The ladder belongs to its anchor, the oldest overdue instalment that may be chased. The level an
+account has reached is the highest step that named something which may be chased today: where the
+steps named only what is now paid, the episode is over; where they named only what is now disputed,
+promised or held, the rest starts mildly.
 """
 
 import datetime as dt

@@ -29,7 +29,7 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
     today = calendar.local_date(now, account.timezone)
     stands = arrears.standing(account, now)
     if not stands.instalments or arrears.is_settled(account, policy):
-        return Refusal("paid", "What the message asks for is paid.", final=True)
+        return Refusal("paid", "What the message asks for is settled.", final=True)
     hold = arrears.strongest_hold(stands)
     if hold is not None:
         reason = f"The client is on hold: {hold.reason}."
@@ -68,6 +68,16 @@ def outreach_refusal(
     return Refusal("overdue", _named(holding, today, policy), wake_on_change=True)
 
 
+def renewal_refusal(
+    renews_on: dt.date, overdue: Iterable[OpenInstalment], today: dt.date, policy: Policy
+) -> Refusal | None:
+    """What keeps a queued renewal notice from leaving: it is too late, or the client overdue."""
+    if today > renews_on:
+        reason = f"The renewal date, {renews_on}, has passed."
+        return Refusal("renewal_date_passed", reason, final=True)
+    return outreach_refusal(overdue, today, policy)
+
+
 def _nothing_to_chase(stands: Account, today: dt.date, policy: Policy) -> Refusal:
     grace = policy.dunning.grace_days
     late = [i for i in stands.instalments if arrears.is_overdue(i, today, grace)]
@@ -75,11 +85,9 @@ def _nothing_to_chase(stands: Account, today: dt.date, policy: Policy) -> Refusa
         return Refusal("not_overdue", "Nothing is overdue any more.", final=True)
     first = min(late, key=lambda i: (arrears.counted_from(i, policy), i.due_on, i.id))
     rule = arrears.fence(first)
-    ends = [h.until for h in stands.holds if h.until and h.invoice_id == first.invoice_id]
-    until = max(ends, default=None) if rule == "held" else None
-    return Refusal(
-        rule, f"{first.number} is {arrears.FENCES[rule]}.", until=until, wake_on_change=True
-    )
+    reason = f"{first.number} is {arrears.FENCES[rule]}."
+    ends = (hold.until for hold in stands.holds if hold.until is not None)
+    return Refusal(rule, reason, until=min(ends, default=None), wake_on_change=True)
 
 
 def _balance(instalment: OpenInstalment, policy: Policy) -> int:
