@@ -52,6 +52,14 @@ _PERMANENT = {
 _UNCLEAR = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that part of the work may have been done."""
 
+_NO_ANSWER = (
+    aiohttp.ClientError,
+    OSError,
+    ValueError,
+    SlackClientError,
+    AttributeError,  # the SDK asks a plain-text 200 for its "ok"
+)
+
 
 class SlackChannel:
     """Messages by Slack's SDK; ``to`` is the id of a channel, or of a person (a direct message).
@@ -95,7 +103,7 @@ class SlackChannel:
     async def find(self, message: Outgoing, since: dt.datetime) -> Found | None:
         """Look for our reference in the channel's history; None on any doubt."""
         asked: dict[str, object] = {
-            "oldest": str(since.timestamp()),
+            "oldest": f"{since.timestamp():.6f}",
             "include_all_metadata": True,
             "limit": 200,
         }
@@ -155,7 +163,7 @@ async def _answered(call: Awaitable[Any]) -> Mapping[str, object]:
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         sentence = "Slack cannot be reached; the message is tried again."
         raise DeliveryError(sentence, permanent=False, code="unreachable") from error
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, SlackClientError) as error:
+    except _NO_ANSWER as error:
         raise Uncertain("Slack did not answer; the message may be there.") from error
     return data if isinstance(data, dict) else {}
 
