@@ -311,7 +311,7 @@ _ASKED_ABOUT = re.compile(
 )
 _NOT_THAT = re.compile(
     r"\b(?:dont|do not|never|not|didnt|did not|wont|cant|why did you|no need to|please dont|cannot"
-    r"|why have you|without|you|they) (?:ever )?(?:stop|quit|unsubscribe|opt|remove|end|cancel)\b"
+    r"|why have you|without) (?:ever )?(?:stop|quit|unsubscribe|opt|remove|end|cancel)\b"
     r"|\b(?:stop|unsubscribed?|opt(?:ed)? out|opt(?:ed)? me out)(?: \w+){0,4} (?:by (?:accident"
     r"|mistake)|accidentally)|\b(?:accidentally|mistakenly)(?: \w+){0,3} (?:stop|unsub|opt)"
     r"|\b(?:until|till|before|after hours|on weekends|over the weekend|at night|during)\b"

@@ -52,8 +52,8 @@ _FROM = re.compile(
 )
 _SENT = re.compile(
     r"^\*?(?:sent|date|gesendet|datum|envoyé|enviado|enviada em|enviado em|fecha|data|inviato"
-    r"|verzonden"
-    r"|wysłano|skickat|sendt|odesláno|отправлено|дата|发送时间|發送日期|日期|送信日時)(?: am| le| el)?\s?\*?\s?"
+    r"|verzonden|wysłano|skickat|sendt|odesláno|отправлено|дата"
+    r"|发送时间|發送日期|日期|送信日時)(?: am| le| el)?\s?\*?\s?"
     r"[:：]\*?.{0,60}\d",
     re.IGNORECASE,
 )
@@ -136,7 +136,7 @@ def _introduction(lines: Sequence[str], at: int) -> int:
 
 
 def _attribution(lines: Sequence[str], at: int) -> int:
-    """ "On Friday, Acme <billing@…> wrote:", on one line or wrapped over up to three."""
+    """A line like "On Friday, Acme wrote:", or one wrapped over up to three."""
     for length in (1, 2, 3):
         if at + length > len(lines):
             return 0

@@ -32,6 +32,7 @@ _MOST_PARTS = 500
 _MOST_LINES = 1_000_000
 _LONGEST_SUBJECT = 998
 _LONGEST_TEXT = 200_000
+_MOST_OCTETS = 4 * _LONGEST_TEXT
 _MOST_REFERENCES = 50
 
 _CONTAINER = re.compile(rb"content-type:[ \t\r\n]{0,100}(?:multipart|message)/", re.IGNORECASE)
@@ -41,6 +42,7 @@ _TEXT_CODECS = re.compile(
     r"(?:utf|iso8859|iso2022|cp|koi8|gb|hz|big5|euc|shift|johab|ascii|mac|tis)[\w-]*"
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_ONE_LINE = re.compile("[\x00-\x1f\x7f]+")
 _ENCODED_WORD = re.compile(r"=\?[\w*-]{1,40}\?[bq]\?[^?]{0,2000}\?=", re.IGNORECASE)
 
 
@@ -165,9 +167,9 @@ def _own_parts(part: Message) -> Iterator[Message]:
         current = pending.pop(0)
         if current.get_content_maintype() == "message":
             continue
-        payload = current.get_payload()
-        if isinstance(payload, list):
-            pending[:0] = [child for child in payload if isinstance(child, Message)]
+        if current.is_multipart():
+            children = current.get_payload()
+            pending[:0] = [child for child in children if isinstance(child, Message)]
         else:
             yield current
 
@@ -177,7 +179,7 @@ def _is_attached(part: Message) -> bool:
 
 
 def _text(part: Message) -> str:
-    text = _unicode(_payload(part)[: 4 * _LONGEST_TEXT], _param(part, "charset"))[:_LONGEST_TEXT]
+    text = _unicode(_payload(part)[:_MOST_OCTETS], _param(part, "charset"))[:_LONGEST_TEXT]
     text = _clean(text.replace("\r\n", "\n").replace("\r", "\n"))
     if part.get_content_type() == "text/html":
         return from_html(text)
@@ -196,21 +198,15 @@ def _payload(part: Message) -> bytes:
 
 def _unicode(octets: bytes, charset: str) -> str:
     """Decode as declared where the octets agree, else guess; never fail."""
+    whole = len(octets) < _MOST_OCTETS
     for name in (charset, "utf-8"):
         try:
-            if _TEXT_CODECS.fullmatch(codecs.lookup(name).name):
-                return octets.decode(name)
-        except (LookupError, ValueError):
+            codec = codecs.lookup(name)
+            if _TEXT_CODECS.fullmatch(codec.name):
+                return codec.incrementaldecoder().decode(octets, whole)
+        except (LookupError, ValueError, TypeError):
             continue
-    return octets.decode("utf-8" if _mostly_utf8(octets) else "cp1252", errors="replace")
-
-
-def _mostly_utf8(octets: bytes) -> bool:
-    """A text cut in the middle of a character is still UTF-8."""
-    return (
-        octets.decode("utf-8", errors="ignore").encode()
-        == octets[:-4] + octets[-4:].decode("utf-8", errors="ignore").encode()
-    )
+    return octets.decode("cp1252", errors="replace")
 
 
 def _param(part: Message, name: str) -> str:
@@ -241,21 +237,14 @@ def _raw(part: Message, name: str) -> str:
 
 
 def _all(part: Message, name: str) -> list[str]:
-    values = part.get_all(name) or []
-    return [_CONTROLS_IN_HEADER.sub(" ", _octets_shown(str(value))) for value in values[:20]]
-
-
-_CONTROLS_IN_HEADER = re.compile("[\x00-\x1f\x7f]+")
+    """Every value of a field, undecoded and on one line; raw 8-bit octets are read as UTF-8."""
+    values = [value for key, value in part.raw_items() if key.lower() == name.lower()]
+    return [_ONE_LINE.sub(" ", _octets_shown(str(value))) for value in values[:20]]
 
 
 def _octets_shown(value: str) -> str:
-    """Raw 8-bit octets in a header, which the parser keeps as surrogates, as the UTF-8 they are."""
-    octets = value.encode("ascii", "surrogateescape") if _is_escaped(value) else b""
-    return octets.decode("utf-8", errors="replace") if octets else _CONTROLS.sub("\ufffd", value)
-
-
-def _is_escaped(value: str) -> bool:
-    return all(ord(c) < 128 or 0xDC80 <= ord(c) <= 0xDCFF for c in value)
+    """The parser keeps 8-bit octets of a header as surrogates."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _line(mail: Message, name: str, longest: int) -> str:
