@@ -180,6 +180,8 @@ const on = {
     s.pane = id;
     draw();
     $(id).scrollIntoView({ block: "nearest", inline: "start" });
+    const list = { phone: "texts", slack: "posts" }[id];
+    if (list && narrow()) $(list).scrollTop = $(list).scrollHeight;
   },
   filter(id) {
     s.filter = id;
@@ -209,7 +211,10 @@ const on = {
       s.pane = "stub";
       draw();
       $("why").focus();
-    } else draw();
+    } else {
+      draw();
+      $("stub").scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
   },
   pay: (client, invoice) => act("pay", { client, invoice }).then(refresh),
   mail(id) {
@@ -448,9 +453,10 @@ function draw(moved = false) {
   $("desk").dataset.pane = s.pane;
   patch($("clock"), panes.clock(s, on));
   patch($("live"), panes.live(s, on));
-  $("strip").hidden = live.open && !live.note;
+  $("strip").hidden = false;
   $("strip").className = `strip ${live.open ? "is-open" : "is-closed"}`;
-  $("strip").textContent = live.note || "Not live: nothing goes to clients yet. Every message stops at the door and can be looked at.";
+  $("strip").textContent = live.note || (live.open ? "Live: what passes the door goes to the phone and the mailbox on this page, and nowhere else."
+    : "Not live: nothing goes to clients yet. Every message stops at the door and can be looked at.");
   patch($("tabs"), panes.tabs(s, on));
   $("rail-count").textContent = clients.length;
   patch($("filters"), panes.filters(s, on));
