@@ -256,7 +256,9 @@ def test_both_secrets_hold_while_rotating() -> None:
     assert not signature.verify(b"x", signed(b"x", secret=" "), ["", " "], NOW)
 
 
-@pytest.mark.parametrize("stamp", ["", "now", "1.5", "-1", "\u0661\u0667", "9" * 400, "1770000000\n"])
+@pytest.mark.parametrize(
+    "stamp", ["", "now", "1.5", "-1", "\u0661\u0667", "9" * 400, "1770000000\n"]
+)
 def test_a_stamp_that_is_no_number_is_refused(stamp: str) -> None:
     headers = signed(b"x") | {"X-Slack-Request-Timestamp": stamp}
     assert signature.verify(b"x", headers, [SECRET], NOW) is False

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.clock import SystemClock
+from bot.sandbox.faults import Fault
+from bot.sandbox.smtp import Mail
 from comms.channels import email as channel
 from comms.channels import mime
 from comms.channels.email import Email
@@ -137,6 +139,31 @@ async def test_one_connection_carries_many_mails_in_turn() -> None:
     got = [email.message_from_bytes(one) for one in post.mails]
     assert sorted(one["Subject"] for one in got) == sorted(subjects)
     assert all(one["Message-ID"][3:].startswith(one["Subject"][5:] + "@") for one in got)
+
+
+async def test_a_mail_lies_in_the_clients_mailbox_as_it_was_written() -> None:
+    stand_in = Mail(SystemClock())
+    stand_in.refused["gone@example.org"] = "550 5.1.1 User unknown"
+    async with stand_in.serving() as port:
+        sender = Email(f"smtp://127.0.0.1:{port}", SystemClock(), local_name="localhost")
+        try:
+            await sender.send(mail(subject="Über 1.200 €", text="Zahlen, bitte", html="<b>x</b>"))
+            with pytest.raises(DeliveryError) as caught:
+                await sender.send(mail(to="gone@example.org"))
+            stand_in.faults.plan("data", Fault.CUT_AFTER_ACCEPT)
+            with pytest.raises(Uncertain):
+                await sender.send(mail(reference="m-2"))
+            await sender.send(mail(reference="m-2"))
+        finally:
+            await sender.close()
+    assert (caught.value.code, caught.value.permanent) == ("5.1.1", True)
+    first, *again = stand_in.mailboxes[CLIENT]
+    assert (first.subject, first.text.strip(), first.sender) == (
+        "Über 1.200 €",
+        "Zahlen, bitte",
+        "billing@firm.example",
+    )
+    assert {letter.message_id for letter in again} == {"<m-2@firm.example>"}
 
 
 @pytest.mark.parametrize("ending", ["hang up", "421 4.4.2 idle"])

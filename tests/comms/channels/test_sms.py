@@ -5,7 +5,7 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -78,6 +78,19 @@ async def test_a_text_is_handed_over_with_our_reference(twilio: tuple[Twilio, Sm
     assert asked["StatusCallback"] == f"{PUBLIC}/hooks/twilio/status?ref=m%2F1%20%C3%BC"
     assert asked["ValidityPeriod"] == "14400"
     assert sent.status == "queued"
+
+
+async def test_twilios_own_calls_are_verified_and_read(twilio: tuple[Twilio, Sms]) -> None:
+    stand_in, channel = twilio
+    sent = await channel.send(text("Hello"))
+    await stand_in.settle()
+    assert stand_in.hooks
+    for hook in stand_in.hooks:
+        headers = {"X-Twilio-Signature": stand_in.signature(hook.url, hook.params)}
+        assert sms.verify(urlencode(hook.params).encode(), headers, hook.url, [TOKEN])
+        report = sms.read_status(hook.params, dict(parse_qsl(urlsplit(hook.url).query)))
+        assert report is not None
+        assert (report.reference, report.provider_id) == ("m/1 ü", sent.provider_id)
 
 
 async def test_a_message_may_shorten_its_validity(twilio: tuple[Twilio, Sms]) -> None:
