@@ -36,6 +36,11 @@ _MOST_OCTETS = 4 * _LONGEST_TEXT
 _MOST_REFERENCES = 50
 
 _CONTAINER = re.compile(rb"content-type:[ \t\r\n]{0,100}(?:multipart|message)/", re.IGNORECASE)
+_CONTENT_FIELD = re.compile(
+    rb"^content-(?:type|disposition)[ \t]*:[^\r\n]*(?:\r?[\n\r][ \t][^\r\n]*)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LONGEST_CONTENT_FIELD = 8_000
 _BODY_STARTS = re.compile(rb"\r?\n\r?\n|\r\r")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _TEXT_CODECS = re.compile(
@@ -97,6 +102,8 @@ def _refuse_excess(raw: bytes) -> None:
     dashed = raw.count(b"\n--") + raw.count(b"\r--")
     if containers > _MOST_CONTAINERS or (containers and dashed > _MOST_DASHED_LINES):
         raise Unreadable("The mail is nested deeper than any real one; it is set aside.")
+    if any(len(field[0]) > _LONGEST_CONTENT_FIELD for field in _CONTENT_FIELD.finditer(raw)):
+        raise Unreadable("A part of the mail is described at greater length than any real one.")
     if lines > _MOST_LINES:
         raise Unreadable("The mail has more than a million lines; ask the sender for a file.")
 

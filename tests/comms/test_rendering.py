@@ -1,5 +1,6 @@
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -21,17 +22,17 @@ def operator(tmp_path: Path, name: str, source: str) -> Path:
     return tmp_path
 
 
-def sms(tmp_path, source, **context):
+def sms(tmp_path: Path, source: str, **context: object) -> str:
     folder = operator(tmp_path, "help_reply/sms.txt.j2", source)
     return Templates([folder]).render("help_reply", "sms", sample("help_reply") | context).text
 
 
-def test_the_shipped_templates_have_no_mistake():
+def test_the_shipped_templates_have_no_mistake() -> None:
     assert lint(shipped.path("templates")) == []
 
 
 @pytest.mark.parametrize(("message", "channel"), BOTH)
-def test_every_message_renders_within_bounds(message, channel):
+def test_every_message_renders_within_bounds(message: str, channel: str) -> None:
     got = OURS.render(message, channel, sample(message))
     assert got.text.strip()
     assert bool(got.subject) == bool(got.html) == (channel == "email")
@@ -39,7 +40,7 @@ def test_every_message_renders_within_bounds(message, channel):
 
 
 @pytest.mark.parametrize("message", ["first_reminder", "firmer_reminder"])
-def test_a_reminder_says_the_same_in_text_and_html(message):
+def test_a_reminder_says_the_same_in_text_and_html(message: str) -> None:
     got = OURS.render(message, "email", sample(message))
     for said in ("INV-3391", "INV-3402", "$12,480.00", "$12,790.00", "https://pay.example/i/7Kd92xQ",
                  "1 Example Row", "November 5, 2026"):  # fmt: skip
@@ -47,19 +48,20 @@ def test_a_reminder_says_the_same_in_text_and_html(message):
         assert said in got.html
 
 
-def test_one_invoice_is_named_in_the_subject():
+def test_one_invoice_is_named_in_the_subject() -> None:
     context = sample("first_reminder")
-    context["invoices"] = context["invoices"][:1]
+    invoices = cast("list[object]", context["invoices"])
+    context["invoices"] = invoices[:1]
     assert "INV-3391" in OURS.render("first_reminder", "email", context).subject
 
 
-def test_without_a_pay_link_there_is_no_button():
+def test_without_a_pay_link_there_is_no_button() -> None:
     got = OURS.render("first_reminder", "email", sample("first_reminder") | {"pay_link": ""})
     assert "href" not in got.html
     assert "Pay here" not in got.text
 
 
-def test_a_client_reads_money_and_days_as_at_home():
+def test_a_client_reads_money_and_days_as_at_home() -> None:
     got = OURS.render(
         "receipt",
         "email",
@@ -72,21 +74,21 @@ def test_a_client_reads_money_and_days_as_at_home():
     assert "20. November 2026" in got.text
 
 
-def test_the_operators_folder_is_asked_first(tmp_path):
+def test_the_operators_folder_is_asked_first(tmp_path: Path) -> None:
     assert sms(tmp_path, "{{ firm.name }} here", opt_out_notice="") == "Example & Partners here"
 
 
 @pytest.mark.parametrize("source", ["Hello", "Hello\n{{ opt_out_notice }}"])
-def test_the_opt_out_notice_is_there_exactly_once(tmp_path, source):
+def test_the_opt_out_notice_is_there_exactly_once(tmp_path: Path, source: str) -> None:
     assert sms(tmp_path, source).count("Reply STOP to opt out.") == 1
 
 
-def test_the_last_message_offers_no_second_opt_out():
+def test_the_last_message_offers_no_second_opt_out() -> None:
     text = OURS.render("opt_out_confirmation", "sms", sample("opt_out_confirmation")).text
     assert "STOP" not in text
 
 
-def test_curly_quotes_cost_nothing_where_they_would_cost_parts(tmp_path):
+def test_curly_quotes_cost_nothing_where_they_would_cost_parts(tmp_path: Path) -> None:
     text = sms(tmp_path, "It\u2019s " + "a" * 130)
     assert segments.count(text).encoding is segments.Encoding.GSM7
 
@@ -107,26 +109,26 @@ def test_curly_quotes_cost_nothing_where_they_would_cost_parts(tmp_path):
         pytest.param("x" * 1601, "1600", id="too long"),
     ],
 )
-def test_a_mistake_names_its_place_and_reason(tmp_path, source, said):
+def test_a_mistake_names_its_place_and_reason(tmp_path: Path, source: str, said: str) -> None:
     with pytest.raises(TemplateMistake, match=said) as caught:
         sms(tmp_path, source)
     assert caught.value.file == "help_reply/sms.txt.j2"
     assert caught.value.line >= 1
 
 
-def test_an_error_never_repeats_the_clients_data(tmp_path):
+def test_an_error_never_repeats_the_clients_data(tmp_path: Path) -> None:
     with pytest.raises(TemplateMistake) as caught:
         sms(tmp_path, "{{ client.name | money('USD') }}", client={"name": "Secret Client"})
     assert "Secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("message", ["../secrets", "First", "", "a/b"])
-def test_a_message_name_is_no_path(message):
+def test_a_message_name_is_no_path(message: str) -> None:
     with pytest.raises(TemplateMistake):
         OURS.render(message, "sms", {})
 
 
-def test_a_subject_is_one_line_and_not_longer_than_200():
+def test_a_subject_is_one_line_and_not_longer_than_200() -> None:
     context = sample("staff_text")
     got = OURS.render("staff_text", "email", context | {"subject": "Hi\r\nBcc: x@y.example"})
     assert got.subject == "Hi Bcc: x@y.example"
@@ -135,8 +137,9 @@ def test_a_subject_is_one_line_and_not_longer_than_200():
 
 
 @given(st.text(min_size=1), st.text(max_size=150))
-def test_any_names_render_safely(name, subject):
-    firm = sample("staff_text")["firm"] | {"name": name}
+def test_any_names_render_safely(name: str, subject: str) -> None:
+    shown = cast("dict[str, object]", sample("staff_text")["firm"])
+    firm = shown | {"name": name}
     context = sample("staff_text") | {"body": name, "subject": f"S{subject}", "firm": firm}
     got = OURS.render("staff_text", "email", context)
     assert len(got.subject.splitlines()) == 1
@@ -144,7 +147,7 @@ def test_any_names_render_safely(name, subject):
     OURS.render("staff_text", "sms", context)
 
 
-def test_markup_in_a_name_stays_text():
+def test_markup_in_a_name_stays_text() -> None:
     context = sample("staff_text") | {"body": "<script>x</script>"}
     assert "&lt;script&gt;" in OURS.render("staff_text", "email", context).html
 
@@ -167,7 +170,7 @@ def test_markup_in_a_name_stays_text():
         ("x" * 500, "parts"),
     ],
 )
-def test_lint_finds(tmp_path, source, said):
+def test_lint_finds(tmp_path: Path, source: str, said: str) -> None:
     mistakes = lint(operator(tmp_path, "help_reply/sms.txt.j2", source))
     assert said in " ".join(mistake.sentence for mistake in mistakes)
     assert {mistake.file for mistake in mistakes} == {"help_reply/sms.txt.j2"}
@@ -178,11 +181,11 @@ def test_lint_finds(tmp_path, source, said):
     ["At the end of the month", "If you want to cancel, call us", "Reply PAID or DATE and a day",
      "We stop by on Monday", "{{ firm.name }}: {{ opt_out_notice }}"],
 )  # fmt: skip
-def test_lint_leaves_ordinary_words_alone(tmp_path, source):
+def test_lint_leaves_ordinary_words_alone(tmp_path: Path, source: str) -> None:
     assert lint(operator(tmp_path, "help_reply/sms.txt.j2", source)) == []
 
 
-def test_lint_follows_a_loop_to_its_list(tmp_path):
+def test_lint_follows_a_loop_to_its_list(tmp_path: Path) -> None:
     source = "{% for i in invoices %}{{ i.number }} {{ i.matter }}{{ i.disputed }}{% endfor %}"
     mistakes = lint(operator(tmp_path, "first_reminder/sms.txt.j2", source))
     assert ["has no matter" in m.sentence or "not for SMS" in m.sentence for m in mistakes] == [
@@ -191,6 +194,6 @@ def test_lint_follows_a_loop_to_its_list(tmp_path):
     ]
 
 
-def test_lint_names_a_folder_that_is_no_message(tmp_path):
+def test_lint_names_a_folder_that_is_no_message(tmp_path: Path) -> None:
     mistakes = lint(operator(tmp_path, "frist_reminder/sms.txt.j2", "x"))
     assert "no message frist_reminder" in mistakes[0].sentence

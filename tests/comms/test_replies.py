@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001  (tables of what people really write)
 import json
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
      "END", "quit", "CANCEL", "Revoke", "OPTOUT", "opt out", "OPT-OUT", "*stop*", "'Stop'", "S T O P",
      "🛑", "ARRÊT", "退订"],
 )  # fmt: skip
-def test_a_keyword_is_heard_however_it_is_dressed(body):
+def test_a_keyword_is_heard_however_it_is_dressed(body: str) -> None:
     assert keyword(body) is Keyword.STOP
 
 
@@ -38,7 +39,7 @@ def test_a_keyword_is_heard_however_it_is_dressed(body):
         ("stop" * 500, None),
     ],
 )
-def test_other_keywords_and_none(body, expected):
+def test_other_keywords_and_none(body: str, expected: Keyword | None) -> None:
     assert keyword(body) is expected
 
 
@@ -55,7 +56,7 @@ def test_other_keywords_and_none(body, expected):
      "não quero mais receber mensagens", "non scrivetemi più", "geen berichten meer aub",
      "请不要再发短信", "больше не пишите мне", "I'd like to unsubscribe", "stop all messages"],
 )  # fmt: skip
-def test_a_plain_request_to_stop_is_heard(text):
+def test_a_plain_request_to_stop_is_heard(text: str) -> None:
     assert asks_to_stop(text)
 
 
@@ -74,17 +75,17 @@ def test_a_plain_request_to_stop_is_heard(text):
      "is my contact info on file?", "no", "", "pay by end of day", "please call me",
      "I don't want to cancel", "if I reply stop will I still get invoices?"],
 )  # fmt: skip
-def test_what_only_looks_like_it_is_not_taken_for_it(text):
+def test_what_only_looks_like_it_is_not_taken_for_it(text: str) -> None:
     assert not asks_to_stop(text)
 
 
-def test_quoted_words_are_not_the_clients():
+def test_quoted_words_are_not_the_clients() -> None:
     mail = "Paid today.\n\nOn Fri, Nov 20, 2026 at 9:14 AM Acme <b@acme.example> wrote:\n\n> Reply STOP"
     assert not asks_to_stop(visible_text(mail))
 
 
 @given(st.text())
-def test_any_text_has_an_answer(text):
+def test_any_text_has_an_answer(text: str) -> None:
     asks_to_stop(text)
     keyword(text)
 
@@ -92,14 +93,14 @@ def test_any_text_has_an_answer(text):
 @pytest.mark.parametrize(
     "piece", ["stop ", "do not want to ", "remove me ", "no more of ", "this ", "please just ", "opt out of "]
 )  # fmt: skip
-def test_long_texts_take_no_long_time(piece):
+def test_long_texts_take_no_long_time(piece: str) -> None:
     began = time.perf_counter()
     asks_to_stop(piece * 20_000)
     assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize("name", ["replies.jsonl", "replies2.jsonl"])
-def test_the_development_sets_are_understood(name):
+def test_the_development_sets_are_understood(name: str) -> None:
     path = DATA / name
     if not path.exists():
         pytest.skip("the development set is not here")

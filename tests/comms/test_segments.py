@@ -24,7 +24,9 @@ from comms.segments import BASIC, EXTENSION, Encoding, Segments, cheapest, count
         pytest.param("ç", Encoding.UCS2, 1, 1, id="small c cedilla is not in the alphabet"),
     ],
 )
-def test_parts_are_counted_as_the_network_does(text, encoding, units, parts):
+def test_parts_are_counted_as_the_network_does(
+    text: str, encoding: Encoding, units: int, parts: int
+) -> None:
     assert count(text) == Segments(encoding, units, parts)
 
 
@@ -38,30 +40,30 @@ def test_parts_are_counted_as_the_network_does(text, encoding, units, parts):
         ("ação 付款 ❤", "ação 付款 ❤"),
     ],
 )
-def test_only_faithful_equivalents_are_put_in_place(written, sent):
+def test_only_faithful_equivalents_are_put_in_place(written: str, sent: str) -> None:
     assert plain(written) == sent
 
 
-def test_one_curly_quote_no_longer_costs_three_parts():
+def test_one_curly_quote_no_longer_costs_three_parts() -> None:
     text = "Brightfold: it\u2019s time. " + "a" * 119
     assert (count(text).parts, count(cheapest(text)).parts) == (3, 1)
 
 
-def test_a_text_that_stays_in_ucs2_keeps_its_quotes():
+def test_a_text_that_stays_in_ucs2_keeps_its_quotes() -> None:
     assert cheapest("“付款”") == "“付款”"
 
 
 @given(st.text())
-def test_the_cheapest_form_never_costs_more(text):
+def test_the_cheapest_form_never_costs_more(text: str) -> None:
     assert count(cheapest(text)).parts <= count(text).parts
     assert plain(plain(text)) == plain(text)
 
 
 @given(st.text(alphabet=sorted(BASIC | EXTENSION)))
-def test_the_alphabet_itself_stays_gsm(text):
+def test_the_alphabet_itself_stays_gsm(text: str) -> None:
     assert count(text).encoding is Encoding.GSM7
 
 
 @given(st.text(max_size=400), st.text(max_size=400))
-def test_more_text_never_costs_less(one, more):
+def test_more_text_never_costs_less(one: str, more: str) -> None:
     assert count(one + more).parts >= count(one).parts
