@@ -173,6 +173,17 @@ def wire_answer(planned: Planned, refusal: Callable[[Planned], ASGIApp]) -> ASGI
             return None
 
 
+async def broken_answer(
+    planned: Planned | None, among: Collection[Fault], refusal: Callable[[Planned], ASGIApp]
+) -> ASGIApp | None:
+    """The broken answer if the planned fault is one of ``among``; a slow one is waited for."""
+    if planned is None:
+        return None
+    if planned.fault is Fault.SLOW and Fault.REFUSE in among:
+        await asyncio.sleep(planned.seconds)
+    return wire_answer(planned, refusal) if planned.fault in among else None
+
+
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -120,7 +120,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float
         ):
             content = await response.content.read(ANSWER_LIMIT)
             text = content.decode(response.charset or "utf-8", "replace")
-            return Answer(response.status, text, dict(response.headers))
+            return Answer(response.status, text, response.headers)
     except TimeoutError:
         return Answer(0, "timeout")
     except aiohttp.ClientError as error:

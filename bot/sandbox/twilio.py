@@ -32,7 +32,7 @@ from bot.sandbox.faults import (
     Fault,
     Faults,
     Planned,
-    wire_answer,
+    broken_answer,
 )
 from bot.sandbox.message_resource import Record, Text
 
@@ -141,42 +141,46 @@ class Twilio:
     async def _create(self, request: Request) -> ASGIApp:
         asked = await self._admit(request)
         planned = self.faults.take("send", asked)
-        if broken := await _broken(planned, BEFORE_ACCEPT):
+        if broken := await broken_answer(planned, BEFORE_ACCEPT, _planned_refusal):
             return broken
         record = self._accept(asked)
         self._start(self._carry(record))
-        if broken := await _broken(planned, AFTER_ACCEPT):
+        if broken := await broken_answer(planned, AFTER_ACCEPT, _planned_refusal):
             return broken
         return JSONResponse(resources.shown(self.account_sid, record), 201)
 
     async def _fetch(self, request: Request) -> ASGIApp:
         await self._admit(request)
         record = self._find(request)
-        broken = await _broken(self.faults.take("fetch", {"sid": record.sid}), WIRE)
+        broken = await broken_answer(
+            self.faults.take("fetch", {"sid": record.sid}), WIRE, _planned_refusal
+        )
         return broken or JSONResponse(resources.shown(self.account_sid, record))
 
     async def _change(self, request: Request) -> ASGIApp:
         asked = await self._admit(request)
         record = self._find(request)
         planned = self.faults.take("change", asked | {"sid": record.sid})
-        if broken := await _broken(planned, BEFORE_ACCEPT):
+        if broken := await broken_answer(planned, BEFORE_ACCEPT, _planned_refusal):
             return broken
         if record.status not in _FINAL:
             raise Refused(20009)
         if request.method == "DELETE":
             del self.messages[record.sid]
-            return await _broken(planned, AFTER_ACCEPT) or Response(status_code=204)
+            return await broken_answer(planned, AFTER_ACCEPT, _planned_refusal) or Response(
+                status_code=204
+            )
         if asked.get("Body") != "":
             raise Refused(20009, reason="Only an empty Body, which redacts the message, is taken")
         record.body = ""
-        return await _broken(planned, AFTER_ACCEPT) or JSONResponse(
+        return await broken_answer(planned, AFTER_ACCEPT, _planned_refusal) or JSONResponse(
             resources.shown(self.account_sid, record)
         )
 
     async def _list(self, request: Request) -> ASGIApp:
         asked = await self._admit(request)
         planned = self.faults.take("list", asked)
-        if broken := await _broken(planned, WIRE):
+        if broken := await broken_answer(planned, WIRE, _planned_refusal):
             return broken
         found = [one for one in reversed(self.messages.values()) if resources.matches(one, asked)]
         if planned is not None and planned.fault is Fault.EMPTY:
@@ -364,14 +368,6 @@ class Twilio:
             params |= {f"MediaUrl{index}": url, f"MediaContentType{index}": content_type}
         scope = self._scope(record.to)
         return params | ({"MessagingServiceSid": scope} if scope in self.services else {})
-
-
-async def _broken(planned: Planned | None, among: frozenset[Fault]) -> ASGIApp | None:
-    if planned is None or planned.fault not in among | {Fault.SLOW}:
-        return None
-    if planned.fault is Fault.SLOW:
-        await asyncio.sleep(planned.seconds if Fault.REFUSE in among else 0)
-    return wire_answer(planned, _planned_refusal)
 
 
 def _planned_refusal(planned: Planned) -> Response:
