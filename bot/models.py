@@ -1,0 +1,48 @@
+"""What came in from outside, and how far did we get with it?"""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from billing.models.columns import code, key, maybe, moment, number, one_of
+from billing.store import Id
+
+
+class IncomingState(StrEnum):
+    """Where a delivery stands; only ``pending`` is looked at again by itself."""
+
+    PENDING = "pending"
+    DONE = "done"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+    UNMATCHED = "unmatched"
+    FAILED = "failed"
+
+
+class Incoming(SQLModel, table=True):
+    """One delivery, kept before it is answered; the same one comes again and changes nothing.
+
+    ``problem`` is a short code, never what a client wrote: the words lie in the vault.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("source", "external_id", name="incoming_once"),
+        one_of("incoming", "state", IncomingState),
+        Index("incoming_of_state", "state", "received_at"),
+        Index("incoming_of_client", "client_id", "received_at"),
+    )
+
+    id: int = key()
+    source: str = code()
+    external_id: str
+    state: str = code(default=IncomingState.PENDING)
+    received_at: dt.datetime = moment()
+    body_id: int | None = Field(default=None, sa_type=Id, nullable=True)
+    """In the vault. It may expire before this row does, so the database does not insist on it."""
+    attempts: int = number(default=0)
+    next_attempt_at: dt.datetime | None = moment(nullable=True, index=True)
+    problem: str = ""
+    client_id: int | None = maybe("client.id")
+    done_at: dt.datetime | None = moment(nullable=True)
