@@ -1,0 +1,83 @@
+"""Who may do and see what?
+
+Pure. Nobody has a role by default, and a refusal says which role is needed and who gives it.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from billing.models import Role
+
+
+class Action(StrEnum):
+    """What a member of staff may ask of the bot."""
+
+    SEE = "see client cards"
+    SEE_WORDS = "read what this client wrote"
+    PAUSE = "pause or resume this client"
+    CLOSE_CASE = "close this case"
+    ASSIGN_CASE = "take over a case"
+    RESOLVE_DOUBT = "say whether a message arrived"
+
+
+_KNOWN = (Role.ACCOUNT_MANAGER, Role.FINANCE, Role.COMPLIANCE, Role.ADMIN)
+_MONEY = (Role.FINANCE, Role.ADMIN)
+_EVERYWHERE: dict[Action, tuple[Role, ...]] = {
+    Action.SEE: _KNOWN,
+    Action.SEE_WORDS: (Role.FINANCE, Role.COMPLIANCE, Role.ADMIN),
+    Action.PAUSE: _MONEY,
+    Action.CLOSE_CASE: _MONEY,
+    Action.ASSIGN_CASE: (Role.ACCOUNT_MANAGER, *_MONEY),
+    Action.RESOLVE_DOUBT: _MONEY,
+}
+"""Roles that may do it for any client."""
+_OWN_ONLY = frozenset({Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE})
+"""What an account manager may do for the clients of their own portfolio."""
+
+
+def refusal(
+    roles: Collection[str], action: Action, *, owns: bool, email: str = "EMAIL"
+) -> str | None:
+    """Why this person may not do it, and what an administrator can do; None where they may."""
+    everywhere = _EVERYWHERE[action]
+    if any(role in roles for role in everywhere):
+        return None
+    manages = Role.ACCOUNT_MANAGER in roles
+    if action in _OWN_ONLY and manages and owns:
+        return None
+    first = Role.FINANCE if action in _OWN_ONLY and manages else everywhere[0]
+    needed = _either([role.value.replace("_", " ") for role in everywhere])
+    theirs = " (or being the client's account manager)" if action in _OWN_ONLY else ""
+    return (
+        f"To {action} needs the role {needed}{theirs}. "
+        f"An administrator gives it: `counterfoil access grant {email} {first}`."
+    )
+
+
+def unknown_person(slack_user: str) -> str:
+    """For somebody whom the bot does not know."""
+    return (
+        f"Your Slack account {slack_user} is not linked to a member of staff. An administrator "
+        f"links it: `counterfoil access grant EMAIL ROLE --slack {slack_user}`."
+    )
+
+
+def place_refusal(*, guest: bool = False, shared: bool = False, unseen: bool = False) -> str | None:
+    """Why nothing about clients is said here, to nobody."""
+    if guest:
+        return "Guests of this workspace see nothing about clients; ask a full member."
+    if shared:
+        return (
+            "This channel is shared with another organisation, which keeps its own copy of what is "
+            "said here. Ask in a direct message with me or in an internal channel."
+        )
+    if unseen:
+        return (
+            "I cannot see who is in this conversation. Ask in a direct message with me, or invite "
+            "me into the channel."
+        )
+    return None
+
+
+def _either(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

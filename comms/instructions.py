@@ -1,0 +1,275 @@
+"""What did a member of staff tell us to do, and what follows?
+
+An instruction may be carried out twice and says the same both times. Everything here runs in one
+transaction under the locks of ``clients_of``; whether the person may ask it is ``bot/access``.
+"""
+
+import datetime as dt
+from typing import assert_never
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session, col, select
+
+from billing import vault
+from billing.calendar import local_date, midnight
+from billing.models import Client, EscalationCase, Hold, Invoice, Staff
+from comms import delivery, outbox, outreach, staff
+from comms.models import UNSENT, Message, Purpose, State
+from comms.office import Office
+from comms.ports import Sent
+
+PAUSED = "paused"
+"""The reason of a hold that a person placed; what they wrote beside it is in the vault."""
+LONGEST = 366
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pause(_Fact):
+    """Chase nobody for this until a day: of the whole client, or of one invoice.
+
+    The day is ``until``, or ``days`` from the client's today, or as the policy says.
+    """
+
+    client_id: int
+    until: dt.date | None = None
+    days: int | None = Field(default=None, ge=1, le=LONGEST)
+    reason: str = Field(min_length=1, max_length=2000)
+    invoice_id: int | None = None
+    by_staff_id: int
+
+
+class Resume(_Fact):
+    """End every pause of a client; other holds stay."""
+
+    client_id: int
+    by: int
+
+
+class CloseCase(_Fact):
+    """A person has dealt with it; ``outcome`` is a short code such as "handled"."""
+
+    case_id: int
+    outcome: str = Field(default="handled", pattern="^[a-z_]{1,40}$")
+    by: int
+
+
+class AssignCase(_Fact):
+    """The case is this person's from now on."""
+
+    case_id: int
+    to_staff_id: int
+    by: int
+
+
+class ResolveDoubt(_Fact):
+    """A person knows whether a message went that we are in doubt about."""
+
+    message_id: int
+    went: bool
+    by: int
+
+
+Instruction = Pause | Resume | CloseCase | AssignCase | ResolveDoubt
+
+
+def clients_of(session: Session, instruction: Instruction) -> list[int]:
+    """The clients that it touches: to be locked before it is carried out."""
+    match instruction:
+        case Pause() | Resume():
+            return [instruction.client_id]
+        case CloseCase() | AssignCase():
+            case = session.get(EscalationCase, instruction.case_id)
+            return [case.client_id] if case else []
+        case ResolveDoubt():
+            message = session.get(Message, instruction.message_id)
+            return [message.client_id] if message and message.client_id is not None else []
+    assert_never(instruction)
+
+
+def carry_out(session: Session, office: Office, instruction: Instruction) -> str:
+    """Do it, once; the sentence is for the person who asked."""
+    match instruction:
+        case Pause():
+            return _pause(session, office, instruction)
+        case Resume():
+            return _resume(session, office, instruction)
+        case CloseCase():
+            return _close(session, office, instruction)
+        case AssignCase():
+            return _assign(session, office, instruction)
+        case ResolveDoubt():
+            return _resolve(session, office, instruction)
+    assert_never(instruction)
+
+
+# --- pauses --------------------------------------------------------------------------------------
+
+
+def _pause(session: Session, office: Office, asked: Pause) -> str:
+    client = session.get(Client, asked.client_id)
+    if client is None:
+        return "There is no such client any more; look it up again with /acct."
+    invoice = session.get(Invoice, asked.invoice_id) if asked.invoice_id is not None else None
+    if asked.invoice_id is not None and (invoice is None or invoice.client_id != client.id):
+        return f"That invoice is not one of {client.name}'s; name one of theirs."
+    today = local_date(office.now, client.timezone)
+    last = today + dt.timedelta(days=asked.days or office.policy.holds.pause_days)
+    day = asked.until or last
+    if not today < day <= today + dt.timedelta(days=LONGEST):
+        return f"A pause ends on a day after {today}, within a year; name such a day."
+    until = midnight(day, client.timezone)
+    paused = _pauses(session, office, client.id)
+    running = [hold for hold in paused if hold.invoice_id == asked.invoice_id]
+    if [hold.until for hold in running] != [until]:
+        _release(session, office, running, asked.by_staff_id)
+        _place(session, office, client, asked, until)
+        _afresh(session, office, client.id)
+    what = f"Reminders to {client.name}" + (f" about {invoice.number}" if invoice else "")
+    return f"{what} are paused until {day:%A} {day.day} {day:%B %Y}."
+
+
+def _place(
+    session: Session, office: Office, client: Client, asked: Pause, until: dt.datetime
+) -> None:
+    note_id = vault.put(session, office.keyring, client.key_id, asked.reason, office.now)
+    session.add(
+        Hold(
+            client_id=client.id,
+            invoice_id=asked.invoice_id,
+            reason=PAUSED,
+            note_id=note_id,
+            placed_by=_signed(session, asked.by_staff_id),
+            placed_at=office.now,
+            until=until,
+        )
+    )
+    session.flush()
+
+
+def _resume(session: Session, office: Office, asked: Resume) -> str:
+    client = session.get(Client, asked.client_id)
+    if client is None:
+        return "There is no such client any more; look it up again with /acct."
+    running = _pauses(session, office, client.id)
+    if running:
+        _release(session, office, running, asked.by)
+        _afresh(session, office, client.id)
+    others = [hold for hold in holds(session, office, client.id) if hold.reason != PAUSED]
+    if others:
+        named = ", ".join(dict.fromkeys(hold.reason.replace("_", " ") for hold in others))
+        return f"No pause holds {client.name} any more, but these still do: {named}."
+    return f"Nothing is paused for {client.name} any more."
+
+
+def holds(session: Session, office: Office, client_id: int) -> list[Hold]:
+    """What stops reminders to a client at this moment, the oldest first."""
+    query = (
+        select(Hold)
+        .where(
+            Hold.client_id == client_id,
+            col(Hold.released_at).is_(None),
+            col(Hold.until).is_(None) | (col(Hold.until) > office.now),
+        )
+        .order_by(col(Hold.id))
+    )
+    return list(session.exec(query))
+
+
+def _pauses(session: Session, office: Office, client_id: int) -> list[Hold]:
+    return [hold for hold in holds(session, office, client_id) if hold.reason == PAUSED]
+
+
+def _release(session: Session, office: Office, running: list[Hold], by: int) -> None:
+    for hold in running:
+        hold.released_at, hold.released_by = office.now, _signed(session, by)
+        session.add(hold)
+    session.flush()
+
+
+def _afresh(session: Session, office: Office, client_id: int) -> None:
+    """Judge everything of the client anew, and let its open cases show it."""
+    delivery.touch(session, office, client_id)
+    query = select(EscalationCase).where(
+        EscalationCase.client_id == client_id, EscalationCase.state == "open"
+    )
+    for case in session.exec(query).all():
+        outreach.refresh_case(session, office, case)
+
+
+# --- cases ---------------------------------------------------------------------------------------
+
+
+def _close(session: Session, office: Office, asked: CloseCase) -> str:
+    case = session.get(EscalationCase, asked.case_id)
+    if case is None:
+        return "There is no such case any more."
+    if case.state == "open":
+        outreach.close_case(session, office, case, asked.outcome, _signed(session, asked.by))
+    outcome = case.outcome.replace("_", " ")
+    return f"The case of {_client_name(session, case)} is closed: {outcome}."
+
+
+def _assign(session: Session, office: Office, asked: AssignCase) -> str:
+    case = session.get(EscalationCase, asked.case_id)
+    person = session.get(Staff, asked.to_staff_id)
+    if case is None or person is None or not person.active:
+        return "There is no such case, or nobody active to give it to."
+    if case.state != "open":
+        return f"The case of {_client_name(session, case)} is closed; there is nothing to assign."
+    if case.owner_id != person.id:
+        case.owner_id = person.id
+        outreach.refresh_case(session, office, case)
+    return f"The case of {_client_name(session, case)} is {person.name}'s now."
+
+
+def _client_name(session: Session, case: EscalationCase) -> str:
+    return session.get_one(Client, case.client_id).name
+
+
+# --- doubt ---------------------------------------------------------------------------------------
+
+
+def _resolve(session: Session, office: Office, asked: ResolveDoubt) -> str:
+    message = session.get(Message, asked.message_id, populate_existing=True)
+    if message is None:
+        return "There is no such message any more."
+    if message.state == State.IN_DOUBT:
+        if asked.went:
+            delivery.went(session, office, message.id, Sent(message.provider_id or ""))
+        else:
+            outbox.requeue(session, message.id, office.now)
+        _show_resolved(session, office, message.id)
+        message = session.get_one(Message, message.id, populate_existing=True)
+    arrived = message.state in (State.SENT, State.DELIVERED)
+    if asked.went and arrived:
+        return "Noted: it arrived, and it is not sent again."
+    if not asked.went and message.state in (*UNSENT, State.SENDING):
+        return "Noted: it did not arrive; it goes again once every check lets it pass."
+    return f"Somebody was faster: the message is {message.state.replace('_', ' ')} now."
+
+
+def _show_resolved(session: Session, office: Office, message_id: int) -> None:
+    """The cards that asked lose their buttons."""
+    asked = session.exec(
+        select(Message).where(
+            Message.template == "in_doubt",
+            Message.subject_kind == "message",
+            Message.subject_id == message_id,
+            col(Message.updates_id).is_(None),
+        )
+    ).all()
+    for card in asked:
+        staff.tell(
+            session, office, key=f"{card.key}:resolved", purpose=Purpose.ALERT,
+            template="in_doubt", to=card.destination, client_id=card.client_id,
+            subject=("message", message_id), updates_id=card.id,
+        )  # fmt: skip
+
+
+def _signed(session: Session, staff_id: int) -> str:
+    """Who did it, in a column that outlives a change of their Slack account."""
+    person = session.get(Staff, staff_id)
+    return person.email if person else f"staff:{staff_id}"
