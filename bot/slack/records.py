@@ -1,0 +1,330 @@
+"""What do the rows say of a client, as lines that a card can show?
+
+Reads only. Everything that came from outside passes ``blocks.inline``; amounts are shown per
+currency and never added across them.
+"""
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from sqlmodel import Session, col, select
+
+from billing import accounts, arrears, money, vault
+from billing.calendar import local_date
+from billing.models import (
+    OPEN_DISPUTES,
+    Address,
+    Agreement,
+    AgreementState,
+    Client,
+    Contact,
+    ContactAddress,
+    Enrolment,
+    Health,
+    Invoice,
+    InvoiceDispute,
+    LegalEntity,
+    Staff,
+)
+from billing.models import Sequence as Ladder
+from bot.slack import blocks
+from comms import consent, instructions
+from comms.models import Audience, Decision, Message, State, Touchpoint
+from comms.office import Office
+
+WAITING = (State.QUEUED, State.HELD, State.AWAITING, State.IN_DOUBT)
+_WHERE = {"in": "from them", "out": "to them", "internal": "internal"}
+_STANDINGS = {
+    consent.Standing.UNKNOWN: "nobody has said",
+    consent.Standing.ASSERTED: "yes, as the firm says",
+    consent.Standing.GRANTED: "yes, they said so",
+    consent.Standing.REVOKED: "no, they asked us to stop",
+}
+
+
+def today(office: Office, client: Client) -> dt.date:
+    """The client's day."""
+    return local_date(office.now, client.timezone)
+
+
+def owner(session: Session, client: Client) -> str:
+    """Who looks after the client, as people read it."""
+    person = session.get(Staff, client.owner_id) if client.owner_id else None
+    if person is None:
+        return "nobody yet"
+    return blocks.inline(person.name) + ("" if person.active else " (has left)")
+
+
+def signed(session: Session, who: str) -> str:
+    """The name behind the mark in ``placed_by`` and ``closed_by``; a mark of ours stays."""
+    name = session.exec(select(Staff.name).where(Staff.email == who)).first() if who else None
+    return blocks.inline(name or who or "Counterfoil")
+
+
+def balances(session: Session, office: Office, client: Client) -> list[str]:
+    """One line per legal entity and currency."""
+    found = accounts.balances(session, client.id, today(office, client))
+    return [_balance(session, one) for one in found] or ["Nothing is open."]
+
+
+def _balance(session: Session, balance: accounts.Balance) -> str:
+    entity = session.get_one(LegalEntity, balance.legal_entity_id)
+    parts = [f"*{money.display(balance.open, balance.currency)}* open"]
+    if balance.overdue:
+        parts.append(f"*{money.display(balance.overdue, balance.currency)} overdue*")
+    if balance.unapplied:
+        parts.append(f"{money.display(balance.unapplied, balance.currency)} on account")
+    return f"{', '.join(parts)} ({blocks.inline(entity.name)})"
+
+
+def buckets(session: Session, office: Office, client: Client) -> list[str]:
+    """What is overdue by age, one line per currency."""
+    day = today(office, client)
+    sums: dict[str, Counter[str]] = {}
+    for debt in accounts.owed(session, client.id):
+        if arrears.is_overdue(debt.instalment, day, 0):
+            age = _bucket((day - debt.instalment.due_on).days)
+            sums.setdefault(debt.currency, Counter())[age] += debt.instalment.open
+    return [
+        ", ".join(f"{age} days: {money.display(row[age], currency)}" for age in _AGES if row[age])
+        for currency, row in sorted(sums.items())
+    ]
+
+
+_AGES = ("1-30", "31-60", "61-90", "over 90")
+
+
+def _bucket(days: int) -> str:
+    return _AGES[min((days - 1) // 30, 3)]
+
+
+def aging(debts: Iterable[accounts.Owed], day: dt.date) -> list[str]:
+    """One line for each open instalment, the oldest first."""
+    return [_aging(debt.instalment, day) for debt in debts]
+
+
+def _aging(instalment: arrears.OpenInstalment, day: dt.date) -> str:
+    late = (day - instalment.due_on).days
+    when = arrears.overdue_for(late) if late > 0 else f"due {blocks.day(instalment.due_on)}"
+    amount = money.display(instalment.open, instalment.currency)
+    parts = [f"*{blocks.inline(instalment.number)}*", amount, when]
+    if instalment.disputed:
+        parts.append(f"{money.display(instalment.disputed, instalment.currency)} disputed")
+    return " · ".join(parts)
+
+
+# --- what was said --------------------------------------------------------------------------------
+
+
+def touches(
+    session: Session,
+    client: Client,
+    *,
+    limit: int,
+    offset: int = 0,
+    since: dt.datetime | None = None,
+    channel: str = "",
+) -> list[tuple[Touchpoint, Message | None]]:
+    """Touchpoints with the messages they are of, the newest first."""
+    query = (
+        select(Touchpoint, Message)
+        .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
+        .where(Touchpoint.client_id == client.id)
+        .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(col(Touchpoint.occurred_at) >= since)
+    if channel:
+        query = query.where(Touchpoint.channel == channel)
+    return [(touchpoint, message) for touchpoint, message in session.exec(query)]
+
+
+def touch_line(client: Client, row: tuple[Touchpoint, Message | None]) -> str:
+    """When, which way, on which channel, what, and what became of it."""
+    touchpoint, message = row
+    parts = [
+        blocks.day(local_date(touchpoint.occurred_at, client.timezone)),
+        f"{touchpoint.channel} {_WHERE[touchpoint.direction]}",
+        named(message) if message else touchpoint.kind.replace("_", " "),
+    ]
+    if message is not None:
+        parts.append(fate(message))
+    return " · ".join(parts)
+
+
+def named(message: Message) -> str:
+    """What a message is, as people say it."""
+    return (message.template or message.purpose).replace("_", " ")
+
+
+def fate(message: Message) -> str:
+    """Where it stands, and why where that needs saying."""
+    state = message.state.replace("_", " ")
+    return f"{state}: {blocks.inline(message.reason)}" if message.reason else state
+
+
+def spoken(session: Session, office: Office, touchpoint: Touchpoint) -> dict[str, str]:
+    """What the client wrote: the parts that ``inbound`` kept; empty for what is not theirs."""
+    text = vault.text(session, office.keyring, touchpoint.body_id)
+    if not text or touchpoint.direction != "in":
+        return {}
+    if text == vault.ERASED:
+        return {"visible": text}
+    kept = json.loads(text)
+    return {key: kept[key] for key in ("subject", "visible", "from", "did") if kept.get(key)}
+
+
+def last_word(session: Session, client_id: int) -> Touchpoint | None:
+    """The newest thing that the client wrote."""
+    query = (
+        select(Touchpoint)
+        .where(Touchpoint.client_id == client_id, Touchpoint.direction == "in")
+        .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
+        .limit(1)
+    )
+    return session.exec(query).first()
+
+
+# --- what was decided, and what waits -------------------------------------------------------------
+
+
+def decisions(
+    session: Session, client_id: int, *, limit: int, kind: str = "", subject: int | None = None
+) -> list[Decision]:
+    """The newest decisions of a client, of one kind of subject or one subject."""
+    query = select(Decision).where(Decision.client_id == client_id)
+    if kind:
+        query = query.where(Decision.subject_kind == kind)
+    if subject is not None:
+        query = query.where(Decision.subject_id == subject)
+    return list(session.exec(query.order_by(col(Decision.id).desc()).limit(limit)))
+
+
+def decision_line(session: Session, office: Office, client: Client, decision: Decision) -> str:
+    """When, what, why and until when."""
+    when = blocks.day(local_date(decision.decided_at, client.timezone))
+    reason = vault.text(session, office.keyring, decision.reason_id)
+    until = f" Next look {blocks.moment(decision.until)}." if decision.until else ""
+    said = f"*{decision.verdict}* ({decision.rule})"
+    return f"{when} · {said} {blocks.inline(reason, 600)}{until}"
+
+
+def next_steps(session: Session, office: Office, client: Client) -> list[str]:
+    """For each running sequence: what comes next, when and why."""
+    found = []
+    for enrolment in session.exec(select(Enrolment).where(Enrolment.client_id == client.id)):
+        latest = decisions(session, client.id, limit=1, kind="enrolment", subject=enrolment.id)
+        if latest:
+            ladder = _ladder(session, enrolment)
+            line = decision_line(session, office, client, latest[0])
+            found.append(f"{ladder}: {line.partition(' · ')[2]}")
+    return found
+
+
+def _ladder(session: Session, enrolment: Enrolment) -> str:
+    if enrolment.sequence == Ladder.RENEWAL:
+        return (
+            f"Renewal of {blocks.inline(session.get_one(Agreement, enrolment.agreement_id).name)}"
+        )
+    entity = session.get_one(LegalEntity, enrolment.legal_entity_id)
+    return f"Reminders for {blocks.inline(entity.name)} in {enrolment.currency}"
+
+
+def waiting(session: Session, client: Client, limit: int = 10) -> list[str]:
+    """Messages to the client that have not left, and why."""
+    query = (
+        select(Message)
+        .where(
+            Message.client_id == client.id,
+            Message.audience == Audience.CLIENT,
+            col(Message.state).in_(WAITING),
+        )
+        .order_by(col(Message.id).desc())
+        .limit(limit)
+    )
+    return [_waiting(message) for message in session.exec(query)]
+
+
+def _waiting(message: Message) -> str:
+    until = f" until {blocks.moment(message.wake_at)}" if message.wake_at else ""
+    return f"{named(message)} by {message.channel}: {fate(message)}{until}"
+
+
+# --- what stands in the way -----------------------------------------------------------------------
+
+
+def holds(session: Session, office: Office, client: Client) -> list[str]:
+    """What stops reminders now, until when, by whom and in whose words."""
+    found = []
+    for hold in instructions.holds(session, office, client.id):
+        invoice = session.get(Invoice, hold.invoice_id) if hold.invoice_id else None
+        about = f" ({blocks.inline(invoice.number)} only)" if invoice else ""
+        end = "until somebody releases it"
+        if hold.until is not None:
+            end = f"until {blocks.day(local_date(hold.until, client.timezone))}"
+        note = vault.text(session, office.keyring, hold.note_id)
+        why = f": {blocks.inline(note, 400)}" if note else ""
+        by = signed(session, hold.placed_by)
+        found.append(f"{hold.reason.replace('_', ' ')}{about} {end}, by {by}{why}")
+    return found
+
+
+def disputes(session: Session, client: Client) -> list[str]:
+    """What the client contests and nobody has settled."""
+    query = (
+        select(InvoiceDispute, Invoice)
+        .join(Invoice, col(Invoice.id) == InvoiceDispute.invoice_id)
+        .where(InvoiceDispute.client_id == client.id, col(InvoiceDispute.state).in_(OPEN_DISPUTES))
+        .order_by(col(InvoiceDispute.id))
+    )
+    return [
+        f"{blocks.inline(invoice.number)}: "
+        + (money.display(dispute.amount, invoice.currency) if dispute.amount else "all of it")
+        + f" since {blocks.day(dispute.opened_on)} ({dispute.reason.replace('_', ' ')})"
+        for dispute, invoice in session.exec(query)
+    ]
+
+
+def renewals(session: Session, client: Client) -> list[str]:
+    """What will come up for renewal, and when."""
+    query = (
+        select(Agreement)
+        .where(Agreement.client_id == client.id, Agreement.state == AgreementState.ACTIVE)
+        .order_by(col(Agreement.renews_on))
+    )
+    return [
+        f"{blocks.inline(one.name)} renews {blocks.day(one.renews_on)} for "
+        f"{money.display(one.amount, one.currency)}"
+        for one in session.exec(query)
+    ]
+
+
+def addresses(session: Session, client: Client) -> list[str]:
+    """Where the client may be written to, and who said so."""
+    query = (
+        select(Address, Contact)
+        .join(ContactAddress, col(ContactAddress.address_id) == Address.id)
+        .join(Contact, col(Contact.id) == ContactAddress.contact_id)
+        .where(Contact.client_id == client.id)
+        .order_by(col(Address.kind), col(ContactAddress.position), col(Address.id))
+    )
+    return [_address(session, address, contact) for address, contact in session.exec(query)]
+
+
+def _address(session: Session, address: Address, contact: Contact) -> str:
+    said = consent.of_address(session, address.id)
+    who = f" ({blocks.inline(contact.name)})" if contact.name else ""
+    place = blocks.inline(blocks.mask(address.kind, address.value))
+    line = f"{address.kind} {place}{who}: {_STANDINGS[said.standing]}"
+    if address.health == Health.DEAD:
+        return f"{line}; messages do not arrive there"
+    return line
+
+
+def flags(parts: Sequence[tuple[str, Sequence[object]]]) -> str:
+    """A short line of what to mind: the names of what is not empty."""
+    return " · ".join(f"{name} ({len(found)})" for name, found in parts if found)
