@@ -8,6 +8,8 @@ of threads writes side by side, held apart by locks on client rows taken in asce
 
 import asyncio
 import datetime as dt
+import fcntl
+import os
 import queue
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -43,6 +45,8 @@ Minor = BigInteger
 GROUP = 64
 """How many waiting writes share one SQLite commit: measured, more gains nothing."""
 LOCK_TRIES = 5
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""What SQLite's readers have by nature."""
 
 
 class Moment(TypeDecorator[dt.datetime]):
@@ -67,11 +71,16 @@ class Moment(TypeDecorator[dt.datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
         if value is None:
             return None
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+        moment: dt.datetime = value
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
 class StoreBusy(Exception):
-    """Another process writes this SQLite store; only one may."""
+    """Somebody else writes this SQLite store, and only one may; or it was opened for reading."""
+
+
+class StoreClosed(Exception):
+    """The store was closed before this write came."""
 
 
 class Moved(Exception):
@@ -84,18 +93,31 @@ class Store:
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
         writable: False opens a SQLite store beside the process that writes it, for reading only.
+        exclusive: False lets several processes write the SQLite file, each in its turn; only for
+            one that is written rarely.
 
     Raises:
         StoreBusy: the SQLite file is being written by another process.
+        ValueError: the URL names a SQLite database without a file.
     """
 
-    def __init__(self, url: str, *, writable: bool = True, pool: int = 8) -> None:
+    def __init__(
+        self, url: str, *, writable: bool = True, exclusive: bool = True, pool: int = 8
+    ) -> None:
         self.url = url
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.sqlite and make_url(url).database in {None, "", ":memory:"}:
+            raise ValueError("the store needs a file, like sqlite:///counterfoil.db")
+        self._claim = _claim(url) if self.sqlite and writable and exclusive else None
         self._reader = _sqlite(url, readonly=True) if self.sqlite else _postgres(url, pool)
+        self._snapshots = self._reader.execution_options(**({} if self.sqlite else _SNAPSHOT))
         self._writer: _Writer | _Pool | None = None
-        if writable:
-            self._writer = _Writer(_sqlite(url)) if self.sqlite else _Pool(self._reader, pool)
+        try:
+            if writable:
+                self._writer = _Writer(_sqlite(url)) if self.sqlite else _Pool(self._reader, pool)
+        except BaseException:
+            self.close()
+            raise
 
     async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
         """Run ``fn`` in a transaction; resolve after the commit with what it returned.
@@ -105,6 +127,7 @@ class Store:
 
         Raises:
             Moved: the set grew on every try.
+            StoreBusy: the store was opened for reading.
         """
         if self._writer is None:
             raise StoreBusy("this store was opened for reading")
@@ -118,8 +141,8 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A snapshot of the store; it never waits for a writer."""
-        with Session(self._reader, autoflush=False, expire_on_commit=False) as session:
+        """A snapshot of the store, for reading only; it never waits for a writer."""
+        with Session(self._snapshots, autoflush=False, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
@@ -127,6 +150,9 @@ class Store:
         if self._writer is not None:
             self._writer.close()
         self._reader.dispose()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
     @property
     def engine(self) -> Engine:
@@ -169,22 +195,30 @@ class _Writer:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._connection = engine.connect()  # here, so that a file we cannot open is said at once
+        self._closing = threading.Lock()
+        self._closed = False
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
         job = _Job(fn)
-        self._waiting.put(job)
+        with self._closing:
+            if self._closed:
+                raise StoreClosed("the store is closed; this was not written")
+            self._waiting.put(job)
         return job.future
 
     def close(self) -> None:
-        self._waiting.put(None)
+        with self._closing:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
         self.engine.dispose()
 
     def _run(self) -> None:
-        with self.engine.connect() as connection:
+        with self._connection as connection:
             while (job := self._waiting.get()) is not None:
                 last = self._commit(connection, self._gather(job))
                 if last:
@@ -201,7 +235,9 @@ class _Writer:
 
     def _commit(self, connection: Connection, jobs: list["_Job | None"]) -> bool:
         """Run the group and commit it; say whether the end of the queue was in it."""
-        group = [job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()]
+        group = [
+            job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()
+        ]
         try:
             with connection.begin():
                 for job in group:
@@ -209,7 +245,8 @@ class _Writer:
         except BaseException as error:  # noqa: BLE001 - it is handed to everyone who waits
             for job in group:
                 job.error = error
-            connection.invalidate() if isinstance(error, OperationalError) else None
+            if isinstance(error, OperationalError):
+                connection.invalidate()
         for job in group:
             job.settle()
         return jobs[-1] is None
@@ -233,8 +270,10 @@ class _Job:
                 self.result = self.fn(session)
                 session.flush()
                 session.expunge_all()
-        except Exception as error:  # noqa: BLE001 - its savepoint is gone, the group goes on
+        except BaseException as error:
             self.error = error
+            if not _in_transaction(connection):
+                raise  # SQLite rolled all of the group back: a full disk, for one
 
     def settle(self) -> None:
         if self.error is None:
@@ -251,7 +290,10 @@ class _Pool:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="store")
 
     def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
-        return self._threads.submit(self._run, fn)
+        try:
+            return self._threads.submit(self._run, fn)
+        except RuntimeError:
+            raise StoreClosed("the store is closed; this was not written") from None
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -261,6 +303,31 @@ class _Pool:
             result = fn(session)
             session.commit()
             return result
+
+
+def _in_transaction(connection: Connection) -> bool:
+    return bool(connection.connection.driver_connection.in_transaction)  # type: ignore[union-attr]
+
+
+def _claim(url: str) -> int:
+    """Become the one process that writes this file; the descriptor holds the claim while open.
+
+    Raises:
+        StoreBusy: somebody else is.
+    """
+    file = str(make_url(url).database)
+    descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode().strip() or "unknown"
+        os.close(descriptor)
+        raise StoreBusy(
+            f"{file} is being written by process {holder}; stop it first, or let it do the work"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
 
 
 def _sqlite(url: str, *, readonly: bool = False) -> Engine:
@@ -288,6 +355,4 @@ def _sqlite(url: str, *, readonly: bool = False) -> Engine:
 def _postgres(url: str, pool: int) -> Engine:
     # jit and parallel plans turn a search of 1.5 ms into one of 86 ms.
     options = "-c jit=off -c max_parallel_workers_per_gather=0 -c timezone=UTC"
-    return create_engine(
-        url, pool_size=pool, max_overflow=pool, connect_args={"options": options}
-    )
+    return create_engine(url, pool_size=pool, max_overflow=pool, connect_args={"options": options})

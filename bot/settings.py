@@ -125,6 +125,9 @@ class Settings(BaseSettings):
         if not values.get("keyring_url"):
             database = str(values.get("database_url") or "sqlite:///counterfoil.db")
             values = values | {"keyring_url": _keyring_beside(database)}
+        if not (values.get("master_key") or values.get("master_key_file")):
+            made = _file_beside(str(values.get("database_url") or "sqlite:///counterfoil.db"), "key")
+            values = values | ({"master_key_file": made} if made and made.exists() else {})
         return values
 
     @model_validator(mode="after")
@@ -132,6 +135,16 @@ class Settings(BaseSettings):
         if self.keyring_url == self.database_url and self.database_url != "sqlite://":
             raise ValueError("the keys need a store of their own, apart from the database")
         return self
+
+    @property
+    def spool_file(self) -> Path:
+        """Where what staff ask for waits while the store cannot be written."""
+        return _file_beside(self.database_url, "spool") or Path("counterfoil.spool")
+
+    @property
+    def key_file(self) -> Path | None:
+        """Where ``migrate`` makes the master key of a new SQLite store."""
+        return _file_beside(self.database_url, "key")
 
     @property
     def on_postgresql(self) -> bool:
@@ -226,3 +239,10 @@ def _keyring_beside(database_url: str) -> str:
         stem, ending = database_url, "db"
     memory = ":memory:" in database_url or database_url.endswith("://")
     return "sqlite://" if memory else f"{stem}-keyring.{ending}"
+
+
+def _file_beside(database_url: str, ending: str) -> Path | None:
+    """The file of that ending beside a SQLite store; None where the store is no file."""
+    if not database_url.startswith("sqlite:///") or ":memory:" in database_url:
+        return None
+    return Path(database_url.removeprefix("sqlite:///")).with_suffix(f".{ending}")

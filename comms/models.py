@@ -65,8 +65,8 @@ class Message(SQLModel, table=True):
         one_of("message", "purpose", Purpose),
         Index("message_due", "state", "channel", "send_after"),
         Index("message_of_client", "client_id", "state"),
-        Index("message_of_contact", "contact_id", "sent_at"),
-        Index("message_of_address", "address_id", "sent_at"),
+        Index("message_of_contact", "contact_id", "claimed_at"),
+        Index("message_of_address", "address_id", "claimed_at"),
         Index("message_of_subject", "subject_kind", "subject_id"),
     )
 
@@ -104,6 +104,8 @@ class Message(SQLModel, table=True):
     """What was rendered at the door, as JSON, exactly as it was handed to the channel."""
     provider_id: str | None = Field(default=None, nullable=True, index=True)
     created_at: dt.datetime = moment()
+    claimed_at: dt.datetime | None = moment(nullable=True)
+    """Business time of the last claim: what the contact budget counts."""
     sent_at: dt.datetime | None = moment(nullable=True)
     delivered_at: dt.datetime | None = moment(nullable=True)
 
@@ -142,6 +144,7 @@ class Touchpoint(SQLModel, table=True):
     contact_id: int | None = maybe("contact.id")
     address_id: int | None = maybe("address.id")
     body_id: int | None = maybe("vault.id")
+    body_digest: str = ""
     occurred_at: dt.datetime = moment()
     recorded_at: dt.datetime = moment()
 
@@ -156,6 +159,7 @@ class Decision(SQLModel, table=True):
     seq: int = number()
     subject_kind: str = code()
     subject_id: int = Field(sa_type=Id)
+    """An enrolment or a message."""
     verdict: str = code()
     rule: str = code()
     until: dt.datetime | None = moment(nullable=True)
@@ -163,6 +167,7 @@ class Decision(SQLModel, table=True):
     """JSON of ids, numbers, codes and moments."""
     digest: str = code()
     reason_id: int | None = maybe("vault.id")
+    reason_digest: str = ""
     decided_at: dt.datetime = moment()
 
 

@@ -80,12 +80,13 @@ class Enrolment(SQLModel, table=True):
 
 
 class StepTaken(SQLModel, table=True):
-    """A step of an episode that was taken; it is never taken again but by a person, as a round."""
+    """A step of an episode that was taken. Taken again, in vain before or by a person's wish, it is
+    another round."""
 
     __tablename__ = "step_taken"
     __table_args__ = (
         UniqueConstraint("enrolment_id", "episode", "step", "round", name="step_taken_once"),
-        one_of("step_taken", "how", ("queued", "sent", "imported", "escalated", "failed")),
+        one_of("step_taken", "how", ("queued", "sent", "imported", "escalated", "failed", "cancelled")),
     )
 
     id: int = key()

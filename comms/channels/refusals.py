@@ -179,3 +179,13 @@ def of_smtp(code: int, enhanced: str) -> Refusal:
     gone = (permanent and subject == "1") or enhanced == "5.2.1"
     effect = Effect.BAD_ADDRESS if gone else Effect.ALERT if permanent else Effect.RETRY
     return Refusal(enhanced or str(code), effect, permanent, sentence)
+
+
+def effect(channel: str, code: str) -> Effect:
+    """What a refusal asks of us, by the channel and the code that was kept of it."""
+    if channel == "sms":
+        return of_twilio(code).effect
+    first, dot, _ = code.partition(".")
+    if not first.isdigit():
+        return Effect.ALERT
+    return (of_smtp(int(first) * 100, code) if dot else of_smtp(int(first), "")).effect

@@ -1,0 +1,79 @@
+"""Which row of ours does a fact name?
+
+Facts speak in the words of their source; these few look-ups are where those words meet our ids.
+"""
+
+from sqlmodel import Session, col, select
+
+from billing import facts
+from billing.models import (
+    Client,
+    ExternalRef,
+    Invoice,
+    LegalEntity,
+    Staff,
+)
+
+
+class Unknown(ValueError):
+    """The fact speaks of something that nobody has told us of."""
+
+
+def client_of(session: Session, source: str, external_id: str) -> int:
+    """The id of the client that a source calls so.
+
+    Raises:
+        Unknown: nobody described it.
+    """
+    found = find_client(session, source, external_id)
+    if found is None:
+        raise Unknown(f"client {external_id} of {source} is not known; describe it first")
+    return found
+
+
+def find_client(session: Session, source: str, external_id: str) -> int | None:
+    """The same, or None; a merged client leads to the one it is an alias of."""
+    found = known(session, source, "client", facts.joined(source, "client", external_id))
+    client = session.get(Client, found) if found else None
+    return (client.merged_into_id or client.id) if client else None
+
+
+def known(session: Session, system: str, kind: str, external_id: str) -> int | None:
+    ref = session.get(ExternalRef, (system, kind, external_id))
+    return ref.target_id if ref else None
+
+
+def remember(session: Session, system: str, kind: str, external_id: str, target: int) -> None:
+    session.add(ExternalRef(system=system, kind=kind, external_id=external_id, target_id=target))
+
+
+def staff_id(session: Session, email: str | None) -> int | None:
+    if email is None:
+        return None
+    found = session.exec(select(Staff).where(Staff.email == email)).first()
+    if found is None:
+        found = Staff(name=email.partition("@")[0], email=email)
+        session.add(found)
+        session.flush()
+    return found.id
+
+
+def entity(session: Session, name: str, currency: str) -> LegalEntity:
+    """The legal entity of that name; where the fact names none, the first of the firm."""
+    query = select(LegalEntity).order_by(col(LegalEntity.id))
+    found = session.exec(query.where(LegalEntity.name == name) if name else query).first()
+    if found is None:
+        found = LegalEntity(name=name or "Our firm", currency=currency)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def invoice(session: Session, client_id: int, number: str, entity: str) -> Invoice:
+    query = select(Invoice).where(Invoice.client_id == client_id, Invoice.number == number)
+    if entity:
+        query = query.join(LegalEntity).where(LegalEntity.name == entity)
+    found = session.exec(query).first()
+    if found is None:
+        raise Unknown(f"invoice {number} is not known; issue it first")
+    return found

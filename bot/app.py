@@ -1,0 +1,189 @@
+"""How is the product put together? The composition root: the only place that knows every part.
+
+``live`` puts it together from the environment; the sandbox passes its own clock and addresses.
+Everything else is given what it needs, and imports no vendor.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from billing import policy as policies
+from billing.clock import Clock, SystemClock
+from billing.keyring import Keyring, read_master_key
+from billing.policy import Policy
+from billing.store import Store
+from bot import schema
+from bot.inbox import Inbox, Parcel
+from bot.intake import Fact
+from bot.settings import Settings, SettingsMissing
+from bot.slack import cards
+from bot.slack.channel import SlackChannel
+from bot.spool import Spool
+from comms.channels import inbound_mail, sms
+from comms.channels.email import Email
+from comms.delivery import Cards
+from comms.instructions import Instruction
+from comms.office import Office
+from comms.ports import Channel
+from comms.rendering import Templates
+
+Reader = Callable[[Parcel], Sequence[Fact]]
+"""Reads a kept request; raises ValueError where it cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """The running product: what every part of the process is given."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    keyring: Keyring
+    policy: Policy
+    templates: Templates
+    inbox: Inbox
+    spool: Spool
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a row arrived that the worker should look at now."""
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    cards: Cards = cards.compose
+
+    def office(self) -> Office:
+        """What comms need for one transaction that begins now."""
+        return Office(
+            keyring=self.keyring,
+            policy=self.policy,
+            now=self.clock.now(),
+            wall=self.clock.wall(),
+            finance=self.settings.slack_finance_channel,
+            clients=self.settings.slack_clients_channel,
+        )
+
+    async def close(self) -> None:
+        """Finish what was begun and give every connection back."""
+        for channel in self.channels.values():
+            await channel.close()
+        self.store.close()
+        self.keyring.close()
+
+
+_INSTRUCTION: TypeAdapter[Instruction] = TypeAdapter(Instruction)
+CHANNEL_SETTINGS = (
+    "public_url",
+    "twilio_account_sid",
+    "twilio_auth_token",
+    "twilio_from",
+    "slack_bot_token",
+    "slack_signing_secret",
+    "slack_finance_channel",
+    "slack_clients_channel",
+    "smtp_url",
+    "email_hook_secret",
+)
+
+
+def live(settings: Settings, clock: Clock | None = None) -> App:
+    """The product as it serves: its store, its keys, and every way in and out.
+
+    Raises:
+        SettingsMissing: one sentence for each setting that is missing or a default.
+        StoreBusy: another process writes this SQLite store.
+        billing.policy.PolicyError: the policy cannot be used.
+        bot.schema.SchemaMismatch: the store's schema is not the one of this version.
+    """
+    settings.need("master_key", *CHANNEL_SETTINGS)
+    settings.need_apart()
+    app = books(settings, clock)
+    return replace(
+        app, channels=_channels(settings, app.clock), readers=readers(settings)
+    )
+
+
+def books(settings: Settings, clock: Clock | None = None, *, writable: bool = True) -> App:
+    """The product without its channels: what a command that only reads or books needs.
+
+    Raises:
+        SettingsMissing, StoreBusy, PolicyError, SchemaMismatch: see ``live``.
+    """
+    settings.need("master_key")
+    policy = policies.load(settings.policy_file) if settings.policy_file else policies.default()
+    store = Store(settings.database_url, writable=writable)
+    try:
+        schema.need_head(store.engine)
+    except schema.SchemaMismatch:
+        store.close()
+        raise
+    key = master_key(settings)
+    keyring = Keyring(settings.keyring_url, key)
+    return App(
+        settings=settings,
+        clock=clock or SystemClock(),
+        store=store,
+        keyring=keyring,
+        policy=policy,
+        templates=Templates([settings.templates_dir] if settings.templates_dir else []),
+        inbox=Inbox(store, keyring, policy),
+        spool=Spool(settings.spool_file, key),
+    )
+
+
+def master_key(settings: Settings) -> bytes:
+    """The master key, from the environment or its file.
+
+    Raises:
+        SettingsMissing: the file is not there, or holds no key.
+    """
+    try:
+        if settings.master_key is not None:
+            return read_master_key(settings.master_key.get_secret_value())
+        return read_master_key(Path(settings.master_key_file or "").read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsMissing(
+            f"COUNTERFOIL_MASTER_KEY_FILE cannot be used ({error}); `counterfoil migrate` makes one."
+        ) from error
+
+
+def _channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    account = sms.Account(
+        sid=settings.twilio_account_sid,
+        token=_secret(settings, "twilio_auth_token"),
+        public_url=settings.public_url,
+        sender=settings.twilio_messaging_service_sid or settings.twilio_from,
+        base_url=settings.twilio_base_url,
+    )
+    slack = SlackChannel(_secret(settings, "slack_bot_token"), base_url=settings.slack_base_url)
+    return {
+        "sms": sms.Sms(account),
+        "email": Email(settings.smtp_url, clock),
+        "slack": slack,
+    }
+
+
+def _secret(settings: Settings, name: str) -> str:
+    return settings.valid(name)[0]
+
+
+def readers(settings: Settings) -> dict[str, Reader]:
+    """How what was kept of each source is read again."""
+    return {
+        "twilio.sms": lambda parcel: [sms.read_inbound(sms.parse(parcel.body))],
+        "twilio.status": _read_status,
+        "email": lambda parcel: [inbound_mail.read(parcel.body, our_host=settings.email_host)],
+        "slack.event": lambda _parcel: [],
+        "slack.instruction": _read_instruction,
+    }
+
+
+def _read_status(parcel: Parcel) -> Sequence[Fact]:
+    report = sms.read_status(sms.parse(parcel.body), sms.parse(parcel.query.encode()))
+    return [report] if report else []
+
+
+def _read_instruction(parcel: Parcel) -> Sequence[Fact]:
+    return [_INSTRUCTION.validate_python(json.loads(parcel.body))]

@@ -1,0 +1,77 @@
+"""How does what a member of staff clicked or typed become a change?
+
+A write is tried for a quarter of a second, because Slack waits three seconds for an answer and a
+person not much longer; if the store is busy it is spooled and the person is told so. Either way it
+happens once: the interaction's own id is the key of an ``Incoming`` row.
+"""
+
+import asyncio
+
+from sqlmodel import Session
+
+from bot import inbox
+from bot.app import App
+from bot.inbox import Parcel
+from comms import instructions
+from comms.instructions import Instruction
+from comms.office import Office
+
+PATIENCE = 0.25
+"""Seconds."""
+SOURCE = "slack.instruction"
+LATER = "Working on it: the store is busy, and this is kept until it is done."
+ALREADY = "That was already done."
+
+
+class Desk:
+    """What the Slack side may ask of the product."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.store = app.store
+        self.settings = app.settings
+
+    def office(self) -> Office:
+        """The office of this moment."""
+        return self._app.office()
+
+    async def instruct(self, key: str, instruction: Instruction) -> str:
+        """Carry an instruction out, once; return what the person reads."""
+        app = self._app
+        app.keyring.make([inbox.day_key(app.clock.now())], app.clock.now())
+        parcel = Parcel(SOURCE, key, instruction.model_dump_json().encode())
+
+        def carry_out(session: Session) -> str:
+            if not app.inbox.keep(session, parcel, app.clock.now(), state="done"):
+                return ALREADY
+            return instructions.carry_out(session, app.office(), instruction)
+
+        task = asyncio.ensure_future(
+            app.store.write(
+                carry_out, clients=lambda session: instructions.clients_of(session, instruction)
+            )
+        )
+        try:
+            sentence = await asyncio.wait_for(asyncio.shield(task), PATIENCE)
+        except TimeoutError:
+            task.add_done_callback(_seen)
+            app.spool.append(SOURCE, key, instruction.model_dump_json())
+            sentence = LATER
+        app.wake.set()
+        return sentence
+
+
+def _seen(task: "asyncio.Task[str]") -> None:
+    """The late write's own failure is of no interest: the spool has what was asked."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def drain_spool(app: App) -> int:
+    """Make rows of what was spooled; what is in both places happens once."""
+    lines = app.spool.lines()
+    for source, external_id, body in lines:
+        await app.inbox.receive(Parcel(source, external_id, body.encode()), app.clock.now())
+    if lines:
+        app.spool.empty(len(lines))
+    return len(lines)

@@ -1,0 +1,166 @@
+"""Something is known from outside: what does it change?
+
+One ``match`` over every fact, whoever told it. It runs in one transaction under the locks that
+``clients_of`` names; adding a kind of fact lists every place that must learn of it.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import assert_never
+
+from sqlmodel import Session
+
+from billing import facts, ledger, references
+from billing.calendar import local_date
+from billing.facts import (
+    AgreementDescribed,
+    ClientDescribed,
+    InvoiceCorrected,
+    InvoiceDisputed,
+    InvoiceIssued,
+    PaymentSettled,
+)
+from billing.models import Client, Payment
+from comms import consent, delivery, inbound, instructions, outbox, outreach
+from comms.facts import DeliveryReport, InboundMessage
+from comms.inbound import Letter
+from comms.instructions import Instruction
+from comms.models import Audience, ConsentEvent, Message, Purpose
+from comms.office import Office
+
+Fact = facts.Fact | InboundMessage | DeliveryReport | Instruction
+
+
+def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
+    """Looks up the clients that the fact may touch; an unidentified fact locks none."""
+
+    def look(session: Session) -> Collection[int]:
+        match fact:
+            case InboundMessage():
+                return inbound.clients_of(session, fact)
+            case DeliveryReport():
+                message = delivery.find_message(session, fact)
+                client_id = message.client_id if message else None
+                return [] if client_id is None else [client_id]
+            case ClientDescribed():
+                return _known(session, fact.source, fact.external_id)
+            case (
+                InvoiceIssued()
+                | InvoiceCorrected()
+                | PaymentSettled()
+                | InvoiceDisputed()
+                | AgreementDescribed()
+            ):
+                return _known(session, fact.source, fact.client_external_id)
+            case _:
+                return instructions.clients_of(session, fact)
+
+    return look
+
+
+def _known(session: Session, source: str, external_id: str) -> list[int]:
+    found = references.find_client(session, source, external_id)
+    return [] if found is None else [found]
+
+
+def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -> int | None:
+    """Book a fact and all that follows from it; return the client it was about."""
+    match fact:
+        case ClientDescribed():
+            return _describe(session, office, fact, keys)
+        case PaymentSettled():
+            return _settle(session, office, fact, keys)
+        case InvoiceIssued() | InvoiceCorrected() | InvoiceDisputed() | AgreementDescribed():
+            applied = ledger.apply(session, fact, office.now, keys)
+            if applied.changed:
+                outreach.advance_client(session, office, applied.client_id)
+            return applied.client_id
+        case InboundMessage():
+            raise TypeError("a client's message needs the row that keeps it: take_letter")
+        case DeliveryReport():
+            message = delivery.find_message(session, fact)
+            delivery.take_report(session, office, fact)
+            return message.client_id if message else None
+        case (
+            instructions.Pause()
+            | instructions.Resume()
+            | instructions.CloseCase()
+            | instructions.AssignCase()
+            | instructions.ResolveDoubt()
+        ):
+            instructions.carry_out(session, office, fact)
+            return None
+    assert_never(fact)
+
+
+def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
+    """Receive a client's message; return the client, or None where nobody knows the sender."""
+    return inbound.receive(session, office, letter)
+
+
+def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> bool:
+    """A fact of an import: booked, its sequences left to the next sweep. Says if it was new."""
+    applied = ledger.apply(session, fact, office.now, keys)
+    if isinstance(fact, ClientDescribed):
+        _assert_consent(session, office, fact)
+        client = session.get_one(Client, applied.client_id)
+        if client.created_at == office.now:
+            client.imported_on = local_date(office.now, client.timezone)
+    return applied.changed
+
+
+def _describe(
+    session: Session, office: Office, fact: ClientDescribed, keys: Iterator[str]
+) -> int:
+    applied = ledger.apply(session, fact, office.now, keys)
+    _assert_consent(session, office, fact)
+    return applied.client_id
+
+
+def _assert_consent(session: Session, office: Office, fact: ClientDescribed) -> None:
+    """What the firm says of consent, once per address; it never undoes what the person said."""
+    said = {"email": fact.email, "sms": fact.phone if fact.sms_consent else None}
+    for kind, value in said.items():
+        address = consent.find_address(session, kind, value) if value else None
+        if address is None:
+            continue
+        if consent.of_address(session, address.id).standing is not consent.Standing.UNKNOWN:
+            continue
+        event = ConsentEvent(
+            address_id=address.id, change="asserted", method="firm", source=fact.source,
+            occurred_at=office.now, recorded_at=office.now,
+        )  # fmt: skip
+        consent.record(session, event)
+
+
+def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterator[str]) -> int:
+    """Money: what waits is judged anew, and the person who paid is thanked, once."""
+    applied = ledger.apply(session, fact, office.now, keys)
+    if not applied.changed or applied.payment_id is None:
+        return applied.client_id
+    outreach.advance_client(session, office, applied.client_id)
+    payment = session.get_one(Payment, applied.payment_id)
+    client = session.get_one(Client, applied.client_id)
+    contact = outreach.recipient(session, client.id, "billing")
+    channel, address = outreach.reachable(session, office, contact, ("email", "sms"))
+    if contact is None or address is None:
+        return client.id
+    outbox.queue(
+        session,
+        Message(
+            key=f"receipt:{payment.id}:{payment.amount}:{contact.id}:{channel}",
+            reference="",
+            audience=Audience.CLIENT,
+            channel=channel,
+            purpose=Purpose.RECEIPT,
+            template="receipt",
+            client_id=client.id,
+            legal_entity_id=payment.legal_entity_id,
+            contact_id=contact.id,
+            address_id=address.id,
+            subject_kind="payment",
+            subject_id=payment.id,
+            send_after=office.now,
+            created_at=office.now,
+        ),
+    )
+    return client.id

@@ -1,0 +1,58 @@
+"""What wakes the worker on one machine?
+
+APScheduler's timers, and a row that has just arrived. A timer is only a wake-up: what is due stands
+in the rows, so a lost one costs a delay. Two passes never overlap.
+"""
+
+import asyncio
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot import worker
+from bot.app import App
+from bot.desk import drain_spool
+
+EVERY = 5
+"""Seconds between two looks when nothing arrives."""
+log = structlog.get_logger("schedule")
+
+
+async def run(app: App, stop: asyncio.Event) -> None:
+    """Work until ``stop`` is set; what was begun is finished first."""
+    timers = AsyncIOScheduler(timezone="UTC")
+    timers.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
+    timers.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
+    timers.start()
+    ending = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            waking = asyncio.ensure_future(app.wake.wait())
+            await asyncio.wait({waking, ending}, return_when=asyncio.FIRST_COMPLETED)
+            waking.cancel()
+            app.wake.clear()
+            if not stop.is_set():
+                await once(app)
+    finally:
+        ending.cancel()
+        timers.shutdown(wait=False)
+
+
+async def once(app: App) -> None:
+    """One pass over everything that is due; what fails is logged and stays on its row."""
+    try:
+        await drain_spool(app)
+        await worker.drain(app)
+    except Exception as error:  # noqa: BLE001 - the rows hold what failed; the next pass goes on
+        log.error("pass_failed", error=type(error).__name__, detail=_kinds(error))  # noqa: TRY400
+
+
+async def _tidy(app: App) -> None:
+    await worker.tidy(app)
+
+
+def _kinds(error: BaseException) -> str:
+    """The kinds of what a group holds; their texts may hold what clients wrote."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(sorted({type(one).__name__ for one in error.exceptions}))
+    return type(error).__name__

@@ -1,0 +1,335 @@
+"""What moves rows across the edge: understand what came, advance what is due, deliver what may go.
+
+Each function does one batch and says how many rows it moved. One transaction per row: a row that
+fails is put off and does not stop its sweep, which ends by raising what it met as one group.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from sqlmodel import Session, col, select
+
+from billing import vault
+from billing.models import Enrolment
+from bot import inbox, intake
+from bot.app import App
+from bot.inbox import Parcel
+from bot.models import Incoming
+from comms import delivery, outbox, outreach, staff
+from comms.facts import InboundMessage
+from comms.inbound import Letter
+from comms.models import Message, State
+from comms.outbox import Claim
+from comms.ports import DeliveryError, Found, Sent
+
+BATCH = 64
+AT_ONCE = 8
+"""Messages of one channel on the wire at the same time: claims never exceed free slots."""
+log = structlog.get_logger("worker")
+T = TypeVar("T")
+
+
+# --- understand ----------------------------------------------------------------------------------
+
+
+async def understand(app: App) -> int:
+    """Read what arrived and take in what it says, in the order in which it came."""
+    with app.store.read() as session:
+        waiting = inbox.pending(session, app.clock.now(), BATCH)
+    errors: list[Exception] = []
+    for incoming_id in waiting:
+        try:
+            await _understand_one(app, incoming_id)
+        except Exception as error:  # noqa: BLE001 - stored on the row, and raised below
+            await _put_off(app, incoming_id, error)
+            errors.append(error)
+    _raise("understand", errors)
+    return len(waiting)
+
+
+async def _understand_one(app: App, incoming_id: int) -> None:
+    with app.store.read() as session:
+        row = session.get_one(Incoming, incoming_id)
+        packed = vault.get(session, app.keyring, row.body_id)
+        parcel = inbox.unpacked(row.source, row.external_id, packed)
+    try:
+        found = app.readers[parcel.source](parcel)
+    except ValueError as error:
+        log.warning("unreadable", incoming=incoming_id, source=parcel.source)
+        await app.store.write(lambda s: _unreadable(s, app, incoming_id, error))
+        return
+    if not found:
+        await app.store.write(lambda s: _settle(s, app, incoming_id, "ignored", None))
+    for fact in found:
+        await app.store.write(
+            lambda session, fact=fact: _take(session, app, incoming_id, parcel, fact),  # type: ignore[misc]
+            clients=intake.clients_of(fact),
+        )
+
+
+def _take(
+    session: Session, app: App, incoming_id: int, parcel: Parcel, fact: intake.Fact
+) -> None:
+    """One fact of a parcel and its row's new state, in one transaction."""
+    row = session.get_one(Incoming, incoming_id)
+    if row.state != "pending":
+        return
+    office = app.office()
+    if isinstance(fact, InboundMessage):
+        client_id = intake.take_letter(session, office, Letter(fact, row.id, row.body_id))
+        inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
+        log.info("inbound", channel=fact.channel, incoming=row.id, client=client_id)
+        return
+    client_id = intake.take_in(session, office, fact, iter(()))
+    inbox.settle(row, "done", office.now, client_id)
+    log.info("taken", source=parcel.source, kind=type(fact).__name__, client=client_id)
+
+
+def _settle(
+    session: Session, app: App, incoming_id: int, state: str, client_id: int | None
+) -> None:
+    inbox.settle(session.get_one(Incoming, incoming_id), state, app.clock.now(), client_id)
+
+
+def _unreadable(session: Session, app: App, incoming_id: int, error: ValueError) -> None:
+    """Nobody can read it: it is kept as it came, and staff are told that it is there."""
+    row = session.get_one(Incoming, incoming_id)
+    row.problem = type(error).__name__
+    inbox.settle(row, "unreadable", app.clock.now())
+    staff.alert(
+        session, app.office(), key=f"unreadable:{row.id}", template="unreadable",
+        subject=("incoming", row.id),
+    )  # fmt: skip
+
+
+async def _put_off(app: App, incoming_id: int, error: Exception) -> None:
+    def later(session: Session) -> None:
+        row = session.get_one(Incoming, incoming_id)
+        if inbox.postpone(row, type(error).__name__, app.clock.now()):
+            staff.alert(
+                session, app.office(), key=f"stuck:{row.id}", template="stuck",
+                subject=("incoming", row.id),
+            )  # fmt: skip
+
+    log.warning("put_off", incoming=incoming_id, error=type(error).__name__)
+    await app.store.write(later)
+
+
+# --- advance ---------------------------------------------------------------------------------------
+
+
+async def advance(app: App) -> int:
+    """Look at every enrolment that is due, and free what was held until now."""
+    now = app.clock.now()
+    with app.store.read() as session:
+        due = session.exec(
+            select(Enrolment.id, Enrolment.client_id)
+            .where(col(Enrolment.next_due_at) <= now)
+            .order_by(col(Enrolment.next_due_at), col(Enrolment.id))
+            .limit(BATCH)
+        ).all()
+        held = session.exec(
+            select(Message.id)
+            .where(Message.state == State.HELD, col(Message.wake_at) <= now)
+            .limit(1)
+        ).first()
+    if held is not None:
+        await app.store.write(lambda session: outbox.wake_due(session, now))
+    results = await asyncio.gather(
+        *(_advance_one(app, enrolment_id, client_id) for enrolment_id, client_id in due),
+        return_exceptions=True,
+    )
+    _raise("advance", [result for result in results if isinstance(result, Exception)])
+    return len(due) + (held is not None)
+
+
+async def _advance_one(app: App, enrolment_id: int, client_id: int) -> None:
+    def look(session: Session) -> None:
+        enrolment = session.get_one(Enrolment, enrolment_id, populate_existing=True)
+        if enrolment.next_due_at is not None and enrolment.next_due_at <= app.clock.now():
+            outreach.advance(session, app.office(), enrolment)
+
+    try:
+        await app.store.write(look, clients=[client_id])
+    except Exception:
+        # Put off before anybody tries again: one account that cannot be judged must not be the
+        # first in every sweep.
+        await app.store.write(lambda session: _rest(session, app, enrolment_id))
+        raise
+
+
+def _rest(session: Session, app: App, enrolment_id: int) -> None:
+    enrolment = session.get_one(Enrolment, enrolment_id)
+    enrolment.next_due_at = app.clock.now() + dt.timedelta(hours=1)
+    staff.alert(
+        session, app.office(), key=f"rest:{enrolment_id}:{app.clock.now():%Y-%m-%d}",
+        template="stuck", subject=("enrolment", enrolment_id),
+    )  # fmt: skip
+
+
+# --- deliver ---------------------------------------------------------------------------------------
+
+
+async def deliver(app: App) -> int:
+    """Judge, claim and send what is due, on every channel at once."""
+    moved = await asyncio.gather(*(_deliver_on(app, name) for name in app.channels))
+    return sum(moved)
+
+
+async def _deliver_on(app: App, channel: str) -> int:
+    with app.store.read() as session:
+        due = outbox.due(session, channel, app.clock.now(), BATCH)
+    return await _each(
+        "deliver", due, lambda pair: _deliver_one(app, *pair), 1 if channel == "slack" else AT_ONCE
+    )
+
+
+async def _deliver_one(app: App, message_id: int, client_id: int | None) -> None:
+    locks = [] if client_id is None else [client_id]
+    try:
+        claimed = await app.store.write(
+            lambda session: delivery.claim(
+                session, app.office(), app.templates, app.cards, message_id
+            ),
+            clients=locks,
+        )
+    except Exception:
+        later = app.clock.now() + dt.timedelta(minutes=10)
+        await app.store.write(
+            lambda session: outbox.put_off(session, message_id, later), clients=locks
+        )
+        raise
+    if claimed is not None:
+        await send(app, claimed)
+
+
+async def send(app: App, claimed: Claim) -> None:
+    """Hand a claimed message to its channel, once, and write down what came of it."""
+    locks = [] if claimed.client_id is None else [claimed.client_id]
+    wall = app.clock.wall()
+    begun = await app.store.write(lambda session: outbox.begin(session, claimed, wall), clients=locks)
+    if not begun:
+        return
+    try:
+        answer = await app.channels[claimed.channel].send(claimed.outgoing)
+    except DeliveryError as error:
+        failure = error
+        log.info("not_sent", message=claimed.message_id, code=error.code, channel=claimed.channel)
+        await app.store.write(
+            lambda session: delivery.did_not_go(session, app.office(), claimed, failure),
+            clients=locks,
+        )
+        return
+    await app.store.write(
+        lambda session: delivery.went(session, app.office(), claimed.message_id, answer),
+        clients=locks,
+    )
+    log.info("sent", message=claimed.message_id, channel=claimed.channel, client=claimed.client_id)
+
+
+# --- recover ---------------------------------------------------------------------------------------
+
+
+async def recover(app: App) -> int:
+    """Take back what a dead worker held, and look for evidence of what is in doubt."""
+    with app.store.read() as session:
+        stale = outbox.stale(session, app.clock.wall())
+        doubtful = [
+            (message.id, message.client_id, message.channel, message.claimed_at,
+             outbox.rendered(session, app.keyring, message))
+            for message in outbox.doubtful(session, app.clock.now())
+        ]  # fmt: skip
+    for message_id, client_id in stale:
+        await app.store.write(
+            lambda session, one=message_id: delivery.take_back(session, app.office(), one),  # type: ignore[misc]
+            clients=[] if client_id is None else [client_id],
+        )
+    for message_id, client_id, channel, since, outgoing in doubtful:
+        found: Found | None = None
+        if outgoing is not None and since is not None and channel in app.channels:
+            try:
+                found = await app.channels[channel].find(outgoing, since)
+            except DeliveryError as error:
+                log.warning("cannot_look", message=message_id, code=error.code)
+        await app.store.write(
+            lambda session, one=message_id, seen=found: _weigh(session, app, one, seen),  # type: ignore[misc]
+            clients=[] if client_id is None else [client_id],
+        )
+    return len(stale) + len(doubtful)
+
+
+def _weigh(session: Session, app: App, message_id: int, found: Found | None) -> None:
+    message = session.get_one(Message, message_id, populate_existing=True)
+    if message.state != State.IN_DOUBT:
+        return
+    if found is None or delivery.belongs_to_another(session, message, found.provider_id):
+        delivery.nothing_found(session, app.office(), message)
+    else:
+        delivery.went(session, app.office(), message_id, Sent(found.provider_id))
+
+
+async def tidy(app: App) -> int:
+    """Let what belongs to nobody expire, and destroy the inbox keys that seal nothing any more."""
+    now = app.clock.now()
+    gone = await app.store.write(lambda session: vault.expire(session, now))
+    today = inbox.day_key(now)
+    owners = [owner for owner in app.keyring.owners() if owner < today]
+    with app.store.read() as session:
+        idle = vault.idle_inboxes(session, owners)
+    for owner in idle:
+        app.keyring.destroy(owner)
+    return gone
+
+
+# --- all of it ---------------------------------------------------------------------------------------
+
+
+async def drain(app: App, limit: int = 10_000) -> int:
+    """Everything that can be done now, until nothing is left."""
+    moved = 0
+    for _ in range(limit):
+        step = await understand(app) + await advance(app) + await deliver(app) + await recover(app)
+        if not step:
+            return moved
+        moved += step
+    raise RuntimeError("the worker does not come to rest: something is due again and again")
+
+
+def next_due(session: Session) -> dt.datetime | None:
+    """The next moment at which there will be something to do."""
+    moments = (
+        session.exec(select(Enrolment.next_due_at).where(col(Enrolment.next_due_at).is_not(None))
+                     .order_by(col(Enrolment.next_due_at)).limit(1)).first(),
+        session.exec(select(Message.send_after).where(Message.state == State.QUEUED)
+                     .order_by(col(Message.send_after)).limit(1)).first(),
+        session.exec(select(Message.wake_at)
+                     .where(col(Message.wake_at).is_not(None),
+                            col(Message.state).in_((State.HELD, State.IN_DOUBT)))
+                     .order_by(col(Message.wake_at)).limit(1)).first(),
+        session.exec(select(Incoming.next_attempt_at).where(Incoming.state == "pending")
+                     .order_by(col(Incoming.next_attempt_at)).limit(1)).first(),
+    )  # fmt: skip
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+async def _each(
+    name: str, rows: Sequence[T], work: Callable[[T], Awaitable[None]], at_once: int
+) -> int:
+    """Work on every row, a few at a time; what fails is raised together when all had their turn."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(row: T) -> None:
+        async with slots:
+            await work(row)
+
+    results = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
+    _raise(name, [result for result in results if isinstance(result, Exception)])
+    return len(rows)
+
+
+def _raise(name: str, errors: list[Exception]) -> None:
+    if errors:
+        raise ExceptionGroup(f"{name} met {len(errors)} rows that could not be worked on", errors)

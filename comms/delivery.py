@@ -1,0 +1,342 @@
+"""What becomes of a message at the door and on the wire, and what follows from it?
+
+``outbox`` moves the states; here are the consequences: the decision written down, the touchpoint,
+the step of the sequence, the address that is dead, the other channel, and the alert to finance.
+Every function runs in one transaction under the lock of the message's client.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+
+from sqlmodel import Session, col, select
+
+from billing import ledger
+from billing.calendar import local_date
+from billing.models import Address, Client, Enrolment, Health, StepTaken
+from comms import cases, consent, door, outbox, outreach, staff, timeline
+from comms.channels import refusals
+from comms.door import Finding, Judgement, Verdict
+from comms.facts import DeliveryReport, Standing
+from comms.letters import compose
+from comms.models import Audience, ConsentEvent, Decision, Message, Purpose, State, Touchpoint
+from comms.office import Office
+from comms.outbox import Claim
+from comms.ports import DeliveryError, Outgoing, Sent, Throttled, Uncertain
+from comms.rendering import TemplateMistake, Templates
+
+Cards = Callable[[Session, Office, Message], Outgoing | None]
+"""Makes what staff see; None while the thread that a card belongs to has not begun."""
+
+TRIES = 6
+GIVE_UP = dt.timedelta(hours=24)
+LOOKS = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 15))
+"""When the provider's own list is asked about a message in doubt; then it is a person's turn."""
+_STATES = {
+    Verdict.DEFER: State.HELD,
+    Verdict.REVIEW: State.AWAITING,
+    Verdict.WITHHOLD: State.WITHHELD,
+    Verdict.CANCEL: State.CANCELLED,
+}
+
+
+# --- at the door ------------------------------------------------------------------------------------
+
+
+def claim(
+    session: Session, office: Office, templates: Templates, cards: Cards, message_id: int
+) -> Claim | None:
+    """Judge a queued message on the facts of this moment; claim it where it may go."""
+    message = session.get(Message, message_id, populate_existing=True)
+    if message is None or message.state != State.QUEUED or message.send_after > office.now:
+        return None
+    case = cases.build(session, office, message)
+    judgement = door.judge(case, office.policy)
+    _write_down(session, office, message, judgement)
+    if judgement.verdict is not Verdict.ALLOW:
+        refuse(session, office, message, judgement.decisive)
+        return None
+    try:
+        if message.audience == Audience.CLIENT:
+            redirect = case.live.redirect_to
+            outgoing: Outgoing | None = compose(session, office, templates, message, redirect)
+        else:
+            outgoing = cards(session, office, message)
+    except TemplateMistake as mistake:
+        found = Finding("content", Verdict.WITHHOLD, "template", str(mistake))
+        refuse(session, office, message, found)
+        return None
+    if outgoing is None:
+        soon = office.now + dt.timedelta(seconds=5)
+        later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
+        outbox.refuse(session, message.id, later, State.HELD)
+        return None
+    owner = _owner(session, office, message)
+    return outbox.claim(
+        session, office.keyring, message, outgoing, owner, now=office.now, wall=office.wall
+    )
+
+
+def refuse(session: Session, office: Office, message: Message, finding: Finding) -> None:
+    """Hold, withhold or cancel a message, and let its sequence know."""
+    if finding.verdict is Verdict.DEFER and finding.until is None and message.expires_at:
+        finding = _until(finding, message.expires_at)
+    if not outbox.refuse(session, message.id, finding, _STATES[finding.verdict]):
+        return
+    if finding.verdict is Verdict.CANCEL:
+        _set_step(session, office, message, "cancelled")
+    elif finding.verdict is Verdict.WITHHOLD:
+        _lost(session, office, message)
+
+
+def _until(finding: Finding, moment: dt.datetime) -> Finding:
+    return Finding(
+        finding.place, finding.verdict, finding.rule, finding.reason, moment, finding.wake_on_client
+    )
+
+
+def cancel_at(session: Session, office: Office, address_id: int, rule: str, reason: str) -> int:
+    """Cancel everything that waits for an address; the clients of the address are locked."""
+    gone = outbox.cancel(session, outbox.to_address(address_id), rule, reason)
+    for message_id in gone:
+        message = session.get_one(Message, message_id, populate_existing=True)
+        if not (message.step_id and outreach.elsewhere(session, office, message)):
+            _set_step(session, office, message, "failed")
+    return len(gone)
+
+
+def _write_down(session: Session, office: Office, message: Message, judgement: Judgement) -> None:
+    """Every failing place goes into the record, the decisive one names it."""
+    if message.audience != Audience.CLIENT or message.client_id is None:
+        return
+    found = judgement.decisive
+    places = [
+        [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
+        for one in judgement.findings
+    ]
+    timeline.decide(
+        session,
+        office.keyring,
+        _owner(session, office, message),
+        Decision(
+            client_id=message.client_id,
+            subject_kind="message",
+            subject_id=message.id,
+            verdict=found.verdict,
+            rule=found.rule or "all_places_pass",
+            until=found.until,
+            inputs=json.dumps({"places": places, "policy": office.policy.version}, sort_keys=True),
+            decided_at=office.now,
+        ),
+        found.reason or "Every place of the door let it pass.",
+    )
+
+
+def _owner(session: Session, office: Office, message: Message) -> str:
+    """Whose key seals what the message says: the client's, or for the firm's own the day's."""
+    if message.client_id is None:
+        owner = f"inbox:{message.created_at:%Y-%m-%d}"
+        office.keyring.make([owner], office.now)
+        return owner
+    return session.get_one(Client, message.client_id).key_id
+
+
+# --- on the wire ------------------------------------------------------------------------------------
+
+
+def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
+    """The provider took it."""
+    outbox.close_attempt(
+        session, message_id, "sent", office.wall, provider_id=sent.provider_id
+    )
+    if not outbox.sent(session, message_id, sent.provider_id, office.now):
+        return
+    message = session.get_one(Message, message_id, populate_existing=True)
+    _set_step(session, office, message, "sent")
+    if message.audience == Audience.CLIENT and message.client_id is not None:
+        timeline.append(
+            session,
+            Touchpoint(
+                client_id=message.client_id,
+                channel=message.channel,
+                direction="out",
+                kind=message.purpose,
+                message_id=message.id,
+                contact_id=message.contact_id,
+                address_id=message.address_id,
+                body_id=message.body_id,
+                occurred_at=office.now,
+                recorded_at=office.now,
+            ),
+        )
+
+
+def did_not_go(
+    session: Session, office: Office, claimed: Claim, error: DeliveryError
+) -> None:
+    """The channel could not send it: later, never, or nobody knows."""
+    message = session.get_one(Message, claimed.message_id, populate_existing=True)
+    outcome = {Uncertain: "in_doubt", Throttled: "throttled"}.get(type(error), "refused")
+    outbox.close_attempt(session, message.id, outcome, office.wall, code=error.code)
+    if isinstance(error, Throttled):
+        wait = dt.timedelta(seconds=max(1.0, error.retry_after))
+        outbox.again(session, claimed, office.now + wait, rule="throttled", attempt=False)
+    elif isinstance(error, Uncertain):
+        doubt(session, office, message, error.sentence)
+    elif not error.permanent and message.attempts < TRIES and not _too_old(message, office):
+        again_at = office.now + _backoff(message.attempts)
+        outbox.again(session, claimed, again_at, rule="retry", attempt=True)
+    else:
+        gave_up(session, office, message, error.code, error.sentence)
+
+
+def _backoff(attempts: int) -> dt.timedelta:
+    """Half a minute, doubled with every try, at most an hour."""
+    return dt.timedelta(seconds=min(3600, 30 * 2 ** max(0, attempts - 1)))
+
+
+def _too_old(message: Message, office: Office) -> bool:
+    return message.audience == Audience.CLIENT and office.now - message.created_at > GIVE_UP
+
+
+def doubt(session: Session, office: Office, message: Message, sentence: str) -> None:
+    """It may have gone. Staff may read a thing twice; a client may not."""
+    if outbox.doubt(session, message.id, office.now + LOOKS[0], sentence):
+        settle_doubt(session, office, message)
+
+
+def settle_doubt(session: Session, office: Office, message: Message) -> None:
+    """Where evidence of a message in doubt will come from, by its channel and purpose."""
+    repeatable = message.purpose in (Purpose.RECEIPT, Purpose.OPT_OUT)
+    if message.audience == Audience.STAFF:
+        outbox.requeue(session, message.id, office.now + _backoff(message.attempts))
+    elif message.channel == "email" and repeatable:
+        # The same Message-ID: a mailbox shows one mail, however often it comes.
+        outbox.look_later(session, message.id, office.now + LOOKS[-1])
+    elif message.channel == "email":
+        # SMTP has no list to look into, so nothing but a report or a person can tell.
+        ask_person(session, office, message)
+
+
+def nothing_found(session: Session, office: Office, message: Message) -> None:
+    """The provider's list does not have it (yet): absence is no proof, so look again or ask."""
+    if message.channel == "email":
+        outbox.requeue(session, message.id, office.now)
+        return
+    since = message.claimed_at or message.created_at
+    later = [look for look in LOOKS if since + look > office.now]
+    if later:
+        outbox.look_later(session, message.id, since + later[0])
+    else:
+        ask_person(session, office, message)
+
+
+def ask_person(session: Session, office: Office, message: Message) -> None:
+    """Nobody but a person can say whether it went; finance is asked, with two buttons."""
+    outbox.look_later(session, message.id, None)
+    staff.alert(
+        session, office, key=f"in_doubt:{message.id}:{message.attempts}", template="in_doubt",
+        subject=("message", message.id),
+    )  # fmt: skip
+
+
+def gave_up(
+    session: Session, office: Office, message: Message, code: str, sentence: str
+) -> None:
+    """It will not arrive: remember what that says of the address, and go another way."""
+    if not outbox.failed(session, message.id, code or "refused", sentence):
+        return
+    message = session.get_one(Message, message.id, populate_existing=True)
+    if message.address_id is not None:
+        _mark_address(session, office, message, code)
+    _lost(session, office, message)
+
+
+def _mark_address(session: Session, office: Office, message: Message, code: str) -> None:
+    """What a refusal says of the address: nobody is there, or somebody said no."""
+    address = session.get_one(Address, message.address_id)
+    effect = refusals.effect(message.channel, code)
+    if effect is refusals.Effect.BAD_ADDRESS:
+        address.health = Health.DEAD
+    elif effect is refusals.Effect.SUPPRESS:
+        event = ConsentEvent(
+            address_id=address.id, change="revoked", method="carrier", source=code,
+            occurred_at=office.now, recorded_at=office.now,
+        )  # fmt: skip
+        consent.record(session, event)
+        cancel_at(session, office, address.id, "opted_out", "The carrier says they opted out.")
+
+
+def _lost(session: Session, office: Office, message: Message) -> None:
+    """A message that nobody will read: its step goes another way or counts as failed."""
+    if message.audience != Audience.CLIENT:
+        return
+    if not (message.step_id and outreach.elsewhere(session, office, message)):
+        _set_step(session, office, message, "failed")
+    message = session.get_one(Message, message.id, populate_existing=True)
+    staff.alert(
+        session, office, key=f"lost:{message.id}", template="lost", subject=("message", message.id)
+    )
+
+
+def _set_step(session: Session, office: Office, message: Message, how: str) -> None:
+    """The step follows its message, and the sequence is due for a look."""
+    if message.step_id is None:
+        return
+    step = session.get_one(StepTaken, message.step_id)
+    if step.how != "queued":
+        return
+    step.how = how
+    if how == "sent" and message.client_id is not None:
+        client = session.get_one(Client, message.client_id)
+        step.taken_on = local_date(office.now, client.timezone)
+    session.get_one(Enrolment, step.enrolment_id).next_due_at = office.now
+
+
+def take_back(session: Session, office: Office, message_id: int) -> None:
+    """The worker that held it is gone: back to the queue, or in doubt where bytes were written."""
+    state = outbox.recover(session, message_id, office.wall, office.now + LOOKS[0])
+    if state is State.IN_DOUBT:
+        settle_doubt(session, office, session.get_one(Message, message_id, populate_existing=True))
+
+
+def belongs_to_another(session: Session, message: Message, provider_id: str) -> bool:
+    """Whether the provider's entry is a twin's: two texts alike must not prove each other."""
+    query = select(Message.id).where(
+        Message.provider_id == provider_id, Message.id != message.id
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+# --- what the provider says later -------------------------------------------------------------------
+
+
+def find_message(session: Session, report: DeliveryReport) -> Message | None:
+    """The message that a report is about: by our reference, or else by the provider's id."""
+    query = select(Message).where(
+        Message.reference == report.reference
+        if report.reference
+        else (Message.provider_id == report.provider_id) & (col(Message.channel) == report.channel)
+    )
+    return session.exec(query).first()
+
+
+def take_report(session: Session, office: Office, report: DeliveryReport) -> bool:
+    """Move a message to where its provider says it is, never backwards; False where unknown."""
+    message = find_message(session, report)
+    if message is None:
+        return False
+    if message.state not in (State.SENT, State.DELIVERED, State.FAILED):
+        # A report proves that the message left, also one that we gave up or were in doubt about.
+        went(session, office, message.id, Sent(report.provider_id))
+    if report.standing is Standing.DELIVERED:
+        outbox.delivered(session, message.id, office.now)
+    elif report.standing is Standing.FAILED:
+        gave_up(session, office, message, report.code, report.sentence)
+    return True
+
+
+def touch(session: Session, office: Office, client_id: int) -> None:
+    """A client's facts changed: its sequences and what waits are judged anew, here and now."""
+    ledger.touch(session, client_id, office.now)
+    outreach.advance_client(session, office, client_id)

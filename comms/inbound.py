@@ -1,0 +1,229 @@
+"""A client wrote: whom is it from, what does it ask of us at once, and who is shown it?
+
+Keeps and shows everything; acts by itself only on what a carrier's keyword or a plain request to be
+left alone says. The sender of an unknown address stays unmatched, visible to staff, and expires.
+"""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from billing import vault
+from billing.models import Address, Client, Contact, ContactAddress, LegalEntity
+from comms import consent, delivery, outbox, replies, staff, timeline
+from comms.consent import Standing
+from comms.facts import InboundMessage
+from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
+from comms.office import Office
+
+FIVE_MINUTES = dt.timedelta(minutes=5)
+"""An answer that comes later is no answer (47 CFR 64.1200(a)(12))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An inbound message with the rows that keep it: its Incoming, and its raw body."""
+
+    message: InboundMessage
+    incoming_id: int
+    body_id: int
+
+
+def clients_of(session: Session, message: InboundMessage) -> list[int]:
+    """Everyone whom this message may touch: to be locked before it is received."""
+    address = consent.find_address(session, message.channel, message.sender)
+    return consent.clients_of(session, address.id) if address else []
+
+
+def receive(session: Session, office: Office, letter: Letter) -> int | None:
+    """Take a client's message in; return the client, or None where nobody knows the sender."""
+    message = letter.message
+    address = consent.find_address(session, message.channel, message.sender)
+    client = _client_of(session, message, address)
+    said = _act(session, office, letter, address) if address else ""
+    if client is None:
+        staff.tell(
+            session, office, key=f"unmatched:{letter.incoming_id}", purpose=Purpose.INBOUND,
+            template="unmatched", to=office.clients, subject=("incoming", letter.incoming_id),
+        )  # fmt: skip
+        return None
+    vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
+    touchpoint = _keep(session, office, letter, client, address, said)
+    root_id = staff.thread_of(session, office, client, message.channel)
+    staff.tell(
+        session, office, key=f"inbound:{letter.incoming_id}", purpose=Purpose.INBOUND,
+        template="inbound", to=office.clients, client_id=client.id,
+        subject=("touchpoint", touchpoint.id), thread_id=root_id,
+    )  # fmt: skip
+    return client.id
+
+
+def _client_of(
+    session: Session, message: InboundMessage, address: Address | None
+) -> Client | None:
+    """The client of the address; where several share it, the one whom we wrote to last."""
+    known = consent.clients_of(session, address.id) if address else []
+    if not known or address is None:
+        return None
+    last = session.exec(
+        select(Message.client_id)
+        .where(
+            Message.address_id == address.id,
+            Message.audience == Audience.CLIENT,
+            col(Message.state).in_((State.SENT, State.DELIVERED)),
+        )
+        .order_by(col(Message.sent_at).desc(), col(Message.id).desc())
+        .limit(1)
+    ).first()
+    return session.get(Client, last if last in known else known[0])
+
+
+def _keep(
+    session: Session, office: Office, letter: Letter, client: Client, address: Address | None,
+    said: str,
+) -> Touchpoint:  # fmt: skip
+    message = letter.message
+    words = {
+        "subject": message.subject,
+        "visible": message.visible,
+        "body": message.body,
+        "media": message.media,
+        "from": message.sender,
+        "did": said,
+    }
+    contact = _contact_at(session, client.id, address) if address else None
+    return timeline.append(
+        session,
+        Touchpoint(
+            client_id=client.id,
+            channel=message.channel,
+            direction="in",
+            kind="automatic" if message.automatic else "message",
+            incoming_id=letter.incoming_id,
+            contact_id=contact.id if contact else None,
+            address_id=address.id if address else None,
+            body_id=vault.put(
+                session, office.keyring, client.key_id, json.dumps(words), office.now
+            ),
+            occurred_at=message.occurred_at or office.now,
+            recorded_at=office.now,
+        ),
+    )
+
+
+def _contact_at(session: Session, client_id: int, address: Address) -> Contact | None:
+    return session.exec(
+        select(Contact)
+        .join(ContactAddress, col(ContactAddress.contact_id) == Contact.id)
+        .where(Contact.client_id == client_id, ContactAddress.address_id == address.id)
+    ).first()
+
+
+# --- what a message asks of us at once ---------------------------------------------------------------
+
+
+def _act(session: Session, office: Office, letter: Letter, address: Address) -> str:
+    """Do what the words ask; return what was done, as staff read it."""
+    message = letter.message
+    asked = _asked(message)
+    if asked is replies.Keyword.STOP:
+        return _opt_out(session, office, letter, address)
+    if asked in (replies.Keyword.START, replies.Keyword.YES):
+        return _opt_in(session, office, letter, address, asked)
+    if asked is replies.Keyword.HELP and not message.opt_out_type:
+        _answer(session, office, letter, address, "help_reply", Purpose.ANSWER)
+        return "asked for help; we answered"
+    return ""
+
+
+def _asked(message: InboundMessage) -> replies.Keyword | None:
+    """STOP in any words; a machine asks for nothing."""
+    if message.opt_out_type:
+        return replies.Keyword(message.opt_out_type.lower())
+    word = replies.keyword(message.visible) if message.channel == "sms" else None
+    if word is None and not message.automatic and replies.asks_to_stop(message.visible):
+        return replies.Keyword.STOP
+    return word
+
+
+def _opt_out(session: Session, office: Office, letter: Letter, address: Address) -> str:
+    """Nothing that waits for this address leaves any more, from this transaction on."""
+    already = consent.of_address(session, address.id).standing is Standing.REVOKED
+    method = "keyword" if replies.keyword(letter.message.visible) else "words"
+    _record(session, office, letter, address, "revoked", method)
+    reason = "They asked us to stop."
+    cancelled = delivery.cancel_at(session, office, address.id, "opted_out", reason)
+    carrier = bool(letter.message.opt_out_type) or office.policy.consent.carrier_answers_stop
+    if letter.message.channel == "sms" and not already and not carrier:
+        _answer(session, office, letter, address, "opt_out_confirmation", Purpose.OPT_OUT)
+    return f"opted out; {cancelled} waiting message{'' if cancelled == 1 else 's'} cancelled"
+
+
+def _opt_in(
+    session: Session, office: Office, letter: Letter, address: Address, word: replies.Keyword
+) -> str:
+    """START undoes an opt-out. YES does so only where a keyword made it: it may answer anything."""
+    held = consent.of_address(session, address.id)
+    by_words = held.standing is Standing.REVOKED and held.method not in ("keyword", "carrier")
+    if word is replies.Keyword.YES and (held.standing is not Standing.REVOKED or by_words):
+        return ""
+    _record(session, office, letter, address, "granted", "keyword")
+    for client_id in consent.clients_of(session, address.id):
+        delivery.touch(session, office, client_id)
+    return "opted in again"
+
+
+def _record(
+    session: Session, office: Office, letter: Letter, address: Address, change: str, method: str
+) -> None:
+    consent.record(
+        session,
+        ConsentEvent(
+            address_id=address.id,
+            change=change,
+            method="carrier" if letter.message.opt_out_type else method,
+            source=letter.message.channel,
+            incoming_id=letter.incoming_id,
+            occurred_at=letter.message.occurred_at or office.now,
+            recorded_at=office.now,
+        ),
+    )
+
+
+def _answer(
+    session: Session, office: Office, letter: Letter, address: Address, template: str,
+    purpose: Purpose,
+) -> None:  # fmt: skip
+    """A text that the sender's own words call for, within five minutes or not at all."""
+    client = _client_of(session, letter.message, address)
+    contact = _contact_at(session, client.id, address) if client else None
+    if client is None or contact is None:
+        return
+    outbox.queue(
+        session,
+        Message(
+            key=f"answer:{letter.incoming_id}:{template}",
+            reference="",
+            audience=Audience.CLIENT,
+            channel="sms",
+            purpose=purpose,
+            template=template,
+            client_id=client.id,
+            legal_entity_id=_entity_at(session, letter.message.recipient),
+            contact_id=contact.id,
+            address_id=address.id,
+            subject_kind="incoming",
+            subject_id=letter.incoming_id,
+            send_after=office.now,
+            expires_at=office.now + FIVE_MINUTES,
+            created_at=office.now,
+        ),
+    )
+
+
+def _entity_at(session: Session, number: str) -> int | None:
+    """The legal entity whose number was written to, or the first."""
+    query = select(LegalEntity.id).order_by(col(LegalEntity.id))
+    return session.exec(query.where(LegalEntity.phone == number)).first() or session.exec(query).first()

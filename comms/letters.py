@@ -1,0 +1,193 @@
+"""What does a message to a client say? Its facts, read at the door, become the data of a template.
+
+The text is made in the transaction that claims the message, so a payment, a dispute or a partial
+payment of a moment ago is in it.
+"""
+
+import datetime as dt
+
+from babel import localedata
+from sqlmodel import Session, col, select
+
+from billing import accounts, arrears, books, vault
+from billing.calendar import local_date
+from billing.models import (
+    Address,
+    Agreement,
+    Client,
+    Contact,
+    Enrolment,
+    Instalment,
+    Invoice,
+    LegalEntity,
+    Payment,
+    Posting,
+    StepTaken,
+)
+from comms.channels.mime import message_id
+from comms.models import Message, Purpose, State
+from comms.office import Office
+from comms.ports import Outgoing
+from comms.rendering import Templates
+
+OPT_OUT_NOTICE = "Reply STOP to opt out."
+
+
+def compose(
+    session: Session, office: Office, templates: Templates, message: Message, redirect_to: str = ""
+) -> Outgoing:
+    """Render a message to a client as it stands now.
+
+    Raises:
+        TemplateMistake: the template cannot say it.
+    """
+    client = session.get_one(Client, message.client_id)
+    contact = session.get_one(Contact, message.contact_id)
+    address = session.get_one(Address, message.address_id)
+    entity = session.get_one(LegalEntity, message.legal_entity_id)
+    context = _common(message, client, contact, entity) | _about(session, office, message, client)
+    rendered = templates.render(message.template, message.channel, context)
+    return Outgoing(
+        reference=message.reference,
+        to=redirect_to or address.value,
+        sender=_from(entity) if message.channel == "email" else entity.phone,
+        text=rendered.text,
+        subject=rendered.subject,
+        html=rendered.html,
+        headers=_threading(session, message, entity) if message.channel == "email" else {},
+    )
+
+
+def _from(entity: LegalEntity) -> str:
+    quoted = entity.from_name.replace("\\", "").replace('"', "")
+    return f'"{quoted}" <{entity.from_address}>' if quoted else entity.from_address
+
+
+def _common(
+    message: Message, client: Client, contact: Contact, entity: LegalEntity
+) -> dict[str, object]:
+    return {
+        "firm": {
+            "name": entity.from_name or entity.name,
+            "postal_address": entity.postal_address,
+            "from_name": entity.from_name,
+            "phone": entity.phone,
+            "pay_link": entity.pay_link,
+        },
+        "client": {"name": client.name},
+        "contact": {"first_name": contact.name.partition(" ")[0], "name": contact.name},
+        "locale": _locale(client.country),
+        "pay_link": entity.pay_link,
+        "opt_out_notice": OPT_OUT_NOTICE if message.channel == "sms" else "",
+    }
+
+
+def _locale(country: str) -> str:
+    """How amounts and days are written where the client is; our templates are in English."""
+    local = f"en_{country}"
+    return local if localedata.exists(local) else "en_US"
+
+
+def _about(
+    session: Session, office: Office, message: Message, client: Client
+) -> dict[str, object]:
+    match Purpose(message.purpose):
+        case Purpose.DUNNING:
+            return _debt(session, office, message, client)
+        case Purpose.RECEIPT:
+            return _payment(session, message)
+        case Purpose.RENEWAL | Purpose.OFFER:
+            return _agreement(session, office, message, client)
+        case Purpose.STAFF_TEXT:
+            body = vault.text(session, office.keyring, message.draft_id)
+            return {"body": body, "subject": "A message about your account"}
+        case _:
+            return {}
+
+
+def _debt(session: Session, office: Office, message: Message, client: Client) -> dict[str, object]:
+    """Everything of the account that may be chased today, also what came after the decision."""
+    step = session.get_one(StepTaken, message.step_id)
+    enrolment = session.get_one(Enrolment, step.enrolment_id)
+    account = arrears.standing(accounts.in_dunning(session, enrolment, client), office.now)
+    today = local_date(office.now, client.timezone)
+    late = arrears.overdue(account, today, office.policy)
+    return {
+        "currency": account.currency,
+        "total": arrears.collectible(account, today, office.policy),
+        "step": step.step,
+        "invoices": [_line(instalment, today) for instalment in late],
+    }
+
+
+def _line(instalment: arrears.OpenInstalment, today: dt.date) -> dict[str, object]:
+    return {
+        "number": instalment.number,
+        "issued_on": instalment.issued_on,
+        "due_on": instalment.due_on,
+        "days_overdue": (today - instalment.due_on).days,
+        "open": arrears.chaseable(instalment),
+        "amount": instalment.amount,
+        "disputed": instalment.disputed > 0,
+    }
+
+
+def _payment(session: Session, message: Message) -> dict[str, object]:
+    payment = session.get_one(Payment, message.subject_id)
+    numbers = session.exec(
+        select(Invoice.number)
+        .join(Instalment, col(Instalment.invoice_id) == Invoice.id)
+        .join(Posting, col(Posting.instalment_id) == Instalment.id)
+        .where(Posting.payment_id == payment.id)
+        .distinct()
+        .order_by(col(Invoice.number))
+    ).all()
+    account = (payment.client_id, payment.legal_entity_id, payment.currency)
+    still = sum(debt.instalment.open for debt in accounts.owed(session, *account))
+    return {
+        "currency": payment.currency,
+        "payment": {
+            "amount": payment.amount,
+            "received_on": payment.received_on,
+            "currency": payment.currency,
+            "invoices": list(numbers),
+            "remaining": max(0, still - books.unapplied(session, account)),
+        },
+    }
+
+
+def _agreement(
+    session: Session, office: Office, message: Message, client: Client
+) -> dict[str, object]:
+    agreement = session.get_one(Agreement, message.subject_id)
+    today = local_date(office.now, client.timezone)
+    return {
+        "days_before": (agreement.renews_on - today).days,
+        "agreement": {
+            "name": agreement.name,
+            "kind": agreement.kind,
+            "renews_on": agreement.renews_on,
+            "amount": agreement.amount,
+            "currency": agreement.currency,
+        },
+    }
+
+
+def _threading(session: Session, message: Message, entity: LegalEntity) -> dict[str, str]:
+    """One thread per contact and subject: the last mail that we sent about it, and those before."""
+    earlier = session.exec(
+        select(Message.reference)
+        .where(
+            Message.contact_id == message.contact_id,
+            Message.legal_entity_id == message.legal_entity_id,
+            Message.channel == "email",
+            Message.purpose == message.purpose,
+            col(Message.state).in_((State.SENT, State.DELIVERED)),
+        )
+        .order_by(col(Message.id).desc())
+        .limit(5)
+    ).all()
+    if not earlier or message.purpose not in (Purpose.DUNNING, Purpose.RENEWAL):
+        return {}
+    ids = [message_id(reference, entity.from_address) for reference in earlier]
+    return {"In-Reply-To": ids[0], "References": " ".join(reversed(ids))}

@@ -1,0 +1,377 @@
+"""Where does each message stand, and who may move it?
+
+Only this file changes a message's state. Every move names the state that it starts from, so a lost
+race changes nothing: two workers, a STOP and a claim, a late report and a settlement may all meet
+here. Moves run under the lock of the message's client. What a move brings about is in ``delivery``.
+"""
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from billing import vault
+from billing.keyring import Keyring
+from comms.door import Finding
+from comms.models import UNSENT, Attempt, Audience, Message, State
+from comms.ports import Attachment, Outgoing
+
+LEASE = dt.timedelta(minutes=2)
+"""Wall time for rendering and one try on the wire; longer, and somebody else looks."""
+_MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
+_ATTEMPTS: Table = Attempt.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that this worker, and nobody else, may hand to its channel."""
+
+    message_id: int
+    lease_id: str
+    channel: str
+    client_id: int | None
+    outgoing: Outgoing
+
+
+def queue(session: Session, message: Message) -> int | None:
+    """Put a message in the outbox; None where one with its key was there before."""
+    message.reference = message.reference or secrets.token_urlsafe(12)
+    values = message.model_dump(exclude={"id"})
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    query = dialect.insert(_MESSAGES).values(values).on_conflict_do_nothing(index_elements=["key"])
+    return session.execute(query.returning(_MESSAGES.c.id)).scalar_one_or_none()
+
+
+def due(
+    session: Session, channel: str, now: dt.datetime, limit: int
+) -> list[tuple[int, int | None]]:
+    """Message and client ids of what may go, what answers a person first, then the oldest."""
+    query = (
+        select(_MESSAGES.c.id, _MESSAGES.c.client_id)
+        .where(
+            _MESSAGES.c.state == State.QUEUED,
+            _MESSAGES.c.channel == channel,
+            _MESSAGES.c.send_after <= now,
+        )
+        .order_by(_MESSAGES.c.send_after, _MESSAGES.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.client_id) for row in session.execute(query)]
+
+
+def claim(
+    session: Session,
+    keyring: Keyring,
+    message: Message,
+    outgoing: Outgoing,
+    owner: str,
+    *,
+    now: dt.datetime,
+    wall: dt.datetime,
+) -> Claim | None:
+    """Keep what was rendered and lease the message; None where it is no longer queued."""
+    body = json.dumps(asdict(outgoing), default=_plain)
+    lease_id = secrets.token_hex(8)
+    won = _move(
+        session,
+        (_MESSAGES.c.id == message.id) & (_MESSAGES.c.state == State.QUEUED),
+        state=State.CLAIMED,
+        lease_id=lease_id,
+        lease_until=wall + LEASE,
+        claimed_at=now,
+        body_id=vault.put(session, keyring, owner, body, now),
+        rule="",
+        reason="",
+        wake_at=None,
+        wake_on_client=False,
+    )
+    if not won:
+        return None
+    return Claim(message.id, lease_id, message.channel, message.client_id, outgoing)
+
+
+def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing | None:
+    """What was last rendered for a message; None where nothing was, or it is erased."""
+    text = vault.text(session, keyring, message.body_id)
+    if not text or text == vault.ERASED:
+        return None
+    fields = json.loads(text)
+    fields["attachments"] = tuple(
+        Attachment(item["name"], item["content_type"], bytes.fromhex(item["content"]))
+        for item in fields["attachments"]
+    )
+    return Outgoing(**{**fields, "blocks": tuple(fields["blocks"])})
+
+
+def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
+    """Note that bytes are about to be written; False where the claim was lost meanwhile."""
+    mine = _mine(claim_, State.CLAIMED)
+    if not _move(
+        session,
+        mine,
+        state=State.SENDING,
+        lease_until=wall + LEASE,
+        attempts=_MESSAGES.c.attempts + 1,
+    ):
+        return False
+    number = session.execute(
+        select(_MESSAGES.c.attempts).where(_MESSAGES.c.id == claim_.message_id)
+    ).scalar_one()
+    session.add(Attempt(message_id=claim_.message_id, number=number, started_at=wall))
+    return True
+
+
+def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
+    """The provider took it. A report may have said so before, then this changes nothing."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id)
+        & _MESSAGES.c.state.in_((State.SENDING, State.IN_DOUBT, *UNSENT)),
+        state=State.SENT,
+        provider_id=provider_id,
+        sent_at=now,
+        lease_id=None,
+        lease_until=None,
+        wake_at=None,
+        rule="",
+        reason="",
+    )
+
+
+def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
+    """The provider says that it arrived."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.SENT),
+        state=State.DELIVERED,
+        delivered_at=now,
+    )
+
+
+def failed(session: Session, message_id: int, rule: str, sentence: str) -> bool:
+    """It will not arrive: the provider refused, or gave up after it had taken it."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id)
+        & _MESSAGES.c.state.in_((State.SENDING, State.SENT, State.IN_DOUBT)),
+        state=State.FAILED,
+        rule=rule,
+        reason=sentence,
+        lease_id=None,
+        lease_until=None,
+        wake_at=None,
+    )
+
+
+def again(
+    session: Session, claim_: Claim, send_after: dt.datetime, *, rule: str, attempt: bool
+) -> bool:
+    """It did not go and may go later; ``attempt`` False where the provider asked us to wait."""
+    return _move(
+        session,
+        _mine(claim_, State.SENDING),
+        state=State.QUEUED,
+        send_after=send_after,
+        rule=rule,
+        attempts=_MESSAGES.c.attempts - (0 if attempt else 1),
+        lease_id=None,
+        lease_until=None,
+    )
+
+
+def put_off(session: Session, message_id: int, send_after: dt.datetime) -> bool:
+    """It could not even be judged: later, so that it is not the first in every pass."""
+    queued = (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.QUEUED)
+    return _move(session, queued, send_after=send_after, rule="error")
+
+
+def doubt(session: Session, message_id: int, look_at: dt.datetime, sentence: str) -> bool:
+    """It may have gone: nobody sends it again before there is evidence."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.SENDING),
+        state=State.IN_DOUBT,
+        wake_at=look_at,
+        rule="in_doubt",
+        reason=sentence,
+        lease_id=None,
+        lease_until=None,
+    )
+
+
+def look_later(session: Session, message_id: int, look_at: dt.datetime | None) -> bool:
+    """When the evidence is looked for next; None where it is a person's turn."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.IN_DOUBT),
+        wake_at=look_at,
+    )
+
+
+def requeue(session: Session, message_id: int, now: dt.datetime) -> bool:
+    """A person, or evidence, says that a message in doubt did not go."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.IN_DOUBT),
+        state=State.QUEUED,
+        send_after=now,
+        wake_at=None,
+        rule="",
+        reason="",
+    )
+
+
+def refuse(session: Session, message_id: int, finding: Finding, state: State) -> bool:
+    """What the door decided: held until a moment or an event, awaiting, withheld or cancelled."""
+    return _move(
+        session,
+        (_MESSAGES.c.id == message_id) & _MESSAGES.c.state.in_((State.QUEUED, State.HELD)),
+        state=state,
+        rule=finding.rule,
+        reason=finding.reason,
+        wake_at=finding.until,
+        wake_on_client=finding.wake_on_client,
+    )
+
+
+def cancel(session: Session, which: ColumnElement[bool], rule: str, reason: str) -> list[int]:
+    """Cancel whatever of ``which`` has not left yet, claimed or not; return the ids."""
+    query = (
+        update(_MESSAGES)
+        .where(which, _MESSAGES.c.state.in_(UNSENT))
+        .values(state=State.CANCELLED, rule=rule, reason=reason, lease_id=None, lease_until=None)
+        .returning(_MESSAGES.c.id)
+    )
+    return sorted(session.execute(query).scalars())
+
+
+def to_address(address_id: int) -> ColumnElement[bool]:
+    """Everything that is meant for a client at this address."""
+    return and_(_MESSAGES.c.address_id == address_id, _MESSAGES.c.audience == Audience.CLIENT)
+
+
+def about(kind: str, subject_id: int) -> ColumnElement[bool]:
+    """Everything for a client that is about one subject."""
+    return and_(
+        _MESSAGES.c.subject_kind == kind,
+        _MESSAGES.c.subject_id == subject_id,
+        _MESSAGES.c.audience == Audience.CLIENT,
+    )
+
+
+def wake_client(session: Session, client_id: int, now: dt.datetime) -> None:
+    """Something about the client changed: what is held or claimed is judged anew, now."""
+    _move(
+        session,
+        and_(
+            _MESSAGES.c.client_id == client_id,
+            _MESSAGES.c.audience == Audience.CLIENT,
+            _MESSAGES.c.state.in_((State.HELD, State.CLAIMED)),
+        ),
+        state=State.QUEUED,
+        send_after=now,
+        lease_id=None,
+        lease_until=None,
+    )
+
+
+def wake_rule(session: Session, rule: str, now: dt.datetime, client_id: int | None = None) -> None:
+    """What a rule held is judged anew: the switch that held it was turned."""
+    held = and_(_MESSAGES.c.state == State.HELD, _MESSAGES.c.rule == rule)
+    if client_id is not None:
+        held = and_(held, _MESSAGES.c.client_id == client_id)
+    _move(session, held, state=State.QUEUED, send_after=now)
+
+
+def wake_due(session: Session, now: dt.datetime) -> None:
+    """What was held until a moment that has come is judged anew."""
+    _move(
+        session,
+        and_(_MESSAGES.c.state == State.HELD, _MESSAGES.c.wake_at <= now),
+        state=State.QUEUED,
+        send_after=now,
+        wake_at=None,
+    )
+
+
+def stale(session: Session, wall: dt.datetime, limit: int = 100) -> list[tuple[int, int | None]]:
+    """Message and client ids of leases that ran out: their worker is gone."""
+    query = select(_MESSAGES.c.id, _MESSAGES.c.client_id).where(
+        _MESSAGES.c.lease_until <= wall,
+        _MESSAGES.c.state.in_((State.CLAIMED, State.SENDING)),
+    )
+    return [(row.id, row.client_id) for row in session.execute(query.limit(limit))]
+
+
+def recover(session: Session, message_id: int, wall: dt.datetime, look_at: dt.datetime) -> State:
+    """Take a message back from a worker that is gone; say what became of it."""
+    over = (_MESSAGES.c.id == message_id) & (_MESSAGES.c.lease_until <= wall)
+    released = {"lease_id": None, "lease_until": None}
+    if _move(session, over & (_MESSAGES.c.state == State.CLAIMED), state=State.QUEUED, **released):
+        return State.QUEUED
+    sentence = "The process ended while this message was on the wire."
+    in_doubt = {"state": State.IN_DOUBT, "rule": "in_doubt", "reason": sentence, "wake_at": look_at}
+    if _move(session, over & (_MESSAGES.c.state == State.SENDING), **in_doubt, **released):
+        close_attempt(session, message_id, "in_doubt", wall)
+        return State.IN_DOUBT
+    return State(session.get_one(Message, message_id).state)
+
+
+def doubtful(session: Session, now: dt.datetime, limit: int = 100) -> Sequence[Message]:
+    """Messages in doubt whose evidence is due for a look."""
+    query = (
+        select(Message)
+        .where(Message.state == State.IN_DOUBT, _MESSAGES.c.wake_at <= now)
+        .order_by(_MESSAGES.c.wake_at)
+        .limit(limit)
+    )
+    return list(session.execute(query).scalars())
+
+
+def close_attempt(
+    session: Session,
+    message_id: int,
+    outcome: str,
+    wall: dt.datetime,
+    *,
+    code: str = "",
+    provider_id: str = "",
+) -> None:
+    """How the try on the wire ended."""
+    session.execute(
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.message_id == message_id, _ATTEMPTS.c.ended_at.is_(None))
+        .values(outcome=outcome, code=code, provider_id=provider_id, ended_at=wall)
+    )
+
+
+def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:
+    return and_(
+        _MESSAGES.c.id == claim_.message_id,
+        _MESSAGES.c.state == state,
+        _MESSAGES.c.lease_id == claim_.lease_id,
+    )
+
+
+def _move(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
+    """Move rows; ORM objects of the session that show them are refreshed when next read."""
+    session.flush()
+    moved = session.execute(update(_MESSAGES).where(which).values(**values))
+    if changed := bool(moved.rowcount):  # type: ignore[attr-defined]
+        for loaded in session.identity_map.values():
+            if isinstance(loaded, Message):
+                session.expire(loaded)
+    return changed
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
