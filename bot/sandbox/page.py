@@ -83,7 +83,7 @@ class Desk(Protocol):
         timeline, invoices, held} (null without clients); ``slack`` {user {id, name}, channels
         [{id, name, unread, messages}], view}; ``held`` [{message_id, client, what, reason,
         until}]; ``story`` [{at, line, kind}]; ``totals`` {sent, held, withheld, delivered,
-        failed, escalated}. Lists are oldest first; moments are ISO 8601 with an offset.
+        failed, escalated}. Lists oldest first, moments ISO with offset; ``in`` is from the client.
         """
         ...
 
@@ -133,7 +133,7 @@ class Desk(Protocol):
         ...
 
     async def why(self, kind: str, id: str) -> Answer:  # noqa: A002 (the route's own word)
-        """Why a message, decision, client or invoice stands where it stands.
+        """Why a message, decision (a timeline row's id), client or invoice stands where it stands.
 
         ``{kind, id, title, verdict, rule or null, reason, text or null, facts [{name, value}],
         door [{place, verdict, rule or null, reason or null}], would_change [sentence],

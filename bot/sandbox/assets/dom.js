@@ -74,9 +74,23 @@ function set(node, name, value) {
   else node.setAttribute(name, value === true ? "" : value);
 }
 
-/** Keeps a list at its end while the reader is there, and leaves it alone when they are not. */
+const atEnd = (scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+
+/**
+ * Keeps a list at its end while the reader is there, and leaves it alone when they are not: then
+ * the button after it says that there is more.
+ */
 export function follow(scroller, change, jump = false) {
-  const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+  const near = atEnd(scroller);
+  const count = scroller.children.length;
+  const more = scroller.nextElementSibling;
   change();
   if (jump || near) scroller.scrollTop = scroller.scrollHeight;
+  else if (scroller.children.length > count) more.hidden = false;
+  scroller.onscroll = () => (more.hidden ||= atEnd(scroller));
+  more.onclick = () => {
+    scroller.scrollTop = scroller.scrollHeight;
+    scroller.focus();
+  };
+  if (jump) more.hidden = true;
 }
