@@ -16,7 +16,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.store import Moment, Store
 
@@ -43,22 +44,33 @@ class Keyring:
     Args:
         url: its own SQLite file or PostgreSQL database.
         master_key: 32 bytes.
+
+    Raises:
+        WrongMasterKey: the keyring was made with another one; making keys would mix the two.
     """
 
     def __init__(self, url: str, master_key: bytes) -> None:
-        self._store = Store(url)
+        self._store = Store(url, exclusive=False)
         self._master = AESGCM(master_key)
         self._known: dict[str, bytes] = {}
-        self._making = threading.Lock()
-        _KEYS.metadata.create_all(self._store.engine)
+        self._lock = threading.RLock()
+        try:
+            _KEYS.metadata.create_all(self._store.engine)
+            self._try_master_key()
+        except BaseException:
+            self._store.close()
+            raise
 
     def make(self, owners: Iterable[str], now: dt.datetime) -> None:
         """Make a key for each owner that has none; committed before this returns."""
-        with self._making:
+        with self._lock:
             missing = [owner for owner in dict.fromkeys(owners) if not self.has(owner)]
             if missing:
                 rows = [self._row(owner, now) for owner in missing]
-                self._store.write_now(lambda session: session.execute(insert(_KEYS), rows))
+                # Another process may have made one since: the first stays.
+                new = sqlite.insert if self._store.sqlite else postgresql.insert
+                adding = new(_KEYS).on_conflict_do_nothing()
+                self._store.write_now(lambda session: session.execute(adding, rows))
 
     def has(self, owner: str) -> bool:
         """Whether the owner's key exists."""
@@ -77,20 +89,22 @@ class Keyring:
         """
         if (known := self._known.get(owner)) is not None:
             return known
-        with self._store.read() as session:
-            wrapped = session.execute(
-                select(_KEYS.c.wrapped).where(_KEYS.c.owner == owner)
-            ).scalar_one_or_none()
-        if wrapped is None:
-            raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
-        return self._known.setdefault(owner, self._unwrap(owner, wrapped))
+        with self._lock:  # else a key could be remembered while it is being destroyed
+            with self._store.read() as session:
+                wrapped = session.execute(
+                    select(_KEYS.c.wrapped).where(_KEYS.c.owner == owner)
+                ).scalar_one_or_none()
+            if wrapped is None:
+                raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
+            return self._known.setdefault(owner, self._unwrap(owner, wrapped))
 
     def destroy(self, owner: str) -> None:
         """Destroy the key: nothing that it sealed can be read again, in no copy of the store."""
-        self._known.pop(owner, None)
-        self._store.write_now(
-            lambda session: session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
-        )
+        with self._lock:
+            self._known.pop(owner, None)
+            self._store.write_now(
+                lambda session: session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
+            )
 
     def owners(self) -> list[str]:
         """Everyone who has a key."""
@@ -106,6 +120,12 @@ class Keyring:
     def store(self) -> Store:
         """For backups, which are kept apart from those of the bodies."""
         return self._store
+
+    def _try_master_key(self) -> None:
+        with self._store.read() as session:
+            made = session.execute(select(_KEYS.c.owner, _KEYS.c.wrapped).limit(1)).one_or_none()
+        if made is not None:
+            self._unwrap(made.owner, made.wrapped)
 
     def _row(self, owner: str, now: dt.datetime) -> dict[str, object]:
         nonce = os.urandom(12)
@@ -140,5 +160,7 @@ def read_master_key(text: str) -> bytes:
     except (binascii.Error, ValueError):
         found = b""
     if len(found) != 32:
-        raise ValueError("the master key must be 32 bytes in base64; `counterfoil migrate` makes one")
+        raise ValueError(
+            "the master key must be 32 bytes in base64; `counterfoil migrate` makes one"
+        )
     return found

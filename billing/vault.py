@@ -22,6 +22,10 @@ ERASED = "(erased)"
 _TABLE = Vault.__table__  # type: ignore[attr-defined]
 
 
+_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+"""Milliseconds since then take 41 of an id's 63 bits until 2089; since 1970 only until 2039."""
+
+
 class _Ids:
     """Ids that are known before the insert, grow with time, and differ between processes."""
 
@@ -30,7 +34,8 @@ class _Ids:
         self._lock = threading.Lock()
 
     def next(self, now: dt.datetime) -> int:
-        fresh = int(now.timestamp() * 1000) << 22 | int.from_bytes(os.urandom(3)) >> 2
+        since = max(now - _EPOCH, dt.timedelta()) // dt.timedelta(milliseconds=1)
+        fresh = since << 22 | int.from_bytes(os.urandom(3)) >> 2
         with self._lock:
             self._last = max(fresh, self._last + 1)
             return self._last
@@ -100,7 +105,8 @@ def digest(session: Session, vault_id: int | None) -> str:
     """The hash of the ciphertext, for a chain that must outlive the key; "" where there is none."""
     if vault_id is None:
         return ""
-    return session.execute(select(_TABLE.c.digest).where(_TABLE.c.id == vault_id)).scalar_one()
+    query = select(_TABLE.c.digest).where(_TABLE.c.id == vault_id)
+    return str(session.execute(query).scalar_one())
 
 
 def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> None:
@@ -113,15 +119,14 @@ def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> 
     session.execute(
         update(_TABLE)
         .where(_TABLE.c.id == vault_id)
-        .values(
-            owner=owner, wrapped_key=_seal(keyring.key(owner), own_key, bound), expires_at=None
-        )
+        .values(owner=owner, wrapped_key=_seal(keyring.key(owner), own_key, bound), expires_at=None)
     )
 
 
 def expire(session: Session, now: dt.datetime) -> int:
     """Delete bodies past their day; return how many."""
-    return session.execute(delete(_TABLE).where(_TABLE.c.expires_at <= now)).rowcount  # type: ignore[attr-defined]
+    gone = session.execute(delete(_TABLE).where(_TABLE.c.expires_at <= now).returning(_TABLE.c.id))
+    return len(gone.all())
 
 
 def idle_inboxes(session: Session, owners: Collection[str]) -> list[str]:
