@@ -118,9 +118,8 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
 
 
 def _words(said: Mapping[str, str]) -> list[Block]:
-    subject = (
-        [blocks.context(f"Subject: {blocks.inline(said['subject'])}")] if "subject" in said else []
-    )
+    about = blocks.inline(said.get("subject", ""))
+    subject = [blocks.context(f"Subject: {about}")] if about else []
     return [*subject, blocks.words(said.get("visible", "") or "(no words of their own)")]
 
 
@@ -138,7 +137,7 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
     body = [
         blocks.section(f"*{sender}*{name} wrote by {letter.channel}; no client has this address."),
         *_words({"subject": letter.subject, "visible": letter.visible}),
-        blocks.section("If you know them, add the address to the client, and the next one is theirs."),
+        blocks.section("If you know them, add the address to the client; the next is theirs."),
         blocks.context(keeps),
     ]  # fmt: skip
     return Card(f"Unknown sender {sender} wrote by {letter.channel}", body)

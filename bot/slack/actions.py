@@ -1,0 +1,216 @@
+"""What follows from a button or a form? Its value holds ids; everything else is read anew."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session
+
+from billing.models import Client, EscalationCase
+from bot import access
+from bot.access import Action
+from bot.slack import answers, blocks, commands, people
+from bot.slack.answers import Cut, Reply
+from bot.slack.commands import Answer, Order
+from bot.slack.escalations import PAUSE_DAYS
+from bot.slack.people import Person
+from comms.instructions import LONGEST, AssignCase, CloseCase, Pause, ResolveDoubt
+from comms.office import Office
+
+PAUSE_FORM = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A modal to open."""
+
+    view: Mapping[str, Any]
+
+
+Value = Mapping[str, Any]
+_Act = Callable[[Session, Office, Person, Value], Answer | Form]
+_GONE = "That is no longer there; ask again with /acct."
+
+
+def decide(
+    session: Session, office: Office, slack_user: str, action_id: str, packed: str
+) -> Answer | Form:
+    """What to show or do for a click."""
+    person = people.person_of(session, slack_user)
+    if person is None:
+        return answers.say(access.unknown_person(slack_user))
+    refused = person.refusal(Action.SEE, owns=False)
+    if refused is not None:
+        return answers.say(refused)
+    act, value = _ACTS.get(action_id), _value(packed)
+    if act is None or value is None:
+        return answers.say("That button is from an older version; ask again with /acct.")
+    return act(session, office, person, value)
+
+
+def submitted(
+    session: Session, slack_user: str, packed: str, days: str, reason: str
+) -> Answer | dict[str, str]:
+    """What follows from the pause form; errors by block where it was filled in wrongly."""
+    person, value = people.person_of(session, slack_user), _value(packed)
+    if person is None:
+        return answers.say(access.unknown_person(slack_user))
+    client = session.get(Client, value.get("c")) if value and "c" in value else None
+    if client is None:
+        return answers.say(_GONE)
+    typed = days.strip()
+    if not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:4]) <= LONGEST):
+        return {"days": f"Write a number of days between 1 and {LONGEST}."}
+    if not reason.strip():
+        return {"reason": "Say why, so that others know."}
+    return commands.pause(person, client, int(typed), reason)
+
+
+def pause_form(client: Client, days: int) -> Mapping[str, Any]:
+    """For how long, and why?"""
+    return {
+        "type": "modal",
+        "callback_id": PAUSE_FORM,
+        "private_metadata": json.dumps({"c": client.id}),
+        "title": _plain("Pause reminders"),
+        "submit": _plain("Pause"),
+        "close": _plain("Cancel"),
+        "blocks": [
+            blocks.section(f"To *{blocks.inline(client.name)}*, all invoices."),
+            _input("days", "Days", str(days)),
+            _input("reason", "Why, for your colleagues", "", multiline=True),
+        ],
+    }
+
+
+def outcome(text: str) -> Mapping[str, Any]:
+    """What the form turns into when it is done."""
+    return {
+        "type": "modal",
+        "title": _plain("Pause reminders"),
+        "close": _plain("Close"),
+        "blocks": [blocks.section(text)],
+    }
+
+
+def _input(name: str, label: str, initial: str, *, multiline: bool = False) -> Mapping[str, Any]:
+    element: dict[str, Any] = {"type": "plain_text_input", "action_id": name}
+    element |= {"multiline": multiline, "max_length": commands.REASON if multiline else 3}
+    element |= {"initial_value": initial} if initial else {}
+    return {"type": "input", "block_id": name, "label": _plain(label), "element": element}
+
+
+def _plain(text: str) -> Mapping[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def _value(packed: str) -> Value | None:
+    try:
+        found = json.loads(packed or "{}")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+# --- clients --------------------------------------------------------------------------------------
+
+
+def _of_client(
+    then: Callable[[Session, Office, Person, Client, Value], Answer | Form],
+) -> _Act:
+    def act(session: Session, office: Office, person: Person, value: Value) -> Answer | Form:
+        client = session.get(Client, value["c"]) if isinstance(value.get("c"), int) else None
+        if client is None:
+            return answers.say(_GONE)
+        return then(session, office, person, client, value)
+
+    return act
+
+
+def _card(session: Session, office: Office, _by: Person, client: Client, _value: Value) -> Reply:
+    return answers.card(session, office, client)
+
+
+def _why(session: Session, office: Office, _by: Person, client: Client, _value: Value) -> Reply:
+    return answers.why(session, office, client)
+
+
+def _timeline(
+    session: Session, office: Office, person: Person, client: Client, value: Value
+) -> Reply:
+    cut = Cut(value.get("d"), value.get("ch") or "", value.get("o") or 0)
+    return answers.timeline(session, office, client, person, cut)
+
+
+def _pause(
+    _session: Session, office: Office, person: Person, client: Client, _value: Value
+) -> Answer | Form:
+    refused = person.refusal(Action.PAUSE, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    return Form(pause_form(client, office.policy.holds.pause_days))
+
+
+def _resume(
+    _session: Session, _office: Office, person: Person, client: Client, _value: Value
+) -> Answer:
+    return commands.resume(person, client)
+
+
+# --- cases and doubts -----------------------------------------------------------------------------
+
+
+def _of_case(action: Action, then: Callable[[Person, EscalationCase], Order]) -> _Act:
+    def act(session: Session, _office: Office, person: Person, value: Value) -> Answer:
+        given = value.get("case")
+        case = session.get(EscalationCase, given) if isinstance(given, int) else None
+        if case is None:
+            return answers.say(_GONE)
+        client = session.get_one(Client, case.client_id)
+        refused = person.refusal(action, owns=person.id in (case.owner_id, client.owner_id))
+        return answers.say(refused) if refused is not None else then(person, case)
+
+    return act
+
+
+def _close(person: Person, case: EscalationCase) -> Order:
+    return Order(person.id, CloseCase(case_id=case.id, outcome="handled", by=person.id))
+
+
+def _assign(person: Person, case: EscalationCase) -> Order:
+    return Order(person.id, AssignCase(case_id=case.id, to_staff_id=person.id, by=person.id))
+
+
+def _pause_case(person: Person, case: EscalationCase) -> Order:
+    reason = f"Paused from the card of case {case.id}."
+    order = Pause(client_id=case.client_id, days=PAUSE_DAYS, reason=reason, by_staff_id=person.id)
+    return Order(person.id, order)
+
+
+def _doubt(*, went: bool) -> _Act:
+    def act(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
+        refused = person.refusal(Action.RESOLVE_DOUBT, owns=False)
+        if refused is not None:
+            return answers.say(refused)
+        if not isinstance(value.get("m"), int):
+            return answers.say(_GONE)
+        order = ResolveDoubt(message_id=value["m"], went=went, by=person.id)
+        return Order(person.id, order)
+
+    return act
+
+
+_ACTS: Mapping[str, _Act] = {
+    "client.card": _of_client(_card),
+    "client.why": _of_client(_why),
+    "client.timeline": _of_client(_timeline),
+    "timeline.more": _of_client(_timeline),
+    "client.pause": _of_client(_pause),
+    "client.resume": _of_client(_resume),
+    "case.close": _of_case(Action.CLOSE_CASE, _close),
+    "case.pause": _of_case(Action.PAUSE, _pause_case),
+    "case.assign": _of_case(Action.ASSIGN_CASE, _assign),
+    "doubt.went": _doubt(went=True),
+    "doubt.again": _doubt(went=False),
+}

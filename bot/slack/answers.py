@@ -1,0 +1,211 @@
+"""What does a person see who asked? Ephemeral cards of one client, made from its rows."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from billing.models import Client, Enrolment, Invoice
+from bot import access
+from bot.slack import blocks, forms, people, records
+from bot.slack.blocks import Block
+from bot.slack.people import Person
+from comms import instructions
+from comms.models import Decision, Message
+from comms.office import Office
+
+PAGE = 10
+_WHY = 12
+_EXCERPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What only the person who asked sees."""
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+
+
+def say(text: str) -> Reply:
+    """A sentence, without any formatting of its own."""
+    return Reply(text, (blocks.section(text),))
+
+
+def card(session: Session, office: Office, client: Client) -> Reply:
+    """How a client stands: money, what was said, what comes next and why."""
+    name = blocks.inline(client.name)
+    held = records.holds(session, office, client)
+    disputes = records.disputes(session, client)
+    waiting = records.waiting(session, client)
+    flags = records.flags([("on hold", held), ("disputed", disputes), ("waiting", waiting)])
+    touches = records.touches(session, client, limit=5)
+    said = [records.touch_line(client, row) for row in touches]
+    local = office.now.astimezone(dt.UTC)
+    body = [
+        blocks.header(client.name),
+        blocks.section("\n".join(records.balances(session, office, client))),
+        *blocks.lines("Overdue by age", records.buckets(session, office, client)),
+        *([blocks.section(f"*Mind*: {flags}")] if flags else []),
+        *blocks.lines("Next", records.next_steps(session, office, client)),
+        *blocks.lines("Waiting to leave", waiting),
+        *blocks.lines("Stops reminders", held),
+        *blocks.lines("Contested", disputes),
+        *blocks.lines("Last said", said),
+        *blocks.lines("Renewals", records.renewals(session, client)),
+        *blocks.lines("May we write?", records.addresses(session, client)),
+        blocks.context(
+            f"Looked after by {records.owner(session, client)} · {client.timezone} · as of "
+            f"{blocks.moment(local)}"
+        ),
+    ]
+    more = f"`/acct timeline {name}` shows the rest."
+    return Reply(f"{name}", blocks.fit(body, _buttons(session, office, client), more))
+
+
+def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
+    value = {"c": client.id}
+    holds = instructions.holds(session, office, client.id)
+    paused = any(hold.reason == instructions.PAUSED for hold in holds)
+    switch = ("Resume", "client.resume") if paused else ("Pause", "client.pause")
+    named = (switch, ("Timeline", "client.timeline"), ("Why", "client.why"))
+    return blocks.actions([blocks.button(text, action, value) for text, action in named])
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which part of a timeline is shown; small enough for a button's value."""
+
+    days: int | None = None
+    channel: str = ""
+    offset: int = 0
+
+
+def timeline(session: Session, office: Office, client: Client, person: Person, cut: Cut) -> Reply:
+    """Ten touchpoints, the newest first, with the client's words for whoever may read them."""
+    since = office.now - dt.timedelta(days=cut.days) if cut.days is not None else None
+    rows = records.touches(
+        session, client, limit=PAGE + 1, offset=cut.offset, since=since, channel=cut.channel
+    )
+    name = blocks.inline(client.name)
+    owns = client.owner_id == person.id
+    reads = person.refusal(access.Action.SEE_WORDS, owns=owns) is None
+    body: list[Block] = [blocks.section(f"*{name}*, the newest first{_limits(cut)}")]
+    for row in rows[:PAGE]:
+        body.append(blocks.section(records.touch_line(client, row)))
+        words = records.spoken(session, office, row[0]).get("visible", "") if reads else ""
+        if words:
+            body.append(blocks.words(words, _EXCERPT))
+    if not rows:
+        body.append(blocks.section("Nothing was said that this asks for."))
+    tail: list[Block] = []
+    if len(rows) > PAGE:
+        value = {"c": client.id, "d": cut.days, "ch": cut.channel, "o": cut.offset + PAGE}
+        tail = blocks.actions([blocks.button("More", "timeline.more", value)])
+    return Reply(f"Timeline of {name}", blocks.fit(body, tail))
+
+
+def _limits(cut: Cut) -> str:
+    parts = [f"of {cut.days} days"] if cut.days is not None else []
+    parts += [f"by {cut.channel}"] if cut.channel else []
+    parts += [f"from number {cut.offset + 1}"] if cut.offset else []
+    return ", " + ", ".join(parts) if parts else ""
+
+
+def why(session: Session, office: Office, client: Client) -> Reply:
+    """The newest decisions about a client: of its sequences, and at the door."""
+    found = records.decisions(session, client.id, limit=_WHY)
+    return _reasons(session, office, client, found, client.name)
+
+
+def why_invoice(session: Session, office: Office, invoice: Invoice, client: Client) -> Reply:
+    """The newest decisions about the account that an invoice belongs to."""
+    enrolments = session.exec(
+        select(Enrolment.id).where(
+            Enrolment.client_id == client.id,
+            Enrolment.legal_entity_id == invoice.legal_entity_id,
+            Enrolment.currency == invoice.currency,
+        )
+    ).all()
+    about = (Message.subject_kind == "enrolment", col(Message.subject_id).in_(enrolments))
+    messages = session.exec(select(Message.id).where(Message.client_id == client.id, *about)).all()
+    of = {("enrolment", one) for one in enrolments} | {("message", one) for one in messages}
+    found = [
+        one
+        for one in records.decisions(session, client.id, limit=10 * _WHY)
+        if (one.subject_kind, one.subject_id) in of
+    ]
+    return _reasons(session, office, client, found[:_WHY], f"{invoice.number}, {client.name}")
+
+
+def _reasons(
+    session: Session, office: Office, client: Client, found: Sequence[Decision], title: str
+) -> Reply:
+    shown = blocks.inline(title)
+    body = [
+        blocks.section(f"*Why, for {shown}*, the newest first"),
+        *(blocks.section(_reason(session, office, client, one)) for one in found),
+    ]
+    if not found:
+        body.append(blocks.section("Nothing was decided yet."))
+    return Reply(f"Why, for {shown}", blocks.fit(body))
+
+
+def _reason(session: Session, office: Office, client: Client, decision: Decision) -> str:
+    line = records.decision_line(session, office, client, decision)
+    if decision.subject_kind != "message":
+        return line
+    message = session.get(Message, decision.subject_id)
+    what = f"{records.named(message)} by {message.channel}" if message else "a message"
+    places = json.loads(decision.inputs or "{}").get("places", [])
+    return f"_At the door_, {what}: {line}\n{_places(places)}".rstrip()
+
+
+def _places(places: Iterable[Sequence[str]]) -> str:
+    """What each place of the door said, in its order."""
+    words = {"allow": "passed", "empty": "has no rule yet"}
+    said = [
+        f"{place.replace('_', ' ')} {words.get(verdict, f'*{verdict}* {rule}'.rstrip())}"
+        for place, verdict, rule in places
+    ]
+    return f"Places: {', '.join(said)}" if said else ""
+
+
+def pick(found: Sequence[Client], name: str) -> Reply:
+    """Several clients go by this name: which one?"""
+    shown = found[: people.MOST]
+    body: list[Block] = [blocks.section(f"Several clients match *{blocks.inline(name)}*:")]
+    for client in shown:
+        chosen = blocks.button("Card", "client.card", {"c": client.id})
+        line = f"{blocks.inline(client.name)} ({client.country}, {client.timezone})"
+        body.append({**blocks.section(line), "accessory": chosen})
+    if len(found) > len(shown):
+        body.append(blocks.context("There are more; write a longer part of the name."))
+    return Reply(f"Several clients match {blocks.inline(name)}", blocks.fit(body))
+
+
+def nobody(session: Session, typed: str, name: str) -> Reply:
+    """No client is called so: who comes close, and what can be typed."""
+    close = [blocks.inline(one) for one in people.nearest(session, name)]
+    guess = f" Did you mean {', '.join(close)}?" if close else ""
+    text = f"No client is called {blocks.inline(name)}.{guess}"
+    return Reply(text, (blocks.section(text), *_forms(forms.nearest(typed))))
+
+
+def unclear(typed: str) -> Reply:
+    """Something is missing: the three forms that come closest."""
+    text = f"`/acct {blocks.inline(typed)}` lacks something."
+    return Reply(text, (blocks.section(text), *_forms(forms.nearest(typed))))
+
+
+def manual() -> Reply:
+    """Everything that can be typed."""
+    lines = _forms(forms.FORMS.values(), "What you can type")
+    quotes = 'Put a name in quotes where it is not clear where it ends: `/acct pause "Acme" 3d …`'
+    return Reply("What you can type after /acct", (*lines, blocks.context(quotes)))
+
+
+def _forms(found: Iterable[str], title: str = "Closest to what you typed") -> list[Block]:
+    return blocks.lines(title, [f"`{form}`" for form in found])

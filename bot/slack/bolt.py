@@ -1,0 +1,188 @@
+"""How do Slack's requests reach what answers them?
+
+Whoever calls Bolt has verified the request (``bot/slack/signature``). Reads run in a thread, so
+that no card keeps the loop from others; answers to clicks go to the ``response_url``.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+from sqlmodel import Session
+
+from bot.slack import actions, answers, blocks, commands
+from bot.slack.actions import Form
+from bot.slack.answers import Reply
+from bot.slack.commands import Answer, Order
+from bot.slack.desk import Desk
+from bot.slack.people import Places
+from comms.office import Office
+
+_log = logging.getLogger("counterfoil.slack")
+_T = TypeVar("_T")
+_ANYTHING = re.compile(r".*", re.DOTALL)
+_SORRY = (
+    "That did not work, and nothing was changed. Try again; if it fails again, tell your admin."
+)
+_WIRE = (SlackApiError, SlackClientError, aiohttp.ClientError, OSError)
+Body = dict[str, Any]
+
+
+def bolt_app(desk: Desk, web: AsyncWebClient) -> AsyncApp:
+    """Commands, buttons and forms of the one workspace that ``web`` has the token of."""
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=web.token)
+
+    app = AsyncApp(
+        client=web,
+        authorize=authorize,
+        signing_secret="verified before",  # noqa: S106 - whoever calls us has checked it
+        request_verification_enabled=False,
+        ignoring_self_events_enabled=False,
+        process_before_response=True,
+    )
+    talk = _Talk(desk, web)
+    app.command("/acct")(talk.command)
+    app.view(actions.PAUSE_FORM)(talk.form)
+    app.action(_ANYTHING)(talk.click)
+    app.command(_ANYTHING)(_unknown_command)
+    app.event(_ANYTHING)(_ignored)
+    app.shortcut(_ANYTHING)(_taken)
+    app.view(_ANYTHING)(_taken)
+    app.view_closed(_ANYTHING)(_taken)
+    app.error(_failed)
+    return app
+
+
+class _Talk:
+    """One conversation after another, with the desk and the workspace at hand."""
+
+    def __init__(self, desk: Desk, web: AsyncWebClient) -> None:
+        self._desk = desk
+        self._web = web
+        self._places = Places(web)
+
+    async def command(self, ack: AsyncAck, body: Body) -> None:
+        """Somebody typed ``/acct …``; the answer goes back in the response."""
+        user, typed = str(body["user_id"]), str(body.get("text") or "")
+        refused = await self._places.refusal(user, str(body.get("channel_id") or ""))
+        if refused is not None:
+            reply = answers.say(refused)
+        else:
+            found = await self._read(lambda s, o: commands.answer(s, o, user, typed))
+            reply = await self._done(found, f"command:{body['trigger_id']}")
+        shown = [dict(block) for block in reply.blocks]
+        await ack(text=reply.text, blocks=shown, response_type="ephemeral")
+
+    async def click(self, ack: AsyncAck, body: Body) -> None:
+        """Somebody used a button; the answer goes where only they see it."""
+        await ack()
+        action, user = body["actions"][0], str(body["user"]["id"])
+        name, value = str(action["action_id"]), str(action.get("value") or "")
+        place = str(body.get("channel", {}).get("id") or "")
+        refused = await self._places.refusal(user, place)
+        if refused is not None:
+            await _answer(body, answers.say(refused))
+            return
+        found = await self._read(lambda s, o: actions.decide(s, o, user, name, value))
+        if isinstance(found, Form):
+            await self._open(body, found)
+            return
+        reply = await self._done(found, f"action:{action.get('action_ts')}:{user}")
+        await _answer(body, reply, replace=name == "timeline.more")
+
+    async def form(self, ack: AsyncAck, body: Body) -> None:
+        """Somebody sent the pause form; it turns into the outcome, or shows what to correct."""
+        user, view = str(body["user"]["id"]), body["view"]
+        typed = view["state"]["values"]
+        days = str(typed["days"]["days"].get("value") or "")
+        reason = str(typed["reason"]["reason"].get("value") or "")
+        packed = str(view.get("private_metadata") or "")
+        refused = await self._places.refusal(user, "")
+        if refused is not None:
+            await ack(response_action="update", view=dict(actions.outcome(refused)))
+            return
+        found = await self._read(lambda s, _: actions.submitted(s, user, packed, days, reason))
+        if isinstance(found, dict):
+            await ack(response_action="errors", errors=found)
+            return
+        reply = await self._done(found, f"form:{view['id']}:{user}")
+        await ack(response_action="update", view=dict(actions.outcome(reply.text)))
+
+    async def _read(self, look: Callable[[Session, Office], _T]) -> _T:
+        def read() -> _T:
+            with self._desk.store.read() as session:
+                return look(session, self._desk.office())
+
+        return await asyncio.to_thread(read)
+
+    async def _done(self, found: Answer, key: str) -> Reply:
+        if isinstance(found, Order):
+            said = await self._desk.instruct(key, found.by, found.instruction)
+            return answers.say(blocks.escape(said))
+        return found
+
+    async def _open(self, body: Body, form: Form) -> None:
+        try:
+            await self._web.views_open(trigger_id=body["trigger_id"], view=dict(form.view))
+        except _WIRE:
+            late = "Slack did not open the form in time; click again."
+            await _answer(body, answers.say(late))
+
+
+async def _answer(body: Mapping[str, Any], reply: Reply, *, replace: bool = False) -> None:
+    """Show it to the person who clicked; where Slack does not take it, there is nobody to tell."""
+    url = body.get("response_url")
+    if not url:
+        return
+    message = body.get("message") or {}
+    webhook = AsyncWebhookClient(str(url), retry_handlers=[])
+    webhook.proxy = None
+    sent = {
+        "text": reply.text,
+        "blocks": list(reply.blocks),
+        "response_type": "ephemeral",
+        "replace_original": replace,
+    }
+    thread = message.get("thread_ts")
+    try:
+        answer = await webhook.send_dict(sent | ({"thread_ts": thread} if thread else {}))
+    except _WIRE as error:
+        _log.warning("slack_answer_lost", extra={"error": type(error).__name__})
+        return
+    if answer.status_code != 200:
+        _log.warning("slack_answer_refused", extra={"status": answer.status_code})
+
+
+async def _unknown_command(ack: AsyncAck) -> None:
+    text = "Only `/acct` is known here; `/acct help` shows what can be typed."
+    await ack(text=text, response_type="ephemeral")
+
+
+async def _ignored() -> None:
+    """An event that this process does not act on: known, taken, nothing to do."""
+
+
+async def _taken(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
+    """Nobody is left without an answer, and the fault is in the log with its trace."""
+    _log.error("slack_request_failed", exc_info=error)
+    body = request.body
+    if "command" in body:
+        return BoltResponse(status=200, body={"text": _SORRY, "response_type": "ephemeral"})
+    if "response_url" in body:
+        await _answer(body, answers.say(_SORRY))
+    return BoltResponse(status=200, body="")

@@ -1,0 +1,135 @@
+"""What follows from ``/acct …``: a card, or an instruction to carry out?
+
+One read answers it: ``answer`` finds the person, the client and the right to ask in one snapshot.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlmodel import Session, select
+
+from billing.models import Client, Invoice
+from bot import access
+from bot.access import Action
+from bot.slack import answers, blocks, forms, people
+from bot.slack.answers import Cut, Reply
+from bot.slack.people import Person
+from comms.instructions import LONGEST, Instruction, Pause, Resume
+from comms.office import Office
+
+_NAME_WORDS = 6
+REASON = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An instruction that this person may give."""
+
+    by: int
+    instruction: Instruction
+
+
+Answer = Reply | Order
+
+
+def answer(session: Session, office: Office, slack_user: str, typed: str) -> Answer:
+    """What to show or do for what somebody typed after ``/acct``."""
+    person = people.person_of(session, slack_user)
+    if person is None:
+        return answers.say(access.unknown_person(slack_user))
+    refused = person.refusal(Action.SEE, owns=False)
+    if refused is not None:
+        return answers.say(refused)
+    return _asked(session, office, person, blocks.unescape(typed))
+
+
+def _asked(session: Session, office: Office, person: Person, typed: str) -> Answer:
+    ask = forms.parse(typed)
+    match ask:
+        case forms.Help():
+            return answers.manual()
+        case forms.Unclear():
+            return answers.unclear(ask.text)
+        case forms.Why():
+            return _why(session, office, ask.what, typed)
+        case forms.AskPause() if not ask.name:
+            return _pause_by_words(session, person, ask, typed)
+        case forms.ShowCard() | forms.ShowTimeline() | forms.AskPause() | forms.AskResume():
+            return _of_client(session, office, person, ask, typed)
+    assert_never(ask)
+
+
+_Named = forms.ShowCard | forms.ShowTimeline | forms.AskPause | forms.AskResume
+
+
+def _of_client(session: Session, office: Office, person: Person, ask: _Named, typed: str) -> Answer:
+    found = _one(session, ask.name, typed)
+    if isinstance(found, Reply):
+        return found
+    match ask:
+        case forms.ShowCard():
+            return answers.card(session, office, found)
+        case forms.ShowTimeline():
+            cut = Cut(ask.days, ask.channel)
+            return answers.timeline(session, office, found, person, cut)
+        case forms.AskPause():
+            return pause(person, found, ask.days, ask.reason)
+        case forms.AskResume():
+            return resume(person, found)
+    assert_never(ask)
+
+
+def _one(session: Session, name: str, typed: str) -> Client | Reply:
+    """The client of this name, or what to say where there is not exactly one."""
+    found = people.named(session, name)
+    if not found:
+        return answers.nobody(session, typed, name)
+    return found[0] if len(found) == 1 else answers.pick(found, name)
+
+
+def _why(session: Session, office: Office, what: str, typed: str) -> Reply:
+    query = select(Invoice).where(Invoice.number == what.strip())
+    invoice = (
+        session.exec(query).first()
+        or session.exec(select(Invoice).where(Invoice.number == what.strip().upper())).first()
+    )
+    if invoice is not None:
+        client = session.get_one(Client, invoice.client_id)
+        return answers.why_invoice(session, office, invoice, client)
+    found = _one(session, what, typed)
+    return found if isinstance(found, Reply) else answers.why(session, office, found)
+
+
+def _pause_by_words(session: Session, person: Person, ask: forms.AskPause, typed: str) -> Answer:
+    """The longest run of first words that names a client is the name; the rest is the reason."""
+    for size in range(min(len(ask.words), _NAME_WORDS), 0, -1):
+        name = " ".join(ask.words[:size])
+        found = people.named(session, name)
+        if len(found) > 1:
+            return answers.pick(found, name)
+        if found:
+            return pause(person, found[0], ask.days, " ".join(ask.words[size:]))
+    return answers.nobody(session, typed, ask.words[0])
+
+
+def pause(person: Person, client: Client, days: int | None, reason: str) -> Answer:
+    """Stop reminders to a client, if this person may and says why."""
+    refused = person.refusal(Action.PAUSE, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    name = blocks.inline(client.name)
+    if not reason.strip():
+        return answers.say(f"Say why, so that others know: `/acct pause {name} 3d REASON`.")
+    if days is not None and not 1 <= days <= LONGEST:
+        return answers.say(f"A pause lasts between 1 and {LONGEST} days.")
+    words = reason.strip()[:REASON]
+    order = Pause(client_id=client.id, days=days, reason=words, by_staff_id=person.id)
+    return Order(person.id, order)
+
+
+def resume(person: Person, client: Client) -> Answer:
+    """Go on with reminders, if this person may."""
+    refused = person.refusal(Action.PAUSE, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    return Order(person.id, Resume(client_id=client.id, by=person.id))
