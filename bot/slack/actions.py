@@ -12,10 +12,10 @@ from bot import access
 from bot.access import Action
 from bot.slack import answers, blocks, commands, people
 from bot.slack.answers import Cut, Reply
-from bot.slack.commands import Answer, Order
+from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
 from bot.slack.people import Person
-from comms.instructions import LONGEST, AssignCase, CloseCase, Pause, ResolveDoubt
+from comms.instructions import LONGEST, AssignCase, CloseCase, Instruction, Pause, ResolveDoubt
 from comms.office import Office
 
 PAUSE_FORM = "pause"
@@ -161,7 +161,7 @@ def _resume(
 # --- cases and doubts -----------------------------------------------------------------------------
 
 
-def _of_case(action: Action, then: Callable[[Person, EscalationCase], Order]) -> _Act:
+def _of_case(action: Action, then: Callable[[Person, EscalationCase], Instruction]) -> _Act:
     def act(session: Session, _office: Office, person: Person, value: Value) -> Answer:
         given = value.get("case")
         case = session.get(EscalationCase, given) if isinstance(given, int) else None
@@ -174,18 +174,17 @@ def _of_case(action: Action, then: Callable[[Person, EscalationCase], Order]) ->
     return act
 
 
-def _close(person: Person, case: EscalationCase) -> Order:
-    return Order(person.id, CloseCase(case_id=case.id, outcome="handled", by=person.id))
+def _close(person: Person, case: EscalationCase) -> Instruction:
+    return CloseCase(case_id=case.id, outcome="handled", by=person.id)
 
 
-def _assign(person: Person, case: EscalationCase) -> Order:
-    return Order(person.id, AssignCase(case_id=case.id, to_staff_id=person.id, by=person.id))
+def _assign(person: Person, case: EscalationCase) -> Instruction:
+    return AssignCase(case_id=case.id, to_staff_id=person.id, by=person.id)
 
 
-def _pause_case(person: Person, case: EscalationCase) -> Order:
+def _pause_case(person: Person, case: EscalationCase) -> Instruction:
     reason = f"Paused from the card of case {case.id}."
-    order = Pause(client_id=case.client_id, days=PAUSE_DAYS, reason=reason, by_staff_id=person.id)
-    return Order(person.id, order)
+    return Pause(client_id=case.client_id, days=PAUSE_DAYS, reason=reason, by_staff_id=person.id)
 
 
 def _doubt(*, went: bool) -> _Act:
@@ -195,8 +194,7 @@ def _doubt(*, went: bool) -> _Act:
             return answers.say(refused)
         if not isinstance(value.get("m"), int):
             return answers.say(_GONE)
-        order = ResolveDoubt(message_id=value["m"], went=went, by=person.id)
-        return Order(person.id, order)
+        return ResolveDoubt(message_id=value["m"], went=went, by=person.id)
 
     return act
 

@@ -22,7 +22,7 @@ from sqlmodel import Session
 from bot.slack import actions, answers, blocks, commands
 from bot.slack.actions import Form
 from bot.slack.answers import Reply
-from bot.slack.commands import Answer, Order
+from bot.slack.commands import Answer
 from bot.slack.desk import Desk
 from bot.slack.people import Places
 from comms.office import Office
@@ -127,10 +127,9 @@ class _Talk:
         return await asyncio.to_thread(read)
 
     async def _done(self, found: Answer, key: str) -> Reply:
-        if isinstance(found, Order):
-            said = await self._desk.instruct(key, found.by, found.instruction)
-            return answers.say(blocks.escape(said))
-        return found
+        if isinstance(found, Reply):
+            return found
+        return answers.say(blocks.escape(await self._desk.instruct(key, found)))
 
     async def _open(self, body: Body, form: Form) -> None:
         try:

@@ -3,7 +3,6 @@
 One read answers it: ``answer`` finds the person, the client and the right to ask in one snapshot.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from sqlmodel import Session, select
@@ -21,15 +20,8 @@ _NAME_WORDS = 6
 REASON = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An instruction that this person may give."""
-
-    by: int
-    instruction: Instruction
-
-
-Answer = Reply | Order
+Answer = Reply | Instruction
+"""What to show, or what this person may have carried out."""
 
 
 def answer(session: Session, office: Office, slack_user: str, typed: str) -> Answer:
@@ -123,8 +115,7 @@ def pause(person: Person, client: Client, days: int | None, reason: str) -> Answ
     if days is not None and not 1 <= days <= LONGEST:
         return answers.say(f"A pause lasts between 1 and {LONGEST} days.")
     words = reason.strip()[:REASON]
-    order = Pause(client_id=client.id, days=days, reason=words, by_staff_id=person.id)
-    return Order(person.id, order)
+    return Pause(client_id=client.id, days=days, reason=words, by_staff_id=person.id)
 
 
 def resume(person: Person, client: Client) -> Answer:
@@ -132,4 +123,4 @@ def resume(person: Person, client: Client) -> Answer:
     refused = person.refusal(Action.PAUSE, owns=client.owner_id == person.id)
     if refused is not None:
         return answers.say(refused)
-    return Order(person.id, Resume(client_id=client.id, by=person.id))
+    return Resume(client_id=client.id, by=person.id)

@@ -17,8 +17,8 @@ class Desk(Protocol):
     def office(self) -> Office:
         """The firm's decisions, its keys and this moment."""
 
-    async def instruct(self, key: str, by: int, instruction: Instruction) -> str:
-        """Carry out an instruction of the member of staff ``by``; the sentence is for them.
+    async def instruct(self, key: str, instruction: Instruction) -> str:
+        """Carry out an instruction; the sentence is for whoever gave it.
 
         The same key is carried out once. Where the store is busy it answers at once that the
         instruction is kept, and carries it out later.
