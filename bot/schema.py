@@ -6,9 +6,10 @@ is slow to import, so only the commands that migrate or check load it.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, make_url, text
 from sqlmodel import SQLModel
 
 import billing.models as _billing
@@ -35,6 +36,9 @@ def head() -> str:
 
 def current(url: str) -> str | None:
     """The revision of a database; None where nothing was ever migrated."""
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(str(place.database)).exists():
+        return None
     with closing(Store(url, writable=False)) as store:
         return revision(store.engine)
 
