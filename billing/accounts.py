@@ -133,9 +133,7 @@ def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
     return [balance for balance in found if balance.open or balance.unapplied]
 
 
-def overdue(
-    session: Session, client_id: int, today: dt.date
-) -> tuple[arrears.OpenInstalment, ...]:
+def overdue(session: Session, client_id: int, today: dt.date) -> tuple[arrears.OpenInstalment, ...]:
     """Everything overdue of a client, in any entity and currency: what the outreach gate asks."""
     instalments = (debt.instalment for debt in owed(session, client_id))
     return tuple(found for found in instalments if arrears.is_overdue(found, today, 0))
@@ -145,7 +143,9 @@ def holds(session: Session, client_id: int) -> tuple[arrears.HoldFact, ...]:
     """The client's holds that nobody has released; the decision looks at their ends."""
     query = select(Hold).where(Hold.client_id == client_id, col(Hold.released_at).is_(None))
     return tuple(
-        arrears.HoldFact(id=hold.id, reason=hold.reason, until=hold.until, invoice_id=hold.invoice_id)
+        arrears.HoldFact(
+            id=hold.id, reason=hold.reason, until=hold.until, invoice_id=hold.invoice_id
+        )
         for hold in session.exec(query)
     )
 

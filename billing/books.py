@@ -38,9 +38,12 @@ class Book:
 
     def known(self) -> bool:
         """Whether this cause was booked before."""
-        return self.session.exec(
-            select(Posting.id).where(Posting.cause == self.cause).limit(1)
-        ).first() is not None
+        return (
+            self.session.exec(
+                select(Posting.id).where(Posting.cause == self.cause).limit(1)
+            ).first()
+            is not None
+        )
 
     def post(self, kind: PostingKind, amount: int, instalment_id: int | None = None) -> None:
         """Add one posting; a positive amount adds to what the client owes."""
@@ -48,10 +51,18 @@ class Book:
         client_id, legal_entity_id, currency = self.account
         self.session.add(
             Posting(
-                client_id=client_id, legal_entity_id=legal_entity_id, currency=currency, kind=kind,
-                instalment_id=instalment_id, payment_id=self.payment_id, amount=amount,
-                effective_on=self._day, recorded_at=self._now, cause=self.cause, line=self._line,
-            )  # fmt: skip
+                client_id=client_id,
+                legal_entity_id=legal_entity_id,
+                currency=currency,
+                kind=kind,
+                instalment_id=instalment_id,
+                payment_id=self.payment_id,
+                amount=amount,
+                effective_on=self._day,
+                recorded_at=self._now,
+                cause=self.cause,
+                line=self._line,
+            )
         )
 
     def move(self, amount: int, *, from_instalment: int) -> None:

@@ -7,6 +7,8 @@ machine's time: leases and signatures hang on it, because other machines see onl
 import datetime as dt
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class Clock(Protocol):
     """Two aware UTC moments."""
@@ -22,9 +24,11 @@ class SystemClock:
     """Business time is the machine's time."""
 
     def now(self) -> dt.datetime:
+        """The same as ``wall``."""
         return dt.datetime.now(dt.UTC)
 
     def wall(self) -> dt.datetime:
+        """What the operating system says."""
         return dt.datetime.now(dt.UTC)
 
 
@@ -38,7 +42,9 @@ class TurnedClock(SystemClock):
     def __init__(self, start: dt.datetime) -> None:
         self._now = _utc(start)
 
+    @override
     def now(self) -> dt.datetime:
+        """Where the clock was turned to."""
         return self._now
 
     def turn(self, to: dt.datetime) -> None:

@@ -7,6 +7,7 @@ of an account makes its sequences due for a look.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -74,13 +75,11 @@ def apply(session: Session, fact: facts.Fact, now: dt.datetime, keys: Iterator[s
 def _describe_client(
     session: Session, fact: facts.ClientDescribed, now: dt.datetime, keys: Iterator[str]
 ) -> Applied:
-    owner_id = references.staff_id(session, fact.owner_email)
-    told = {
-        "name": fact.name,
-        "country": fact.country,
-        "region": fact.region,
-        "language": fact.language,
-    } | {key: value for key, value in (("timezone", fact.timezone), ("owner_id", owner_id)) if value}
+    told: dict[str, Any] = fact.model_dump(include={"name", "country", "region", "language"})
+    if fact.timezone:
+        told["timezone"] = fact.timezone
+    if owner_id := references.staff_id(session, fact.owner_email):
+        told["owner_id"] = owner_id
     client_id = references.known(session, fact.source, "client", fact.key)
     client = session.get(Client, client_id) if client_id else None
     if client is None:
@@ -145,11 +144,18 @@ def _issue(session: Session, fact: facts.InvoiceIssued, now: dt.datetime) -> App
         recorded_at=now,
         **fact.model_dump(
             include={
-                "number", "currency", "amount", "issued_on", "due_on",
-                "service_type", "terms", "po_number", "matter",
+                "number",
+                "currency",
+                "amount",
+                "issued_on",
+                "due_on",
+                "service_type",
+                "terms",
+                "po_number",
+                "matter",
             }
         ),
-    )  # fmt: skip
+    )
     session.add(invoice)
     session.flush()
     references.remember(session, fact.source, "invoice", fact.key, invoice.id)
@@ -158,9 +164,7 @@ def _issue(session: Session, fact: facts.InvoiceIssued, now: dt.datetime) -> App
     )
     session.add(instalment)
     session.flush()
-    book = books.Book(
-        session, (client_id, entity.id, fact.currency), fact.key, fact.issued_on, now
-    )
+    book = books.Book(session, (client_id, entity.id, fact.currency), fact.key, fact.issued_on, now)
     book.post(PostingKind.ISSUE, fact.amount, instalment_id=instalment.id)
     books.allocate(book, [instalment.id])
     _look_again(session, invoice, now)
@@ -171,10 +175,8 @@ def _correct(session: Session, fact: facts.InvoiceCorrected, now: dt.datetime) -
     invoice_id = references.known(session, fact.source, "invoice", fact.invoice_key)
     invoice = session.get(Invoice, invoice_id) if invoice_id else None
     if invoice is None:
-        raise references.Unknown(f"invoice {fact.number} was never issued, so it cannot be corrected")
-    instalment = session.exec(
-        select(Instalment).where(Instalment.invoice_id == invoice.id)
-    ).one()
+        raise references.Unknown(f"invoice {fact.number} was never issued; issue it first")
+    instalment = session.exec(select(Instalment).where(Instalment.invoice_id == invoice.id)).one()
     account = (invoice.client_id, invoice.legal_entity_id, invoice.currency)
     book = books.Book(session, account, fact.key, fact.corrected_on, now)
     difference = fact.amount - books.invoiced(session, invoice.id)
@@ -202,9 +204,13 @@ def _settle(session: Session, fact: facts.PaymentSettled, now: dt.datetime) -> A
         return Applied(client_id, changed=False, payment_id=payment.id)
     if payment is None:
         payment = Payment(
-            client_id=client_id, legal_entity_id=entity.id, currency=fact.currency,
-            amount=fact.amount, received_on=fact.received_on, recorded_at=now,
-        )  # fmt: skip
+            client_id=client_id,
+            legal_entity_id=entity.id,
+            currency=fact.currency,
+            amount=fact.amount,
+            received_on=fact.received_on,
+            recorded_at=now,
+        )
         session.add(payment)
         session.flush()
         references.remember(session, fact.source, "payment", fact.key, payment.id)
@@ -227,9 +233,12 @@ def _dispute(session: Session, fact: facts.InvoiceDisputed, now: dt.datetime) ->
         return Applied(client_id, changed=False)
     invoice = references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
     dispute = InvoiceDispute(
-        invoice_id=invoice.id, client_id=client_id, amount=fact.amount,
-        opened_on=fact.opened_on, recorded_at=now,
-    )  # fmt: skip
+        invoice_id=invoice.id,
+        client_id=client_id,
+        amount=fact.amount,
+        opened_on=fact.opened_on,
+        recorded_at=now,
+    )
     session.add(dispute)
     session.flush()
     references.remember(session, fact.source, "dispute", fact.key, dispute.id)
@@ -254,9 +263,14 @@ def _describe_agreement(
         references.remember(session, fact.source, "agreement", fact.key, agreement.id)
         session.add(
             Enrolment(
-                sequence=Ladder.RENEWAL, client_id=client_id, legal_entity_id=entity.id,
-                currency=fact.currency, agreement_id=agreement.id, next_due_at=now, created_at=now,
-            )  # fmt: skip
+                sequence=Ladder.RENEWAL,
+                client_id=client_id,
+                legal_entity_id=entity.id,
+                currency=fact.currency,
+                agreement_id=agreement.id,
+                next_due_at=now,
+                created_at=now,
+            )
         )
         return Applied(client_id, agreement_id=agreement.id)
     changed = any(getattr(agreement, key) != value for key, value in told.items())
@@ -293,7 +307,7 @@ def _free_number(session: Session, entity: LegalEntity, number: str) -> None:
         select(Invoice.id).where(Invoice.legal_entity_id == entity.id, Invoice.number == number)
     ).first()
     if taken is not None:
-        raise Contradiction(f"{entity.name} has already issued an invoice {number} to somebody else")
+        raise Contradiction(f"{entity.name} has issued an invoice {number} to another client")
 
 
 def _look_again(session: Session, invoice: Invoice, now: dt.datetime) -> None:
@@ -309,9 +323,12 @@ def _look_again(session: Session, invoice: Invoice, now: dt.datetime) -> None:
     ).first()
     if found is None:
         found = Enrolment(
-            sequence=Ladder.DUNNING, client_id=account[0], legal_entity_id=account[1],
-            currency=account[2], created_at=now,
-        )  # fmt: skip
+            sequence=Ladder.DUNNING,
+            client_id=account[0],
+            legal_entity_id=account[1],
+            currency=account[2],
+            created_at=now,
+        )
     found.next_due_at = now
     session.add(found)
 

@@ -39,15 +39,18 @@ def find_client(session: Session, source: str, external_id: str) -> int | None:
 
 
 def known(session: Session, system: str, kind: str, external_id: str) -> int | None:
+    """Our id of what a system calls so."""
     ref = session.get(ExternalRef, (system, kind, external_id))
     return ref.target_id if ref else None
 
 
 def remember(session: Session, system: str, kind: str, external_id: str, target: int) -> None:
+    """From now on the system's name leads to our row."""
     session.add(ExternalRef(system=system, kind=kind, external_id=external_id, target_id=target))
 
 
 def staff_id(session: Session, email: str | None) -> int | None:
+    """The member of staff with that mailbox; a new one, without a role, where nobody has it."""
     if email is None:
         return None
     found = session.exec(select(Staff).where(Staff.email == email)).first()
@@ -70,6 +73,11 @@ def entity(session: Session, name: str, currency: str) -> LegalEntity:
 
 
 def invoice(session: Session, client_id: int, number: str, entity: str) -> Invoice:
+    """The client's invoice of that number, of one legal entity where it is named.
+
+    Raises:
+        Unknown: nobody issued it.
+    """
     query = select(Invoice).where(Invoice.client_id == client_id, Invoice.number == number)
     if entity:
         query = query.join(LegalEntity).where(LegalEntity.name == entity)

@@ -1,7 +1,7 @@
 """Where are the files that ship with the product: templates, examples, policy, page assets?
 
 From a checkout they lie at its top; a wheel carries them inside ``billing/_shipped`` (see
-``force-include`` in pyproject.toml). One resolver, so that nothing works from one and not the other.
+``force-include`` in pyproject.toml). One resolver, so that what works from one works from both.
 """
 
 from pathlib import Path

@@ -100,9 +100,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     settings.need("master_key", *CHANNEL_SETTINGS)
     settings.need_apart()
     app = books(settings, clock)
-    return replace(
-        app, channels=_channels(settings, app.clock), readers=readers(settings)
-    )
+    return replace(app, channels=_channels(settings, app.clock), readers=readers(settings))
 
 
 def books(settings: Settings, clock: Clock | None = None, *, writable: bool = True) -> App:
@@ -145,7 +143,7 @@ def master_key(settings: Settings) -> bytes:
         return read_master_key(Path(settings.master_key_file or "").read_text())
     except (OSError, ValueError) as error:
         raise SettingsMissing(
-            f"COUNTERFOIL_MASTER_KEY_FILE cannot be used ({error}); `counterfoil migrate` makes one."
+            f"COUNTERFOIL_MASTER_KEY_FILE cannot be used ({error}); `counterfoil migrate` makes it"
         ) from error
 
 

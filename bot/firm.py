@@ -66,7 +66,8 @@ def read(path: Path) -> Firm:
     except tomllib.TOMLDecodeError as error:
         raise FirmError(f"{path.name} is not TOML: {error}") from error
     except ValidationError as error:
-        raise FirmError("\n".join(_sentence(path.name, fault) for fault in error.errors())) from error
+        mistakes = [_sentence(path.name, fault) for fault in error.errors()]
+        raise FirmError("\n".join(mistakes)) from error
 
 
 def establish(session: Session, firm: Firm, now: dt.datetime, by: str) -> None:

@@ -102,6 +102,17 @@ def find(session: Session, source: str, external_id: str) -> Incoming | None:
     ).first()
 
 
+def body_of(row: Incoming) -> int:
+    """The vault id of what arrived.
+
+    Raises:
+        ValueError: the row keeps no body.
+    """
+    if row.body_id is None:
+        raise ValueError(f"incoming {row.id} keeps no body")
+    return row.body_id
+
+
 def pending(session: Session, now: dt.datetime, limit: int) -> list[int]:
     """What is still to be understood, in the order in which it came."""
     query = (

@@ -108,9 +108,7 @@ def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]
     return applied.changed
 
 
-def _describe(
-    session: Session, office: Office, fact: ClientDescribed, keys: Iterator[str]
-) -> int:
+def _describe(session: Session, office: Office, fact: ClientDescribed, keys: Iterator[str]) -> int:
     applied = ledger.apply(session, fact, office.now, keys)
     _assert_consent(session, office, fact)
     return applied.client_id

@@ -126,7 +126,8 @@ class Settings(BaseSettings):
             database = str(values.get("database_url") or "sqlite:///counterfoil.db")
             values = values | {"keyring_url": _keyring_beside(database)}
         if not (values.get("master_key") or values.get("master_key_file")):
-            made = _file_beside(str(values.get("database_url") or "sqlite:///counterfoil.db"), "key")
+            database = str(values.get("database_url") or "sqlite:///counterfoil.db")
+            made = _file_beside(database, "key")
             values = values | ({"master_key_file": made} if made and made.exists() else {})
         return values
 

@@ -28,7 +28,6 @@ LARGEST = 1_000_000
 LARGEST_MAIL = inbound_mail.LARGEST
 SlackSide = Callable[[Request, bytes], Awaitable[Response]]
 log = structlog.get_logger("web")
-_TWIML = Response("<Response/>", media_type="text/xml")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^<>\s]{1,250}>)", re.IGNORECASE | re.MULTILINE)
 _HEADERS = 256_000
 
@@ -40,12 +39,64 @@ class TooLarge(Exception):
 def web(app: App, slack: SlackSide) -> FastAPI:
     """The HTTP side of the product; ``slack`` answers commands and clicks."""
     site = FastAPI(title="Counterfoil", docs_url="/api/v1/docs", openapi_url="/api/v1/openapi.json")
-    settings = app.settings
+    hooks, probes = Hooks(app, slack), Probes(app)
+    for path, answer in (
+        ("/hooks/twilio/sms", hooks.twilio_sms),
+        ("/hooks/twilio/status", hooks.twilio_status),
+        ("/hooks/email", hooks.email),
+        ("/hooks/slack", hooks.slack),
+    ):
+        site.add_api_route(path, answer, methods=["POST"], include_in_schema=False)
+    site.add_api_route("/health", probes.health, tags=["operations"])
+    site.add_api_route("/ready", probes.ready, tags=["operations"])
+    site.add_exception_handler(TooLarge, _too_large)
+    site.add_exception_handler(ClientDisconnect, _gone)
+    return site
 
-    async def twilio(request: Request, source: str) -> Response:
+
+class Hooks:
+    """The doors for what vendors bring."""
+
+    def __init__(self, app: App, slack: SlackSide) -> None:
+        self._app = app
+        self._settings = app.settings
+        self._slack_side = slack
+
+    async def twilio_sms(self, request: Request) -> Response:
+        """A person texted one of our numbers."""
+        return await self._twilio(request, "twilio.sms")
+
+    async def twilio_status(self, request: Request) -> Response:
+        """How a text of ours fares."""
+        return await self._twilio(request, "twilio.status")
+
+    async def email(self, request: Request) -> Response:
+        """A mail arrived, as raw MIME."""
+        if not email.verify(request.headers, self._settings.valid("email_hook_secret")):
+            return _refused("email", "Authorization: Bearer COUNTERFOIL_EMAIL_HOOK_SECRET is wrong")
+        raw = await body_of(request, LARGEST_MAIL)
+        if not raw.strip():
+            return _malformed("email", ValueError("the mail is empty"))
+        await self._keep(Parcel("email", mail_id(raw), raw))
+        return JSONResponse({"kept": True})
+
+    async def slack(self, request: Request) -> Response:
+        """An event is kept; a command or a click is answered at once."""
         raw = await body_of(request, LARGEST)
-        url = settings.public_url + request.url.path + _query(request)
-        if not sms.verify(raw, request.headers, url, settings.valid("twilio_auth_token")):
+        now = self._app.clock.wall().timestamp()
+        secrets = self._settings.valid("slack_signing_secret")
+        if not slack_signature.verify(raw, request.headers, secrets, now):
+            reason = "X-Slack-Signature does not match COUNTERFOIL_SLACK_SIGNING_SECRET"
+            return _refused("slack", reason)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            return await self._slack_event(raw)
+        return await self._slack_side(request, raw)
+
+    async def _twilio(self, request: Request, source: str) -> Response:
+        raw = await body_of(request, LARGEST)
+        query = f"?{request.url.query}" if request.url.query else ""
+        url = self._settings.public_url + request.url.path + query
+        if not sms.verify(raw, request.headers, url, self._settings.valid("twilio_auth_token")):
             return _refused(source, "X-Twilio-Signature does not match COUNTERFOIL_PUBLIC_URL")
         try:
             params = sms.parse(raw)
@@ -54,60 +105,53 @@ def web(app: App, slack: SlackSide) -> FastAPI:
             parcel = Parcel(source, sms.external_id(params), raw, request.url.query)
         except ValueError as error:
             return _malformed(source, error)
-        await _keep(app, parcel)
-        return _TWIML
+        await self._keep(parcel)
+        return Response("<Response/>", media_type="text/xml")
 
-    @site.post("/hooks/twilio/sms", include_in_schema=False)
-    async def twilio_sms(request: Request) -> Response:
-        return await twilio(request, "twilio.sms")
+    async def _slack_event(self, raw: bytes) -> Response:
+        try:
+            payload = json.loads(raw)
+            if payload["type"] == "url_verification":
+                return JSONResponse({"challenge": str(payload["challenge"])})
+            external_id = f"{payload['team_id']}:{payload['event_id']}"
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return _malformed("slack", error)
+        await self._keep(Parcel("slack.event", external_id, raw))
+        return JSONResponse({})
 
-    @site.post("/hooks/twilio/status", include_in_schema=False)
-    async def twilio_status(request: Request) -> Response:
-        return await twilio(request, "twilio.status")
+    async def _keep(self, parcel: Parcel) -> None:
+        new = await self._app.inbox.receive(parcel, self._app.clock.now())
+        log.info("received", source=parcel.source, new=new)
+        if new:
+            self._app.wake.set()
 
-    @site.post("/hooks/email", include_in_schema=False)
-    async def mail(request: Request) -> Response:
-        if not email.verify(request.headers, settings.valid("email_hook_secret")):
-            return _refused("email", "Authorization: Bearer COUNTERFOIL_EMAIL_HOOK_SECRET is wrong")
-        raw = await body_of(request, LARGEST_MAIL)
-        if not raw.strip():
-            return _malformed("email", ValueError("the mail is empty"))
-        await _keep(app, Parcel("email", mail_id(raw), raw))
-        return JSONResponse({"kept": True})
 
-    @site.post("/hooks/slack", include_in_schema=False)
-    async def slack_hook(request: Request) -> Response:
-        raw = await body_of(request, LARGEST)
-        now = app.clock.wall().timestamp()
-        secrets = settings.valid("slack_signing_secret")
-        if not slack_signature.verify(raw, request.headers, secrets, now):
-            return _refused("slack", "X-Slack-Signature does not match COUNTERFOIL_SLACK_SIGNING_SECRET")
-        if request.headers.get("content-type", "").startswith("application/json"):
-            return await _slack_event(app, raw)
-        return await slack(request, raw)
+class Probes:
+    """What whoever watches the process asks."""
 
-    @site.get("/health", tags=["operations"])
-    async def health() -> dict[str, str]:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def health(self) -> dict[str, str]:
         """The process is alive."""
         return {"status": "ok"}
 
-    @site.get("/ready", tags=["operations"])
-    async def ready() -> Response:
+    async def ready(self) -> Response:
         """The process can read its store and its keys, and the schema is the one it knows."""
-        problem = await run_in_threadpool(_problem, app)
+        problem = await run_in_threadpool(self._problem)
         if problem:
             return JSONResponse({"status": "not ready", "reason": problem}, 503)
         return JSONResponse({"status": "ready"})
 
-    @site.exception_handler(TooLarge)
-    async def too_large(_request: Request, error: TooLarge) -> Response:
-        return PlainTextResponse(str(error), 413)
-
-    @site.exception_handler(ClientDisconnect)
-    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
-        return PlainTextResponse("the request ended before its body did", 400)
-
-    return site
+    def _problem(self) -> str:
+        try:
+            with self._app.store.read() as session:
+                session.execute(text("SELECT 1"))
+            schema.need_head(self._app.store.engine)
+            self._app.keyring.owners()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+            return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        return ""
 
 
 async def body_of(request: Request, largest: int) -> bytes:
@@ -130,36 +174,14 @@ async def body_of(request: Request, largest: int) -> bytes:
 
 
 def mail_id(raw: bytes) -> str:
-    """The same mail brought twice is one, also when a relay added headers on the way; two mails
-    with one Message-ID but other words are two."""
+    """What makes a mail the same one again, also when a relay added headers on the way.
+
+    Two mails with one Message-ID but other words are two.
+    """
     head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     found = _MESSAGE_ID.search(head[:_HEADERS])
     named = found[1] if found else b""
     return hashlib.sha256(named + b"\n" + hashlib.sha256(body).digest()).hexdigest()
-
-
-async def _slack_event(app: App, raw: bytes) -> Response:
-    try:
-        payload = json.loads(raw)
-        kind = payload["type"]
-        if kind == "url_verification":
-            return JSONResponse({"challenge": str(payload["challenge"])})
-        external_id = f"{payload['team_id']}:{payload['event_id']}"
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return _malformed("slack", error)
-    await _keep(app, Parcel("slack.event", external_id, raw))
-    return JSONResponse({})
-
-
-async def _keep(app: App, parcel: Parcel) -> None:
-    new = await app.inbox.receive(parcel, app.clock.now())
-    log.info("received", source=parcel.source, new=new)
-    if new:
-        app.wake.set()
-
-
-def _query(request: Request) -> str:
-    return f"?{request.url.query}" if request.url.query else ""
 
 
 def _refused(source: str, reason: str) -> Response:
@@ -172,15 +194,9 @@ def _malformed(source: str, error: Exception) -> Response:
     return PlainTextResponse("this request cannot be read", 400)
 
 
-def _problem(app: App) -> str:
-    """Why the process cannot work, or nothing."""
-    try:
-        with app.store.read() as session:
-            session.execute(text("SELECT 1"))
-        schema.need_head(app.store.engine)
-        app.keyring.owners()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
-        return f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    return ""
+async def _too_large(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), 413)
 
 
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("the request ended before its body did", 400)

@@ -32,7 +32,7 @@ log = structlog.get_logger("worker")
 T = TypeVar("T")
 
 
-# --- understand ----------------------------------------------------------------------------------
+# --- understand -----------------------------------------------------------------------------------
 
 
 async def understand(app: App) -> int:
@@ -53,16 +53,17 @@ async def understand(app: App) -> int:
 async def _understand_one(app: App, incoming_id: int) -> None:
     with app.store.read() as session:
         row = session.get_one(Incoming, incoming_id)
-        packed = vault.get(session, app.keyring, row.body_id)
+        packed = vault.get(session, app.keyring, inbox.body_of(row))
         parcel = inbox.unpacked(row.source, row.external_id, packed)
     try:
         found = app.readers[parcel.source](parcel)
     except ValueError as error:
-        log.warning("unreadable", incoming=incoming_id, source=parcel.source)
-        await app.store.write(lambda s: _unreadable(s, app, incoming_id, error))
+        problem = type(error).__name__
+        log.warning("unreadable", incoming=incoming_id, source=parcel.source, problem=problem)
+        await app.store.write(lambda session: _unreadable(session, app, incoming_id, problem))
         return
     if not found:
-        await app.store.write(lambda s: _settle(s, app, incoming_id, "ignored", None))
+        await app.store.write(lambda session: _ignore(session, app, incoming_id))
     for fact in found:
         await app.store.write(
             lambda session, fact=fact: _take(session, app, incoming_id, parcel, fact),  # type: ignore[misc]
@@ -70,16 +71,14 @@ async def _understand_one(app: App, incoming_id: int) -> None:
         )
 
 
-def _take(
-    session: Session, app: App, incoming_id: int, parcel: Parcel, fact: intake.Fact
-) -> None:
+def _take(session: Session, app: App, incoming_id: int, parcel: Parcel, fact: intake.Fact) -> None:
     """One fact of a parcel and its row's new state, in one transaction."""
     row = session.get_one(Incoming, incoming_id)
     if row.state != "pending":
         return
     office = app.office()
     if isinstance(fact, InboundMessage):
-        client_id = intake.take_letter(session, office, Letter(fact, row.id, row.body_id))
+        client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
         inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
         log.info("inbound", channel=fact.channel, incoming=row.id, client=client_id)
         return
@@ -88,16 +87,14 @@ def _take(
     log.info("taken", source=parcel.source, kind=type(fact).__name__, client=client_id)
 
 
-def _settle(
-    session: Session, app: App, incoming_id: int, state: str, client_id: int | None
-) -> None:
-    inbox.settle(session.get_one(Incoming, incoming_id), state, app.clock.now(), client_id)
+def _ignore(session: Session, app: App, incoming_id: int) -> None:
+    inbox.settle(session.get_one(Incoming, incoming_id), "ignored", app.clock.now())
 
 
-def _unreadable(session: Session, app: App, incoming_id: int, error: ValueError) -> None:
+def _unreadable(session: Session, app: App, incoming_id: int, problem: str) -> None:
     """Nobody can read it: it is kept as it came, and staff are told that it is there."""
     row = session.get_one(Incoming, incoming_id)
-    row.problem = type(error).__name__
+    row.problem = problem
     inbox.settle(row, "unreadable", app.clock.now())
     staff.alert(
         session, app.office(), key=f"unreadable:{row.id}", template="unreadable",
@@ -118,7 +115,7 @@ async def _put_off(app: App, incoming_id: int, error: Exception) -> None:
     await app.store.write(later)
 
 
-# --- advance ---------------------------------------------------------------------------------------
+# --- advance --------------------------------------------------------------------------------------
 
 
 async def advance(app: App) -> int:
@@ -170,7 +167,7 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
     )  # fmt: skip
 
 
-# --- deliver ---------------------------------------------------------------------------------------
+# --- deliver --------------------------------------------------------------------------------------
 
 
 async def deliver(app: App) -> int:
@@ -210,8 +207,9 @@ async def send(app: App, claimed: Claim) -> None:
     """Hand a claimed message to its channel, once, and write down what came of it."""
     locks = [] if claimed.client_id is None else [claimed.client_id]
     wall = app.clock.wall()
-    begun = await app.store.write(lambda session: outbox.begin(session, claimed, wall), clients=locks)
-    if not begun:
+    if not await app.store.write(
+        lambda session: outbox.begin(session, claimed, wall), clients=locks
+    ):
         return
     try:
         answer = await app.channels[claimed.channel].send(claimed.outgoing)
@@ -230,7 +228,7 @@ async def send(app: App, claimed: Claim) -> None:
     log.info("sent", message=claimed.message_id, channel=claimed.channel, client=claimed.client_id)
 
 
-# --- recover ---------------------------------------------------------------------------------------
+# --- recover --------------------------------------------------------------------------------------
 
 
 async def recover(app: App) -> int:
@@ -284,7 +282,7 @@ async def tidy(app: App) -> int:
     return gone
 
 
-# --- all of it ---------------------------------------------------------------------------------------
+# --- all of it ------------------------------------------------------------------------------------
 
 
 async def drain(app: App, limit: int = 10_000) -> int:

@@ -34,7 +34,9 @@ def build(session: Session, office: Office, message: Message) -> Case:
     """The case of a message, as it stands now."""
     client = session.get(Client, message.client_id) if message.client_id else None
     if message.audience != Audience.CLIENT or client is None:
-        return Case(message.audience, message.purpose, message.channel, office.now, message.expires_at)
+        return Case(
+            message.audience, message.purpose, message.channel, office.now, message.expires_at
+        )
     return Case(
         audience=message.audience,
         purpose=message.purpose,
@@ -126,9 +128,7 @@ def _sender(session: Session, message: Message) -> Sender | None:
     return Sender(entity.name, entity.postal_address, address, entity.pay_link)
 
 
-def _billing(
-    session: Session, office: Office, message: Message, client: Client
-) -> Refusal | None:
+def _billing(session: Session, office: Office, message: Message, client: Client) -> Refusal | None:
     """What the billing state says to it: a reminder needs a debt, all else needs none overdue."""
     if message.purpose == Purpose.DUNNING:
         step = session.get_one(StepTaken, message.step_id)

@@ -69,9 +69,7 @@ def clients_of(session: Session, address_id: int) -> list[int]:
 
 def find_address(session: Session, kind: str, value: str) -> Address | None:
     """The address of that normalised value."""
-    return session.exec(
-        select(Address).where(Address.kind == kind, Address.value == value)
-    ).first()
+    return session.exec(select(Address).where(Address.kind == kind, Address.value == value)).first()
 
 
 def record(session: Session, event: ConsentEvent) -> ConsentEvent:

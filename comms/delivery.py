@@ -9,7 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from billing import ledger
 from billing.calendar import local_date
@@ -40,7 +40,7 @@ _STATES = {
 }
 
 
-# --- at the door ------------------------------------------------------------------------------------
+# --- at the door ----------------------------------------------------------------------------------
 
 
 def claim(
@@ -72,9 +72,7 @@ def claim(
         outbox.refuse(session, message.id, later, State.HELD)
         return None
     owner = _owner(session, office, message)
-    return outbox.claim(
-        session, office.keyring, message, outgoing, owner, now=office.now, wall=office.wall
-    )
+    return outbox.claim(session, office, message, outgoing, owner)
 
 
 def refuse(session: Session, office: Office, message: Message, finding: Finding) -> None:
@@ -141,14 +139,12 @@ def _owner(session: Session, office: Office, message: Message) -> str:
     return session.get_one(Client, message.client_id).key_id
 
 
-# --- on the wire ------------------------------------------------------------------------------------
+# --- on the wire ----------------------------------------------------------------------------------
 
 
 def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
     """The provider took it."""
-    outbox.close_attempt(
-        session, message_id, "sent", office.wall, provider_id=sent.provider_id
-    )
+    outbox.close_attempt(session, message_id, "sent", office.wall, provider_id=sent.provider_id)
     if not outbox.sent(session, message_id, sent.provider_id, office.now):
         return
     message = session.get_one(Message, message_id, populate_existing=True)
@@ -171,9 +167,7 @@ def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
         )
 
 
-def did_not_go(
-    session: Session, office: Office, claimed: Claim, error: DeliveryError
-) -> None:
+def did_not_go(session: Session, office: Office, claimed: Claim, error: DeliveryError) -> None:
     """The channel could not send it: later, never, or nobody knows."""
     message = session.get_one(Message, claimed.message_id, populate_existing=True)
     outcome = {Uncertain: "in_doubt", Throttled: "throttled"}.get(type(error), "refused")
@@ -240,9 +234,7 @@ def ask_person(session: Session, office: Office, message: Message) -> None:
     )  # fmt: skip
 
 
-def gave_up(
-    session: Session, office: Office, message: Message, code: str, sentence: str
-) -> None:
+def gave_up(session: Session, office: Office, message: Message, code: str, sentence: str) -> None:
     """It will not arrive: remember what that says of the address, and go another way."""
     if not outbox.failed(session, message.id, code or "refused", sentence):
         return
@@ -302,22 +294,20 @@ def take_back(session: Session, office: Office, message_id: int) -> None:
 
 def belongs_to_another(session: Session, message: Message, provider_id: str) -> bool:
     """Whether the provider's entry is a twin's: two texts alike must not prove each other."""
-    query = select(Message.id).where(
-        Message.provider_id == provider_id, Message.id != message.id
-    )
+    query = select(Message.id).where(Message.provider_id == provider_id, Message.id != message.id)
     return session.exec(query.limit(1)).first() is not None
 
 
-# --- what the provider says later -------------------------------------------------------------------
+# --- what the provider says later -----------------------------------------------------------------
 
 
 def find_message(session: Session, report: DeliveryReport) -> Message | None:
     """The message that a report is about: by our reference, or else by the provider's id."""
-    query = select(Message).where(
-        Message.reference == report.reference
-        if report.reference
-        else (Message.provider_id == report.provider_id) & (col(Message.channel) == report.channel)
-    )
+    query = select(Message).where(Message.channel == report.channel)
+    if report.reference:
+        query = query.where(Message.reference == report.reference)
+    else:
+        query = query.where(Message.provider_id == report.provider_id)
     return session.exec(query).first()
 
 

@@ -174,7 +174,7 @@ def _identity(case: Case, _policy: Policy) -> Finding | None:
         return Finding("identity", Verdict.WITHHOLD, "no_address", reason)
     if to.verification in (Verification.VERIFIED, Verification.ASSERTED):
         return None
-    reason = f"The {case.channel} address is {to.verification}: nobody has said it is this person's."
+    reason = f"The {case.channel} address is {to.verification}; nobody has said it is theirs."
     return Finding("identity", Verdict.WITHHOLD, f"address_{to.verification}", reason)
 
 
@@ -230,7 +230,7 @@ def _budget(case: Case, policy: Policy) -> Finding | None:
     if not waits:
         return None
     until, rule, limit = max(waits)
-    reason = f"This person has had {limit} messages from us; the next may go {until:%-d %b, %H:%M} UTC."
+    reason = f"This person has had {limit} from us; the next may go {until:%-d %b, %H:%M} UTC."
     return Finding("budget", Verdict.DEFER, rule, reason, until=until)
 
 
@@ -264,7 +264,10 @@ def _preflight(case: Case, _policy: Policy) -> Finding | None:
     by = case.sender
     if case.audience != Audience.CLIENT:
         return None
-    needed: dict[str, object] = {"a name": by and by.name, f"an address for {case.channel}": by and by.address}
+    needed: dict[str, object] = {
+        "a name": by and by.name,
+        f"an address for {case.channel}": by and by.address,
+    }
     if case.channel == "email":
         needed["a postal address"] = by and by.postal_address
     if case.purpose == Purpose.DUNNING:

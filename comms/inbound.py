@@ -41,28 +41,41 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     """Take a client's message in; return the client, or None where nobody knows the sender."""
     message = letter.message
     address = consent.find_address(session, message.channel, message.sender)
-    client = _client_of(session, message, address)
+    client = _client_at(session, address)
     said = _act(session, office, letter, address) if address else ""
     if client is None:
         staff.tell(
-            session, office, key=f"unmatched:{letter.incoming_id}", purpose=Purpose.INBOUND,
-            template="unmatched", to=office.clients, subject=("incoming", letter.incoming_id),
-        )  # fmt: skip
+            session,
+            office,
+            staff.Notice(
+                key=f"unmatched:{letter.incoming_id}",
+                purpose=Purpose.INBOUND,
+                template="unmatched",
+                to=office.clients,
+                subject=("incoming", letter.incoming_id),
+            ),
+        )
         return None
     vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
     touchpoint = _keep(session, office, letter, client, address, said)
     root_id = staff.thread_of(session, office, client, message.channel)
     staff.tell(
-        session, office, key=f"inbound:{letter.incoming_id}", purpose=Purpose.INBOUND,
-        template="inbound", to=office.clients, client_id=client.id,
-        subject=("touchpoint", touchpoint.id), thread_id=root_id,
-    )  # fmt: skip
+        session,
+        office,
+        staff.Notice(
+            key=f"inbound:{letter.incoming_id}",
+            purpose=Purpose.INBOUND,
+            template="inbound",
+            to=office.clients,
+            client_id=client.id,
+            subject=("touchpoint", touchpoint.id),
+            thread_id=root_id,
+        ),
+    )
     return client.id
 
 
-def _client_of(
-    session: Session, message: InboundMessage, address: Address | None
-) -> Client | None:
+def _client_at(session: Session, address: Address | None) -> Client | None:
     """The client of the address; where several share it, the one whom we wrote to last."""
     known = consent.clients_of(session, address.id) if address else []
     if not known or address is None:
@@ -119,9 +132,6 @@ def _contact_at(session: Session, client_id: int, address: Address) -> Contact |
         .join(ContactAddress, col(ContactAddress.contact_id) == Contact.id)
         .where(Contact.client_id == client_id, ContactAddress.address_id == address.id)
     ).first()
-
-
-# --- what a message asks of us at once ---------------------------------------------------------------
 
 
 def _act(session: Session, office: Office, letter: Letter, address: Address) -> str:
@@ -197,7 +207,7 @@ def _answer(
     purpose: Purpose,
 ) -> None:  # fmt: skip
     """A text that the sender's own words call for, within five minutes or not at all."""
-    client = _client_of(session, letter.message, address)
+    client = _client_at(session, address)
     contact = _contact_at(session, client.id, address) if client else None
     if client is None or contact is None:
         return
@@ -226,4 +236,5 @@ def _answer(
 def _entity_at(session: Session, number: str) -> int | None:
     """The legal entity whose number was written to, or the first."""
     query = select(LegalEntity.id).order_by(col(LegalEntity.id))
-    return session.exec(query.where(LegalEntity.phone == number)).first() or session.exec(query).first()
+    found = session.exec(query.where(LegalEntity.phone == number)).first()
+    return found or session.exec(query).first()

@@ -262,11 +262,16 @@ def _show_resolved(session: Session, office: Office, message_id: int) -> None:
         )
     ).all()
     for card in asked:
-        staff.tell(
-            session, office, key=f"{card.key}:resolved", purpose=Purpose.ALERT,
-            template="in_doubt", to=card.destination, client_id=card.client_id,
-            subject=("message", message_id), updates_id=card.id,
-        )  # fmt: skip
+        notice = staff.Notice(
+            key=f"{card.key}:resolved",
+            purpose=Purpose.ALERT,
+            template="in_doubt",
+            to=card.destination,
+            client_id=card.client_id,
+            subject=("message", message_id),
+            updates_id=card.id,
+        )
+        staff.tell(session, office, notice)
 
 
 def _signed(session: Session, staff_id: int) -> str:

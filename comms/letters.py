@@ -88,9 +88,7 @@ def _locale(country: str) -> str:
     return local if localedata.exists(local) else "en_US"
 
 
-def _about(
-    session: Session, office: Office, message: Message, client: Client
-) -> dict[str, object]:
+def _about(session: Session, office: Office, message: Message, client: Client) -> dict[str, object]:
     match Purpose(message.purpose):
         case Purpose.DUNNING:
             return _debt(session, office, message, client)

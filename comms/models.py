@@ -55,8 +55,10 @@ class Purpose(StrEnum):
 
 
 class Message(SQLModel, table=True):
-    """The outbox. ``key`` is made from stable ids, never from text, a date format, an address or
-    the policy version, so that nothing can be queued twice. ``reference`` is what the world sees.
+    """The outbox.
+
+    ``key`` is made from stable ids, never from text, a date format, an address or the policy
+    version, so that nothing can be queued twice. ``reference`` is what the world sees.
     """
 
     __table_args__ = (

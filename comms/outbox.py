@@ -20,6 +20,7 @@ from billing import vault
 from billing.keyring import Keyring
 from comms.door import Finding
 from comms.models import UNSENT, Attempt, Audience, Message, State
+from comms.office import Office
 from comms.ports import Attachment, Outgoing
 
 LEASE = dt.timedelta(minutes=2)
@@ -66,14 +67,7 @@ def due(
 
 
 def claim(
-    session: Session,
-    keyring: Keyring,
-    message: Message,
-    outgoing: Outgoing,
-    owner: str,
-    *,
-    now: dt.datetime,
-    wall: dt.datetime,
+    session: Session, office: Office, message: Message, outgoing: Outgoing, owner: str
 ) -> Claim | None:
     """Keep what was rendered and lease the message; None where it is no longer queued."""
     body = json.dumps(asdict(outgoing), default=_plain)
@@ -83,9 +77,9 @@ def claim(
         (_MESSAGES.c.id == message.id) & (_MESSAGES.c.state == State.QUEUED),
         state=State.CLAIMED,
         lease_id=lease_id,
-        lease_until=wall + LEASE,
-        claimed_at=now,
-        body_id=vault.put(session, keyring, owner, body, now),
+        lease_until=office.wall + LEASE,
+        claimed_at=office.now,
+        body_id=vault.put(session, office.keyring, owner, body, office.now),
         rule="",
         reason="",
         wake_at=None,
@@ -327,7 +321,7 @@ def doubtful(session: Session, now: dt.datetime, limit: int = 100) -> Sequence[M
     """Messages in doubt whose evidence is due for a look."""
     query = (
         select(Message)
-        .where(Message.state == State.IN_DOUBT, _MESSAGES.c.wake_at <= now)
+        .where(_MESSAGES.c.state == State.IN_DOUBT, _MESSAGES.c.wake_at <= now)
         .order_by(_MESSAGES.c.wake_at)
         .limit(limit)
     )
@@ -374,4 +368,3 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"{type(value).__name__} cannot be kept")
-

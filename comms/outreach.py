@@ -58,7 +58,7 @@ def advance_client(session: Session, office: Office, client_id: int) -> None:
     outbox.wake_client(session, client_id, office.now)
 
 
-# --- dunning ---------------------------------------------------------------------------------------
+# --- dunning --------------------------------------------------------------------------------------
 
 
 def _dunning(session: Session, office: Office, enrolment: Enrolment, client: Client) -> bool:
@@ -94,7 +94,9 @@ def _remind(
 ) -> None:
     taken = Taking(decision.step, "queued", [instalment.id for instalment in decision.listed])
     step = _take(session, office, enrolment, client, taken)
-    message = _to_client(session, office, enrolment, client, step, "billing", decision.channels)
+    contact = recipient(session, client.id, "billing")
+    channel, address = reachable(session, office, contact, decision.channels)
+    message = _reminder(office, enrolment, step, (contact, channel, address))
     message.template = decision.template
     outbox.queue(session, message)
 
@@ -120,15 +122,29 @@ def _escalate(
     if client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1):
         # What was old before we came arrives as one list per owner, not as a burst of cards.
         staff.tell(
-            session, office, key=f"imported:{desk}:{client.imported_on}",
-            purpose=Purpose.ESCALATION, template="imported_cases", to=desk,
-            subject=("owner", client.owner_id),
-        )  # fmt: skip
+            session,
+            office,
+            staff.Notice(
+                key=f"imported:{desk}:{client.imported_on}",
+                purpose=Purpose.ESCALATION,
+                template="imported_cases",
+                to=desk,
+                subject=("owner", client.owner_id),
+            ),
+        )
         return
     staff.tell(
-        session, office, key=f"escalation:{case.id}:{case.revision}", purpose=Purpose.ESCALATION,
-        template="escalation", to=desk, client_id=client.id, subject=("case", case.id),
-    )  # fmt: skip
+        session,
+        office,
+        staff.Notice(
+            key=f"escalation:{case.id}:{case.revision}",
+            purpose=Purpose.ESCALATION,
+            template="escalation",
+            to=desk,
+            client_id=client.id,
+            subject=("case", case.id),
+        ),
+    )
 
 
 def _close_case(session: Session, office: Office, enrolment: Enrolment, outcome: str) -> None:
@@ -161,13 +177,21 @@ def refresh_case(session: Session, office: Office, case: EscalationCase) -> None
     session.add(case)
     if first is not None:
         staff.tell(
-            session, office, key=f"escalation:{case.id}:{case.revision}",
-            purpose=Purpose.ESCALATION, template="escalation", to=first.destination,
-            client_id=case.client_id, subject=("case", case.id), updates_id=first.id,
-        )  # fmt: skip
+            session,
+            office,
+            staff.Notice(
+                key=f"escalation:{case.id}:{case.revision}",
+                purpose=Purpose.ESCALATION,
+                template="escalation",
+                to=first.destination,
+                client_id=case.client_id,
+                subject=("case", case.id),
+                updates_id=first.id,
+            ),
+        )
 
 
-# --- renewal ---------------------------------------------------------------------------------------
+# --- renewal --------------------------------------------------------------------------------------
 
 
 def _renewal(session: Session, office: Office, enrolment: Enrolment, client: Client) -> bool:
@@ -199,7 +223,9 @@ def _give_notice(
     superseded = outbox.about("agreement", agreement.id)
     outbox.cancel(session, superseded, "superseded", "A later notice takes its place.")
     step = _take(session, office, enrolment, client, Taking(number, "queued"))
-    message = _to_client(session, office, enrolment, client, step, "renewal", rung.channels)
+    contact = recipient(session, client.id, "renewal")
+    channel, address = reachable(session, office, contact, rung.channels)
+    message = _reminder(office, enrolment, step, (contact, channel, address))
     message.purpose = Purpose.RENEWAL
     message.template = rung.template
     message.subject_kind, message.subject_id = "agreement", agreement.id
@@ -213,14 +239,20 @@ def _lapse(session: Session, office: Office, enrolment: Enrolment, client: Clien
     agreement.state = AgreementState.LAPSED
     enrolment.state = EnrolmentState.ENDED
     staff.tell(
-        session, office, key=f"renewal_late:{enrolment.id}:{agreement.renews_on}",
-        purpose=Purpose.ALERT, template="renewal_late",
-        to=staff.desk_of(session, office, client.owner_id), client_id=client.id,
-        subject=("agreement", agreement.id),
-    )  # fmt: skip
+        session,
+        office,
+        staff.Notice(
+            key=f"renewal_late:{enrolment.id}:{agreement.renews_on}",
+            purpose=Purpose.ALERT,
+            template="renewal_late",
+            to=staff.desk_of(session, office, client.owner_id),
+            client_id=client.id,
+            subject=("agreement", agreement.id),
+        ),
+    )
 
 
-# --- what both need ----------------------------------------------------------------------------------
+# --- what both need -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,20 +294,18 @@ def _take(
     return step
 
 
-def _step_key(
-    enrolment: Enrolment, step: StepTaken, contact: Contact | None, channel: str
-) -> str:
+def _step_key(enrolment: Enrolment, step: StepTaken, contact: Contact | None, channel: str) -> str:
     who = contact.id if contact else 0
     return f"step:{enrolment.id}:{step.episode}:{step.step}:{step.round}:{who}:{channel}"
 
 
-def _to_client(
-    session: Session, office: Office, enrolment: Enrolment, client: Client, step: StepTaken,
-    topic: str, channels: Sequence[str],
-) -> Message:  # fmt: skip
-    """A reminder to the client's recipient, on the first channel where it may arrive."""
-    contact = recipient(session, client.id, topic)
-    channel, address = reachable(session, office, contact, channels)
+Reached = tuple[Contact | None, str, Address | None]
+"""Whom a message is for, on which channel, and the address there."""
+
+
+def _reminder(office: Office, enrolment: Enrolment, step: StepTaken, to: Reached) -> Message:
+    """A step's message to the client, about the debt unless its caller says otherwise."""
+    contact, channel, address = to
     return Message(
         key=_step_key(enrolment, step, contact, channel),
         reference="",
@@ -283,7 +313,7 @@ def _to_client(
         channel=channel,
         purpose=Purpose.DUNNING,
         template="",
-        client_id=client.id,
+        client_id=enrolment.client_id,
         legal_entity_id=enrolment.legal_entity_id,
         contact_id=contact.id if contact else None,
         address_id=address.id if address else None,
@@ -308,17 +338,9 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
     channel, address = reachable(session, office, contact, others)
     if address is None or not _usable(session, office, address):
         return False
-    kept = {"id", "key", "reference", "channel", "address_id", "state", "rule", "reason"}
-    copy = message.model_dump(exclude=kept | {"body_id", "provider_id", "claimed_at", "sent_at",
-                                              "delivered_at", "wake_at", "wake_on_client",
-                                              "lease_id", "lease_until", "attempts"})  # fmt: skip
-    again = Message(
-        **copy | {"send_after": office.now, "created_at": office.now},
-        key=_step_key(enrolment, step, contact, channel),
-        reference="",
-        channel=channel,
-        address_id=address.id,
-    )
+    again = _reminder(office, enrolment, step, (contact, channel, address))
+    told = {"purpose", "template", "subject_kind", "subject_id", "expires_at"}
+    again.sqlmodel_update(message.model_dump(include=told))
     return outbox.queue(session, again) is not None
 
 

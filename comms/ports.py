@@ -24,7 +24,7 @@ class DeliveryError(Exception):
         self.code = code
 
 
-class Throttled(DeliveryError):  # noqa: N818 - a state of the wire, named as people say it
+class Throttled(DeliveryError):
     """The provider answered 429; ``retry_after`` is in seconds."""
 
     def __init__(self, sentence: str, *, retry_after: float, code: str = "429") -> None:
@@ -32,7 +32,7 @@ class Throttled(DeliveryError):  # noqa: N818 - a state of the wire, named as pe
         self.retry_after = retry_after
 
 
-class Uncertain(DeliveryError):  # noqa: N818
+class Uncertain(DeliveryError):
     """The wire broke after bytes were written: the provider may have accepted."""
 
     def __init__(self, sentence: str, *, code: str = "in_doubt") -> None:

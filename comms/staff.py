@@ -4,11 +4,13 @@ What a message to staff shows is made when it is claimed (``bot/slack/cards``), 
 here is decided only that there is one, where it goes and which thread it belongs to.
 """
 
-from sqlmodel import Session, col, select
+from dataclasses import dataclass
+
+from sqlmodel import Session, select
 
 from billing.models import Client, Staff
 from comms import outbox
-from comms.models import Audience, Message, Purpose, State, Thread
+from comms.models import Audience, Message, Purpose, Thread
 from comms.office import Office
 
 
@@ -18,35 +20,40 @@ def desk_of(session: Session, office: Office, owner_id: int | None) -> str:
     return owner.slack_user if owner and owner.active and owner.slack_user else office.finance
 
 
-def tell(
-    session: Session,
-    office: Office,
-    *,
-    key: str,
-    purpose: Purpose,
-    template: str,
-    to: str,
-    client_id: int | None = None,
-    subject: tuple[str, int | None] = ("", None),
-    thread_id: int | None = None,
-    updates_id: int | None = None,
-) -> int | None:
-    """Queue a message to staff; None where this key was told before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that staff should hear of; ``key`` keeps it from being told twice.
+
+    ``thread_id`` is the message it hangs on, ``updates_id`` the one whose place it takes.
+    """
+
+    key: str
+    purpose: Purpose
+    template: str
+    to: str
+    client_id: int | None = None
+    subject: tuple[str, int | None] = ("", None)
+    thread_id: int | None = None
+    updates_id: int | None = None
+
+
+def tell(session: Session, office: Office, notice: Notice) -> int | None:
+    """Queue a message to staff; None where its key was told before."""
     return outbox.queue(
         session,
         Message(
-            key=key,
+            key=notice.key,
             reference="",
             audience=Audience.STAFF,
             channel="slack",
-            purpose=purpose,
-            template=template,
-            client_id=client_id,
-            destination=to,
-            subject_kind=subject[0],
-            subject_id=subject[1],
-            thread_id=thread_id,
-            updates_id=updates_id,
+            purpose=notice.purpose,
+            template=notice.template,
+            client_id=notice.client_id,
+            destination=notice.to,
+            subject_kind=notice.subject[0],
+            subject_id=notice.subject[1],
+            thread_id=notice.thread_id,
+            updates_id=notice.updates_id,
             send_after=office.now,
             created_at=office.now,
         ),
@@ -60,10 +67,15 @@ def alert(
     client_id = None
     if subject[0] == "message":
         client_id = session.get_one(Message, subject[1]).client_id
-    return tell(
-        session, office, key=f"alert:{key}", purpose=Purpose.ALERT, template=template,
-        to=office.finance, client_id=client_id, subject=subject,
-    )  # fmt: skip
+    notice = Notice(
+        key=f"alert:{key}",
+        purpose=Purpose.ALERT,
+        template=template,
+        to=office.finance,
+        client_id=client_id,
+        subject=subject,
+    )
+    return tell(session, office, notice)
 
 
 def thread_of(session: Session, office: Office, client: Client, family: str) -> int:
@@ -71,27 +83,17 @@ def thread_of(session: Session, office: Office, client: Client, family: str) -> 
     thread = session.get(Thread, (client.id, family))
     if thread is not None:
         return thread.root_id
-    root_id = tell(
-        session, office, key=f"thread:{client.id}:{family}", purpose=Purpose.THREAD,
-        template="thread", to=office.clients, client_id=client.id,
+    notice = Notice(
+        key=f"thread:{client.id}:{family}",
+        purpose=Purpose.THREAD,
+        template="thread",
+        to=office.clients,
+        client_id=client.id,
         subject=("client", client.id),
-    )  # fmt: skip
+    )
+    root_id = tell(session, office, notice)
     if root_id is None:
-        key = f"thread:{client.id}:{family}"
-        root_id = session.exec(select(Message.id).where(Message.key == key)).one()
+        root_id = session.exec(select(Message.id).where(Message.key == notice.key)).one()
     session.add(Thread(client_id=client.id, family=family, root_id=root_id))
     session.flush()
     return root_id
-
-
-def threads(session: Session, provider_id: str) -> list[Thread]:
-    """The client threads that hang on a Slack message."""
-    query = (
-        select(Thread)
-        .join(Message, col(Message.id) == Thread.root_id)
-        .where(
-            Message.provider_id == provider_id,
-            col(Message.state).in_((State.SENT, State.DELIVERED)),
-        )
-    )
-    return list(session.exec(query))

@@ -20,7 +20,12 @@ from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Touchpoi
 
 VERSION = 1
 GENESIS = ""
-_DETAILS = {"touchpoint": Touchpoint, "decision": Decision, "consent": ConsentEvent}
+Detail = Touchpoint | Decision | ConsentEvent
+_DETAILS: Mapping[str, type[Detail]] = {
+    "touchpoint": Touchpoint,
+    "decision": Decision,
+    "consent": ConsentEvent,
+}
 _ENTRIES = ChainEntry.__table__  # type: ignore[attr-defined]
 _HEADS = ChainHead.__table__  # type: ignore[attr-defined]
 
@@ -70,7 +75,7 @@ def link(
     session: Session,
     client_id: int,
     kind: str,
-    detail: Touchpoint | Decision | ConsentEvent,
+    detail: Detail,
     occurred_at: dt.datetime,
 ) -> None:
     """Append an entry for a detail row to the chain of a client whose lock is held.
@@ -135,13 +140,14 @@ def _verify_one(session: Session, client_id: int, end: tuple[int, str]) -> Itera
     )
     seq, previous = 0, GENESIS
     for row in session.execute(query).mappings():
+        entry: dict[str, object] = {str(name): value for name, value in row.items()}
         if row["seq"] != seq + 1:
             yield Break(client_id, seq + 1, "an entry is missing")
         if row["previous"] != previous and row["seq"] == seq + 1:
             yield Break(client_id, row["seq"], "does not follow the entry before it")
-        if _entry_hash(row) != row["hash"]:
+        if _entry_hash(entry) != row["hash"]:
             yield Break(client_id, row["seq"], "the entry was changed")
-        yield from _verify_detail(session, row)
+        yield from _verify_detail(session, entry)
         seq, previous = row["seq"], row["hash"]
     if (seq, previous) != end:
         yield Break(client_id, seq + 1, f"the chain ends at {seq}, its head says {end[0]}")
@@ -152,7 +158,7 @@ def _verify_detail(session: Session, row: Mapping[str, object]) -> Iterator[Brea
     model = _DETAILS.get(str(row["kind"]))
     if model is None:
         return
-    detail = session.get(model, row["detail_id"])
+    detail: Detail | None = session.get(model, row["detail_id"])  # type: ignore[assignment]
     where = int(str(row["client_id"])), int(str(row["seq"]))
     if detail is None:
         if model is not Decision:
@@ -163,7 +169,7 @@ def _verify_detail(session: Session, row: Mapping[str, object]) -> Iterator[Brea
     session.expunge(detail)
 
 
-def digest(detail: Touchpoint | Decision | ConsentEvent) -> str:
+def digest(detail: Detail) -> str:
     """The hash of a detail row, the same on every database."""
     return _hash(detail.model_dump(exclude={"id"}))
 

@@ -8,8 +8,11 @@ from billing.models.columns import binary, code, key, moment
 
 
 class Vault(SQLModel, table=True):
-    """An encrypted body. ``owner`` names the key in the keyring that wraps this row's own key;
-    ``digest`` is the SHA-256 of the ciphertext, in hex."""
+    """An encrypted body.
+
+    ``owner`` names the key in the keyring that wraps this row's own key; ``digest`` is the SHA-256
+    of the ciphertext, in hex.
+    """
 
     id: int = key()
     owner: str = code(index=True)

@@ -92,8 +92,10 @@ class PrimaryRecipient(SQLModel, table=True):
 
 
 class Address(SQLModel, table=True):
-    """A phone number (E.164) or a mailbox (lower case). STOP, consent, health and verification
-    hang here: two clients with one phone share a STOP."""
+    """A phone number (E.164) or a mailbox (lower case).
+
+    STOP, consent, health and verification hang here: two clients with one phone share a STOP.
+    """
 
     __table_args__ = (
         UniqueConstraint("kind", "value", name="address_kind_value"),

@@ -24,6 +24,9 @@ class EnrolmentState(StrEnum):
     ENDED = "ended"
 
 
+HOW_TAKEN = ("queued", "sent", "imported", "escalated", "failed", "cancelled")
+
+
 class Hold(SQLModel, table=True):
     """Stops dunning, of a client or of one invoice, until a moment or until it is released."""
 
@@ -80,13 +83,15 @@ class Enrolment(SQLModel, table=True):
 
 
 class StepTaken(SQLModel, table=True):
-    """A step of an episode that was taken. Taken again, in vain before or by a person's wish, it is
-    another round."""
+    """A step of an episode that was taken.
+
+    Taken again, because it was in vain or a person wished it, it is another round.
+    """
 
     __tablename__ = "step_taken"
     __table_args__ = (
         UniqueConstraint("enrolment_id", "episode", "step", "round", name="step_taken_once"),
-        one_of("step_taken", "how", ("queued", "sent", "imported", "escalated", "failed", "cancelled")),
+        one_of("step_taken", "how", HOW_TAKEN),
     )
 
     id: int = key()

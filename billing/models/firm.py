@@ -57,8 +57,11 @@ class StaffRole(SQLModel, table=True):
 
 
 class LiveSwitch(SQLModel, table=True):
-    """A turn of the go-live switch: the latest row with no client rules all, and a client's latest
-    row rules that client. No row at all means closed."""
+    """A turn of the go-live switch.
+
+    The latest row with no client rules all, and a client's latest row rules that client. No row at
+    all means closed.
+    """
 
     __tablename__ = "live_switch"
     __table_args__ = (one_of("live_switch", "state", ("open", "closed")),)
