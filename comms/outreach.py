@@ -257,7 +257,7 @@ def _lapse(session: Session, office: Office, enrolment: Enrolment, client: Clien
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """A step that is being taken: which, how, what it names, and its day where that is not today."""
+    """A step that is being taken: which, how, what it names, and its day if not today."""
 
     step: int
     how: str

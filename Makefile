@@ -1,0 +1,66 @@
+# Two commands: `make demo` shows the product, `make test` proves it. Both install what they need.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+ARGS ?=
+export PYTHONWARNINGS ?= default
+
+.PHONY: help install dev demo test check lock wheel clean
+
+help:
+	@echo "make demo              the product on the example firm, in your browser"
+	@echo "make demo ARGS=--once  the same as a transcript, without a browser"
+	@echo "make test              everything that must pass"
+	@echo "make check             format, lint and types only"
+	@echo "make lock              renew the pinned dependencies (needs uv)"
+
+# What is installed is what the locks say: a stamp per lock, so that nothing is done twice.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing counterfoil and its pinned dependencies into $(VENV) …"
+	$(PIP) install --require-hashes -r requirements.lock 2> >(grep -v "^WARNING: Location" >&2)
+	$(PIP) install --no-deps -e . 2> >(grep -v "^WARNING: Location" >&2)
+	@touch $@
+
+$(VENV)/.developed: requirements-dev.lock $(VENV)/.installed
+	@echo "installing what tests and checks need …"
+	$(PIP) install --require-hashes -r requirements-dev.lock 2> >(grep -v "^WARNING: Location" >&2)
+	@touch $@
+
+install: $(VENV)/.installed
+dev: $(VENV)/.developed
+
+demo: install
+	@$(BIN)/counterfoil sandbox $(ARGS)
+
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+test: check wheel
+	$(BIN)/pytest
+
+# The wheel in an empty environment must tell the whole story by itself.
+wheel: dev
+	@rm -rf .scratch/wheel && mkdir -p .scratch/wheel
+	$(PIP) wheel --no-deps -w .scratch/wheel . 2> >(grep -v "^WARNING: Location" >&2)
+	$(PYTHON) -m venv .scratch/wheel/env
+	.scratch/wheel/env/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements.lock 2> >(grep -v "^WARNING: Location" >&2)
+	.scratch/wheel/env/bin/python -m pip --disable-pip-version-check --no-input -q install --no-deps .scratch/wheel/*.whl
+	cd .scratch/wheel && env/bin/counterfoil sandbox --once > story.txt && tail -n 5 story.txt
+
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .scratch build dist *.egg-info
