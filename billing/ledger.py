@@ -15,11 +15,13 @@ from billing import books, facts, references
 from billing.models import (
     Address,
     Agreement,
+    AgreementState,
     Client,
     Contact,
     ContactAddress,
     ContactRole,
     Enrolment,
+    EnrolmentState,
     Instalment,
     Invoice,
     InvoiceDispute,
@@ -275,9 +277,19 @@ def _describe_agreement(
         return Applied(client_id, agreement_id=agreement.id)
     changed = any(getattr(agreement, key) != value for key, value in told.items())
     if changed:
+        if agreement.renews_on < fact.renews_on:
+            _begin_term(session, agreement)
         agreement.sqlmodel_update(told)
         touch(session, client_id, now)
     return Applied(client_id, changed=changed, agreement_id=agreement.id)
+
+
+def _begin_term(session: Session, agreement: Agreement) -> None:
+    """It was renewed: the notices of the next term are an episode of their own."""
+    agreement.state = AgreementState.ACTIVE
+    for enrolment in session.exec(select(Enrolment).where(Enrolment.agreement_id == agreement.id)):
+        enrolment.episode += 1
+        enrolment.state = EnrolmentState.ACTIVE
 
 
 def _named(session: Session, client_id: int, fact: facts.PaymentSettled) -> list[int]:

@@ -171,6 +171,7 @@ def _locked(fn: Callable[[Session], T], clients: Clients, store: Store) -> Calla
             # The locks taken stay: a second pass asks only for more, and ids that are lower than
             # one we hold would break the order, so the transaction starts again instead.
             lock(session, wanted)
+            session.expire_all()  # what was loaded to find the clients may be stale by now
             again = set(clients(session)) if callable(clients) else wanted
             if again <= wanted:
                 return fn(session)

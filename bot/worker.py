@@ -7,16 +7,17 @@ fails is put off and does not stop its sweep, which ends by raising what it met 
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import ColumnElement, func
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Enrolment
 from bot import inbox, intake
 from bot.app import App
-from bot.inbox import Parcel
 from bot.models import Incoming
 from comms import delivery, outbox, outreach, staff
 from comms.facts import InboundMessage
@@ -56,7 +57,8 @@ async def _understand_one(app: App, incoming_id: int) -> None:
         packed = vault.get(session, app.keyring, inbox.body_of(row))
         parcel = inbox.unpacked(row.source, row.external_id, packed)
     try:
-        found = app.readers[parcel.source](parcel)
+        # A hostile mail may take seconds to parse; meanwhile hooks are answered.
+        found = await asyncio.to_thread(app.readers[parcel.source], parcel)
     except ValueError as error:
         problem = type(error).__name__
         log.warning("unreadable", incoming=incoming_id, source=parcel.source, problem=problem)
@@ -64,18 +66,24 @@ async def _understand_one(app: App, incoming_id: int) -> None:
         return
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
-    for fact in found:
-        await app.store.write(
-            lambda session, fact=fact: _take(session, app, incoming_id, parcel, fact),  # type: ignore[misc]
-            clients=intake.clients_of(fact),
-        )
-
-
-def _take(session: Session, app: App, incoming_id: int, parcel: Parcel, fact: intake.Fact) -> None:
-    """One fact of a parcel and its row's new state, in one transaction."""
-    row = session.get_one(Incoming, incoming_id)
-    if row.state != "pending":
         return
+    await app.store.write(
+        lambda session: _take(session, app, incoming_id, found),
+        clients=lambda session: {
+            client for fact in found for client in intake.clients_of(fact)(session)
+        },
+    )
+
+
+def _take(session: Session, app: App, incoming_id: int, found: Sequence[intake.Fact]) -> None:
+    """What a parcel says and its row's new state, in one transaction."""
+    row = session.get_one(Incoming, incoming_id)
+    if row.state == "pending":
+        for fact in found:
+            _take_one(session, app, row, fact)
+
+
+def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> None:
     office = app.office()
     if isinstance(fact, InboundMessage):
         client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
@@ -84,7 +92,7 @@ def _take(session: Session, app: App, incoming_id: int, parcel: Parcel, fact: in
         return
     client_id = intake.take_in(session, office, fact, iter(()))
     inbox.settle(row, "done", office.now, client_id)
-    log.info("taken", source=parcel.source, kind=type(fact).__name__, client=client_id)
+    log.info("taken", source=row.source, kind=type(fact).__name__, client=client_id)
 
 
 def _ignore(session: Session, app: App, incoming_id: int) -> None:
@@ -289,28 +297,57 @@ async def drain(app: App, limit: int = 10_000) -> int:
     """Everything that can be done now, until nothing is left."""
     moved = 0
     for _ in range(limit):
-        step = await understand(app) + await advance(app) + await deliver(app) + await recover(app)
+        step = await _once(app)
         if not step:
             return moved
         moved += step
     raise RuntimeError("the worker does not come to rest: something is due again and again")
 
 
+async def _once(app: App) -> int:
+    """One round over the kinds of rows that have something due; one query says which."""
+    with app.store.read() as session:
+        first = session.execute(_FIRST).one()
+    now = app.clock.now()
+
+    def is_due(*moments: dt.datetime | None) -> bool:
+        return any(moment is not None and moment <= now for moment in moments)
+
+    moved = 0
+    if is_due(first.incoming):
+        moved += await understand(app)
+    if is_due(first.enrolment, first.held):
+        moved += await advance(app)
+    if moved or is_due(first.queued):
+        moved += await deliver(app)
+    if is_due(first.doubt) or (first.lease is not None and first.lease <= app.clock.wall()):
+        moved += await recover(app)
+    return moved
+
+
 def next_due(session: Session) -> dt.datetime | None:
     """The next moment at which there will be something to do."""
-    moments = (
-        session.exec(select(Enrolment.next_due_at).where(col(Enrolment.next_due_at).is_not(None))
-                     .order_by(col(Enrolment.next_due_at)).limit(1)).first(),
-        session.exec(select(Message.send_after).where(Message.state == State.QUEUED)
-                     .order_by(col(Message.send_after)).limit(1)).first(),
-        session.exec(select(Message.wake_at)
-                     .where(col(Message.wake_at).is_not(None),
-                            col(Message.state).in_((State.HELD, State.IN_DOUBT)))
-                     .order_by(col(Message.wake_at)).limit(1)).first(),
-        session.exec(select(Incoming.next_attempt_at).where(Incoming.state == "pending")
-                     .order_by(col(Incoming.next_attempt_at)).limit(1)).first(),
-    )  # fmt: skip
+    first = session.execute(_FIRST).one()
+    moments = (first.incoming, first.enrolment, first.held, first.queued, first.doubt)
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _first(name: str, moment: Any, *which: ColumnElement[bool]) -> Any:
+    """The earliest of a column, as one column of a wider query."""
+    return core_select(func.min(moment)).where(*which).scalar_subquery().label(name)
+
+
+_FIRST = core_select(
+    _first("incoming", Incoming.next_attempt_at, col(Incoming.state) == "pending"),
+    _first("enrolment", Enrolment.next_due_at),
+    _first("held", Message.wake_at, col(Message.state) == State.HELD),
+    _first("queued", Message.send_after, col(Message.state) == State.QUEUED),
+    _first("doubt", Message.wake_at, col(Message.state) == State.IN_DOUBT),
+    _first(
+        "lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))
+    ),
+)
+"""When each kind of row has something to do first: one statement, asked before every round."""
 
 
 async def _each(

@@ -5,7 +5,9 @@ that nothing can come in between the look and the claim.
 """
 
 import datetime as dt
+import functools
 
+from babel.core import get_global
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
@@ -111,13 +113,20 @@ def _recipient(session: Session, message: Message, client: Client) -> Recipient 
 def _zones(address: Address, client: Client) -> tuple[str, ...]:
     """The client's zone, and for a phone every zone that its number allows as well.
 
-    A toll-free number allows all of them and says nothing, so the account's zone stands alone.
+    Where nobody said where the client is ("UTC"), every zone of the country. A toll-free number
+    allows all zones and says nothing.
     """
-    if address.kind != "sms":
-        return (client.timezone,)
-    candidates = phones.candidate_zones(address.value)
+    known = _country_zones(client.country) if client.timezone == "UTC" else (client.timezone,)
+    candidates = phones.candidate_zones(address.value) if address.kind == "sms" else ()
     few = candidates if len(candidates) <= len(phones.UNITED_STATES) else ()
-    return tuple(dict.fromkeys((client.timezone, *few)))
+    return tuple(dict.fromkeys((*known, *few)))
+
+
+@functools.cache
+def _country_zones(country: str) -> tuple[str, ...]:
+    if country == "US":
+        return phones.UNITED_STATES
+    return tuple(get_global("territory_zones").get(country, ("UTC",)))
 
 
 def _sender(session: Session, message: Message) -> Sender | None:

@@ -84,7 +84,9 @@ def _dunning(session: Session, office: Office, enrolment: Enrolment, client: Cli
             _escalate(session, office, enrolment, client, decision)
             return False
         case dunning.Wait() | dunning.Held() | dunning.Idle() | dunning.Exhausted():
-            enrolment.next_due_at = decision.look_again
+            # A step that waits at the door wakes its sequence itself, when it has left or failed.
+            waits = decision.rule == "step_queued"
+            enrolment.next_due_at = None if waits else decision.look_again
             return True
     assert_never(decision)
 
@@ -398,7 +400,7 @@ def _note(
     decision: dunning.Decision | renewals.Decision,
 ) -> None:
     """Write the answer down, with the ids and numbers it was made from."""
-    until = decision.look_again
+    until = None if decision.rule == "step_queued" else decision.look_again
     inputs = {"episode": enrolment.episode, "policy": office.policy.version}
     if isinstance(decision, dunning.Send | dunning.Escalate):
         inputs |= {
