@@ -37,7 +37,7 @@ from bot.sandbox.slack import Slack
 from bot.sandbox.smtp import Mail
 from bot.sandbox.twilio import Twilio
 from bot.settings import Settings
-from bot.slack.bolt import slack_side
+from bot.slack.hook import slack_side
 from bot.web import web
 from comms import outbox
 
@@ -162,7 +162,7 @@ async def running(folder: Path) -> AsyncIterator[World]:
         schema.upgrade(settings.database_url)
         app = live(settings, clock)
         stack.push_async_callback(app.close)
-        site = web(app, slack_side(Desk(app)))
+        site = web(app, slack_side(Desk(app), settings))
         url = await stack.enter_async_context(loopback.serve(site, port))
         world = World(app, clock, firm, twilio, slack, mail, url)
         _people(world)

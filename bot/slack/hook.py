@@ -1,0 +1,29 @@
+"""How does a request of Slack's that was verified reach Bolt, and its answer go back?"""
+
+from slack_bolt.adapter.starlette.async_handler import (
+    to_async_bolt_request,
+    to_starlette_response,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from bot.desk import Desk
+from bot.settings import Settings
+from bot.slack.bolt import bolt_app
+from bot.web import SlackSide
+
+
+def slack_side(desk: Desk, settings: Settings) -> SlackSide:
+    """What answers commands, clicks and forms; the caller has checked the signature."""
+    token = settings.valid("slack_bot_token")[0]
+    bolt = bolt_app(desk, AsyncWebClient(token=token, base_url=settings.slack_base_url))
+
+    async def answer(request: Request, raw: bytes) -> Response:
+        try:
+            asked = to_async_bolt_request(request, raw)
+        except ValueError:
+            return PlainTextResponse("this request cannot be read", 400)
+        return to_starlette_response(await bolt.async_dispatch(asked))
+
+    return answer
