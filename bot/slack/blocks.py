@@ -74,13 +74,6 @@ def words(text: str, limit: int = 1500) -> Block:
     return {"type": "section", "text": shown}
 
 
-def fields(pairs: Iterable[tuple[str, str]]) -> list[Block]:
-    """Names and values side by side, ten to a block."""
-    items = [_mrkdwn(f"*{name}*\n{value or '-'}", FIELD) for name, value in pairs]
-    rows = [items[start : start + 10] for start in range(0, len(items), 10)]
-    return [{"type": "section", "fields": row} for row in rows]
-
-
 def lines(title: str, items: Iterable[str], bullet: str = "• ") -> list[Block]:
     """A list under a title, in as many sections as it takes; nothing where it is empty."""
     texts: list[str] = []

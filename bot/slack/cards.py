@@ -32,6 +32,7 @@ from comms.rendering import TemplateMistake
 Letters = Callable[[Session, Office, int], InboundMessage | None]
 """Reads again what came in as an ``Incoming`` of this id; None where it is erased or unreadable."""
 
+_LISTED = 50
 _ENDED = (State.FAILED, State.CANCELLED, State.WITHHELD)
 _REFUSED = ("no_address", "address_dead", "address_wrong", "address_reassigned", "bounced")
 
@@ -244,7 +245,9 @@ def _imported_cases(session: Session, office: Office, message: Message) -> Card:
         if staff.desk_of(session, office, client.owner_id) == message.destination
         and not _has_card(session, case)
     ]
-    items = [_imported(session, office, case, client) for case, client in mine]
+    items = [_imported(session, office, case, client) for case, client in mine[:_LISTED]]
+    if len(mine) > _LISTED:
+        items.append(f"and {len(mine) - _LISTED} more")
     count = f"{len(mine)} {'debt' if len(mine) == 1 else 'debts'}"
     title = f"{count} came with the import and need a person"
     body = [
