@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from billing.models import Client, Enrolment, Invoice
+from billing.models import Client, Enrolment, EscalationCase, Invoice
 from bot import access
 from bot.slack import blocks, forms, people, records
 from bot.slack.blocks import Block
@@ -71,7 +71,16 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     paused = any(hold.reason == instructions.PAUSED for hold in holds)
     switch = ("Resume", "client.resume") if paused else ("Pause", "client.pause")
     named = (switch, ("Timeline", "client.timeline"), ("Why", "client.why"))
-    return blocks.actions([blocks.button(text, action, value) for text, action in named])
+    row = [blocks.button(text, action, value) for text, action in named]
+    # What came with the import has no card of its own, so its case is dealt with here.
+    query = select(EscalationCase.id).where(
+        EscalationCase.client_id == client.id, EscalationCase.state == "open"
+    )
+    case_id = session.exec(query.order_by(col(EscalationCase.id))).first()
+    if case_id is not None:
+        row.append(blocks.button("Mark case handled", "case.close", {"case": case_id}))
+        row.append(blocks.button("Assign case to me", "case.assign", {"case": case_id}))
+    return blocks.actions(row)
 
 
 @dataclass(frozen=True, slots=True)

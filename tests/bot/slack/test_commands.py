@@ -282,6 +282,13 @@ async def test_a_case_is_closed_from_its_card(talk: Talk) -> None:
     assert len(set(talk.desk.keys)) == 2
 
 
+async def test_an_open_case_can_be_dealt_with_from_the_clients_card(talk: Talk) -> None:
+    talk.desk.firm.escalate()
+    card = await talk.types("northwind")
+    assert "is closed: handled" in (await talk.clicks(card, "case.close")).text
+    assert "case.close" not in offered(await talk.types("northwind"))
+
+
 async def test_a_case_is_paused_and_taken_over_from_its_card(talk: Talk) -> None:
     case_id, message_id = talk.desk.firm.escalate()
     card = post_card(talk, message_id)
