@@ -5,6 +5,7 @@ and a mail server that speak the vendors' wire. Facts of the example firm happen
 the clock is turned: from due moment to due moment, the worker drained until it rests.
 """
 
+import asyncio
 import datetime as dt
 import os
 import socket
@@ -69,7 +70,25 @@ class World:
     url: str
     """Where the product's own HTTP side answers."""
     events: list[Event] = field(default_factory=list)
-    moments: list[dt.datetime] = field(default_factory=list)
+    revision: int = 0
+    """Counts up whenever something may have changed: who shows the world looks again."""
+    watchers: set["asyncio.Queue[int]"] = field(default_factory=set)
+
+    def changed(self) -> None:
+        """Something happened: everybody who watches is told."""
+        self.revision += 1
+        for watcher in self.watchers:
+            watcher.put_nowait(self.revision)
+
+    async def changes(self) -> AsyncIterator[int]:
+        """The new revision, each time something changed."""
+        watcher: asyncio.Queue[int] = asyncio.Queue()
+        self.watchers.add(watcher)
+        try:
+            while True:
+                yield await watcher.get()
+        finally:
+            self.watchers.discard(watcher)
 
     async def settle(self) -> int:
         """Let everything happen that can happen now, on both sides of the wire."""
@@ -79,8 +98,11 @@ class World:
             step = await worker.drain(self.app)
             await self.twilio.settle()
             if not step:
-                return moved
+                break
             moved += step
+        if moved:
+            self.changed()
+        return moved
 
     def next_moment(self) -> dt.datetime | None:
         """When something will happen next: a fact of the story, or a due row."""
@@ -109,6 +131,7 @@ class World:
         if until > self.clock.now():
             self.clock.turn(until)
         await self.settle()
+        self.changed()
 
     async def tell(self, fact: Fact) -> None:
         """Tell the product a fact as an engine would, and let it follow."""
@@ -117,6 +140,26 @@ class World:
             lambda session: intake.take_in(session, self.app.office(), fact, keys),
             clients=intake.clients_of(fact),
         )
+
+    async def texts(self, phone: str, body: str, to: str = "") -> int:
+        """A phone texts us, at the number that wrote to it last; returns the hook's status."""
+        heard = [text.other for text in self.twilio.phones[phone] if text.direction == "in"]
+        number = to or (heard[-1] if heard else sorted(self.twilio.senders)[0])
+        status = await self.twilio.text(phone, number, body)
+        await self.settle()
+        return status
+
+    async def mails(
+        self, mailbox: str, subject: str, body: str, in_reply_to: str | None = None
+    ) -> int:
+        """A mailbox writes to us, to whom it answers if it does; returns the hook's status."""
+        got = self.mail.mailboxes[mailbox.lower()]
+        letter = next((one for one in got if one.message_id == in_reply_to), None)
+        last = letter or (got[-1] if got else None)
+        to = last.sender if last else str(self.firm.legal_entity[0].from_address)
+        status = await self.mail.write(mailbox, to, subject, body, letter or in_reply_to)
+        await self.settle()
+        return status
 
     def spare_keys(self, count: int) -> Iterator[str]:
         """Keys for clients that are about to be made."""
@@ -135,6 +178,7 @@ class World:
 
         await self.app.store.write(turn)
         await self.settle()
+        self.changed()
 
 
 @asynccontextmanager
