@@ -39,8 +39,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 return inbound.clients_of(session, fact)
             case DeliveryReport():
                 message = delivery.find_message(session, fact)
-                client_id = message.client_id if message else None
-                return [] if client_id is None else [client_id]
+                return delivery.concerned(session, message.id) if message else []
             case ClientDescribed():
                 return _known(session, fact.source, fact.external_id)
             case (

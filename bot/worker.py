@@ -77,7 +77,7 @@ async def _understand_one(app: App, incoming_id: int) -> None:
 
 def _take(session: Session, app: App, incoming_id: int, found: Sequence[intake.Fact]) -> None:
     """What a parcel says and its row's new state, in one transaction."""
-    row = session.get_one(Incoming, incoming_id)
+    row = session.get_one(Incoming, incoming_id, with_for_update=True)
     if row.state == "pending":
         for fact in found:
             _take_one(session, app, row, fact)
@@ -226,7 +226,7 @@ async def send(app: App, claimed: Claim) -> None:
         log.info("not_sent", message=claimed.message_id, code=error.code, channel=claimed.channel)
         await app.store.write(
             lambda session: delivery.did_not_go(session, app.office(), claimed, failure),
-            clients=locks,
+            clients=lambda session: delivery.concerned(session, claimed.message_id),
         )
         return
     await app.store.write(
@@ -343,9 +343,7 @@ _FIRST = core_select(
     _first("held", Message.wake_at, col(Message.state) == State.HELD),
     _first("queued", Message.send_after, col(Message.state) == State.QUEUED),
     _first("doubt", Message.wake_at, col(Message.state) == State.IN_DOUBT),
-    _first(
-        "lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))
-    ),
+    _first("lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))),
 )
 """When each kind of row has something to do first: one statement, asked before every round."""
 

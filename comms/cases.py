@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 
 from babel.core import get_global
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from billing import accounts, gates
@@ -67,6 +67,8 @@ def live(session: Session, client: Client, now: dt.datetime) -> Live:
     today = midnight(local_date(now, client.timezone), client.timezone)
     cap_left = None
     if ruling.daily_cap is not None:
+        # Claims of all clients count one after the other.
+        session.get_one(LiveSwitch, ruling.id, with_for_update=True)
         cap_left = ruling.daily_cap - _left_since(session, today)
     return Live(
         open=True,
@@ -91,13 +93,10 @@ def _left_since(session: Session, start: dt.datetime) -> int:
 
 
 def _recipient(session: Session, message: Message, client: Client) -> Recipient | None:
-    address = session.get(Address, message.address_id) if message.address_id else None
-    if address is None:
+    if message.address_id is None:
         return None
-    if session.get_bind().dialect.name == "postgresql":
-        # After the clients, in this order everywhere: a shared phone's budget is one budget.
-        lock = text("SELECT id FROM address WHERE id = :id FOR UPDATE")
-        session.execute(lock, {"id": address.id})
+    # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
+    address = session.get_one(Address, message.address_id, with_for_update=True)
     return Recipient(
         kind=address.kind,
         value=address.value,

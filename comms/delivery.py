@@ -47,7 +47,8 @@ def claim(
     session: Session, office: Office, templates: Templates, cards: Cards, message_id: int
 ) -> Claim | None:
     """Judge a queued message on the facts of this moment; claim it where it may go."""
-    message = session.get(Message, message_id, populate_existing=True)
+    # Locked, for messages to staff belong to no client: their text is not made in vain.
+    message = session.get(Message, message_id, populate_existing=True, with_for_update=True)
     if message is None or message.state != State.QUEUED or message.send_after > office.now:
         return None
     case = cases.build(session, office, message)
@@ -140,6 +141,13 @@ def _owner(session: Session, office: Office, message: Message) -> str:
 
 
 # --- on the wire ----------------------------------------------------------------------------------
+
+
+def concerned(session: Session, message_id: int) -> set[int]:
+    """Whom the end of a message may touch: a refusal can close an address that many share."""
+    message = session.get_one(Message, message_id)
+    shared = consent.clients_of(session, message.address_id) if message.address_id else []
+    return {*shared} if message.client_id is None else {message.client_id, *shared}
 
 
 def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, select, update
+from sqlalchemy import ColumnElement, Table, and_, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -114,9 +114,8 @@ def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
         attempts=_MESSAGES.c.attempts + 1,
     ):
         return False
-    number = session.execute(
-        select(_MESSAGES.c.attempts).where(_MESSAGES.c.id == claim_.message_id)
-    ).scalar_one()
+    tries = select(func.count()).where(_ATTEMPTS.c.message_id == claim_.message_id)
+    number = session.execute(tries).scalar_one() + 1
     session.add(Attempt(message_id=claim_.message_id, number=number, started_at=wall))
     return True
 
