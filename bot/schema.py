@@ -34,6 +34,11 @@ def head() -> str:
     return str(_scripts(_config()).get_current_head())
 
 
+def is_known(found: str) -> bool:
+    """Whether this version of the product has a script of that name."""
+    return found in {script.revision for script in _scripts(_config()).walk_revisions()}
+
+
 def current(url: str) -> str | None:
     """The revision of a database; None where nothing was ever migrated."""
     place = make_url(url)
@@ -62,7 +67,7 @@ def upgrade(url: str) -> str:
 
     with closing(Store(url)) as store, _alone(store) as connection:
         config = _config(connection)
-        _refuse_newer(connection, config)
+        _refuse_newer(connection)
         command.upgrade(config, "head")
     return head()
 
@@ -74,7 +79,7 @@ def need_head(engine: Engine) -> None:
         SchemaMismatch: it is older or newer; the sentence says what to do.
     """
     with engine.connect() as connection:
-        _refuse_newer(connection, _config())
+        _refuse_newer(connection)
     found = revision(engine)
     if found != head():
         raise SchemaMismatch(
@@ -131,12 +136,11 @@ def _alone(store: Store) -> Iterator[Connection]:
                 raise SchemaMismatch("the migration would leave a reference without its row")
 
 
-def _refuse_newer(connection: Connection, config: "Config") -> None:
+def _refuse_newer(connection: Connection) -> None:
     from alembic.runtime.migration import MigrationContext
 
     found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in _scripts(config).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not is_known(found):
         raise SchemaMismatch(
             f"the database is at {found}, which this version does not know; "
             "install the version that migrated it, or a newer one"
