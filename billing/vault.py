@@ -9,7 +9,9 @@ import datetime as dt
 import hashlib
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, insert, select, update
@@ -57,22 +59,49 @@ def put(
     Raises:
         KeyGone: the owner has no key.
     """
+    [kept] = put_all(session, keyring, [(owner, body)], now, expires_at)
+    return kept.vault_id
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a body lies, and the hash of its ciphertext."""
+
+    vault_id: int
+    digest: str
+
+
+def put_all(
+    session: Session,
+    keyring: Keyring,
+    bodies: Sequence[tuple[str, str | bytes]],
+    now: dt.datetime,
+    expires_at: dt.datetime | None = None,
+) -> list[Kept]:
+    """Keep bodies, each under its owner's key, in their order.
+
+    Raises:
+        KeyGone: an owner has no key.
+    """
+    rows = [_row(keyring, owner, body, now) | {"expires_at": expires_at} for owner, body in bodies]
+    if rows:
+        session.execute(insert(_TABLE), rows)
+    return [Kept(row["id"], row["digest"]) for row in rows]
+
+
+def _row(keyring: Keyring, owner: str, body: str | bytes, now: dt.datetime) -> dict[str, Any]:
     vault_id = _ids.next(now)
     bound = str(vault_id).encode()
     own_key = AESGCM.generate_key(256)
     ciphertext = _seal(own_key, body.encode() if isinstance(body, str) else body, bound)
-    session.execute(
-        insert(_TABLE).values(
-            id=vault_id,
-            owner=owner,
-            wrapped_key=_seal(keyring.key(owner), own_key, bound),
-            ciphertext=ciphertext,
-            digest=hashlib.sha256(ciphertext).hexdigest(),
-            created_at=now,
-            expires_at=expires_at,
-        )
-    )
-    return vault_id
+    return {
+        "id": vault_id,
+        "owner": owner,
+        "wrapped_key": _seal(keyring.key(owner), own_key, bound),
+        "ciphertext": ciphertext,
+        "digest": hashlib.sha256(ciphertext).hexdigest(),
+        "created_at": now,
+    }
 
 
 def get(session: Session, keyring: Keyring, vault_id: int) -> bytes:

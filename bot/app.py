@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -23,6 +24,7 @@ from bot.intake import Fact
 from bot.settings import Settings, SettingsMissing
 from bot.slack import cards
 from bot.slack.channel import SlackChannel
+from bot.slack.letters import letters
 from bot.spool import Spool
 from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
@@ -100,7 +102,13 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     settings.need("master_key", *CHANNEL_SETTINGS)
     settings.need_apart()
     app = books(settings, clock)
-    return replace(app, channels=_channels(settings, app.clock), readers=readers(settings))
+    reading = readers(settings)
+    return replace(
+        app,
+        channels=_channels(settings, app.clock),
+        readers=reading,
+        cards=partial(cards.compose, letters=letters(reading)),
+    )
 
 
 def books(settings: Settings, clock: Clock | None = None, *, writable: bool = True) -> App:

@@ -77,8 +77,10 @@ def record(session: Session, event: ConsentEvent) -> ConsentEvent:
 
     All of them must be locked.
     """
-    session.add(event)
-    session.flush()
-    for client_id in clients_of(session, event.address_id):
-        timeline.link(session, client_id, "consent", event, event.occurred_at)
+    clients = clients_of(session, event.address_id)
+    if clients:
+        timeline.link_all(session, [(client_id, event) for client_id in clients])
+    else:
+        session.add(event)
+        session.flush()
     return event

@@ -66,5 +66,3 @@ class DeliveryReport(_Fact):
 def rank(standing: Standing) -> int:
     """How far along a standing is; a report of a lower or equal rank changes nothing."""
     return list(Standing).index(standing)
-
-

@@ -33,9 +33,10 @@ from billing.models import (
 )
 from billing.models import Sequence as Ladder
 from comms import consent, outbox, staff, timeline
-from comms.models import Audience, Decision, Message, Purpose
+from comms.models import UNSENT, Audience, Decision, Message, Purpose
 from comms.office import Office
 
+_SWEEP = dt.timedelta(minutes=15)
 _ROUNDS = 12
 """More answers than any account gives in one look: a rule that never settles is a bug."""
 
@@ -119,21 +120,7 @@ def _escalate(
     )
     session.add(case)
     session.flush()
-    desk = staff.desk_of(session, office, client.owner_id)
-    today = local_date(office.now, client.timezone)
-    if client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1):
-        # What was old before we came arrives as one list per owner, not as a burst of cards.
-        staff.tell(
-            session,
-            office,
-            staff.Notice(
-                key=f"imported:{desk}:{client.imported_on}",
-                purpose=Purpose.ESCALATION,
-                template="imported_cases",
-                to=desk,
-                subject=("owner", client.owner_id),
-            ),
-        )
+    if _imported(office, client) and _listed(session, office, client):
         return
     staff.tell(
         session,
@@ -142,11 +129,35 @@ def _escalate(
             key=f"escalation:{case.id}:{case.revision}",
             purpose=Purpose.ESCALATION,
             template="escalation",
-            to=desk,
+            to=staff.desk_of(session, office, client.owner_id),
             client_id=client.id,
             subject=("case", case.id),
         ),
     )
+
+
+def _imported(office: Office, client: Client) -> bool:
+    today = local_date(office.now, client.timezone)
+    return client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1)
+
+
+def _listed(session: Session, office: Office, client: Client) -> bool:
+    """What was old before we came arrives as one list per desk, not as a burst of cards.
+
+    The list waits until the sweep after the import is through; a case that comes after it has left
+    gets a card of its own.
+    """
+    desk = staff.desk_of(session, office, client.owner_id)
+    notice = staff.Notice(
+        key=f"imported:{desk}:{client.imported_on}",
+        purpose=Purpose.ESCALATION,
+        template="imported_cases",
+        to=desk,
+        subject=("owner", client.owner_id),
+    )
+    staff.tell(session, office, notice, office.now + _SWEEP)
+    state = session.exec(select(Message.state).where(Message.key == notice.key)).one()
+    return state in UNSENT
 
 
 def _close_case(session: Session, office: Office, enrolment: Enrolment, outcome: str) -> None:

@@ -4,6 +4,7 @@ What a message to staff shows is made when it is claimed (``bot/slack/cards``), 
 here is decided only that there is one, where it goes and which thread it belongs to.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 
 from sqlmodel import Session, select
@@ -37,7 +38,9 @@ class Notice:
     updates_id: int | None = None
 
 
-def tell(session: Session, office: Office, notice: Notice) -> int | None:
+def tell(
+    session: Session, office: Office, notice: Notice, send_after: dt.datetime | None = None
+) -> int | None:
     """Queue a message to staff; None where its key was told before."""
     return outbox.queue(
         session,
@@ -54,7 +57,7 @@ def tell(session: Session, office: Office, notice: Notice) -> int | None:
             subject_id=notice.subject[1],
             thread_id=notice.thread_id,
             updates_id=notice.updates_id,
-            send_after=office.now,
+            send_after=send_after or office.now,
             created_at=office.now,
         ),
     )

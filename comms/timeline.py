@@ -8,11 +8,11 @@ ciphertext, so erasing a body breaks nothing. All of it is appended under the cl
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, update
-from sqlmodel import Session, col, select
+from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlmodel import Session, col
 
 from billing import vault
 from billing.keyring import Keyring
@@ -26,8 +26,12 @@ _DETAILS: Mapping[str, type[Detail]] = {
     "decision": Decision,
     "consent": ConsentEvent,
 }
-_ENTRIES = ChainEntry.__table__  # type: ignore[attr-defined]
-_HEADS = ChainHead.__table__  # type: ignore[attr-defined]
+_KINDS = {model: kind for kind, model in _DETAILS.items()}
+_ENTRIES: Table = ChainEntry.__table__  # type: ignore[attr-defined]
+_HEADS: Table = ChainHead.__table__  # type: ignore[attr-defined]
+_TOUCHPOINTS: Table = Touchpoint.__table__  # type: ignore[attr-defined]
+_EVENTS: Table = ConsentEvent.__table__  # type: ignore[attr-defined]
+_DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,91 +46,159 @@ class Break:
 def append(session: Session, touchpoint: Touchpoint) -> Touchpoint:
     """Add a touchpoint to its client's timeline; its ``seq`` is given here."""
     touchpoint.body_digest = vault.digest(session, touchpoint.body_id)
-    link(session, touchpoint.client_id, "touchpoint", touchpoint, touchpoint.occurred_at)
+    append_all(session, [touchpoint])
     return touchpoint
+
+
+def append_all(session: Session, touchpoints: Sequence[Touchpoint]) -> None:
+    """The same for many, whose ``body_digest`` is known; their clients are all locked."""
+    link_all(session, [(one.client_id, one) for one in touchpoints])
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, its sentence, and whose key keeps the sentence: it names invoices and amounts."""
+
+    decision: Decision
+    owner: str
+    reason: str
 
 
 def decide(
     session: Session, keyring: Keyring, owner: str, decision: Decision, reason: str
 ) -> Decision | None:
-    """Write a decision down, unless it is the one that the subject had already.
+    """Write a decision down, unless it is the one that the subject had already."""
+    return decide_all(session, keyring, [Ruling(decision, owner, reason)])[0]
 
-    The reason names invoices and amounts, so it is kept in the vault.
-    """
-    latest = session.exec(
-        select(Decision.digest)
-        .where(
-            Decision.subject_kind == decision.subject_kind,
-            Decision.subject_id == decision.subject_id,
+
+def decide_all(
+    session: Session, keyring: Keyring, rulings: Sequence[Ruling]
+) -> list[Decision | None]:
+    """The same for many, of different subjects; None for each that is nothing new."""
+    held = _latest_digests(session, [ruling.decision for ruling in rulings])
+    fresh: list[Ruling] = []
+    for ruling in rulings:
+        decision = ruling.decision
+        decision.digest = _decision_digest(decision)
+        if held.get((decision.subject_kind, decision.subject_id)) != decision.digest:
+            fresh.append(ruling)
+    if fresh:
+        sentences = [(ruling.owner, ruling.reason) for ruling in fresh]
+        kept = vault.put_all(session, keyring, sentences, fresh[0].decision.decided_at)
+        for ruling, body in zip(fresh, kept, strict=True):
+            ruling.decision.reason_id = body.vault_id
+            ruling.decision.reason_digest = body.digest
+        link_all(session, [(one.decision.client_id, one.decision) for one in fresh])
+    written = {id(ruling.decision) for ruling in fresh}
+    return [one.decision if id(one.decision) in written else None for one in rulings]
+
+
+def _latest_digests(session: Session, decisions: Sequence[Decision]) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    for kind in {decision.subject_kind for decision in decisions}:
+        wanted = [one.subject_id for one in decisions if one.subject_kind == kind]
+        newest = (
+            select(func.max(_DECISIONS.c.id))
+            .where(_DECISIONS.c.subject_kind == kind, _DECISIONS.c.subject_id.in_(wanted))
+            .group_by(_DECISIONS.c.subject_id)
         )
-        .order_by(col(Decision.id).desc())
-        .limit(1)
-    ).first()
-    decision.digest = _decision_digest(decision)
-    if latest == decision.digest:
-        return None
-    decision.reason_id = vault.put(session, keyring, owner, reason, decision.decided_at)
-    decision.reason_digest = vault.digest(session, decision.reason_id)
-    link(session, decision.client_id, "decision", decision, decision.decided_at)
-    return decision
+        columns = select(_DECISIONS.c.subject_id, _DECISIONS.c.digest)
+        for row in session.execute(columns.where(_DECISIONS.c.id.in_(newest))):
+            found[kind, row.subject_id] = row.digest
+    return found
 
 
-def link(
-    session: Session,
-    client_id: int,
-    kind: str,
-    detail: Detail,
-    occurred_at: dt.datetime,
-) -> None:
-    """Append an entry for a detail row to the chain of a client whose lock is held.
+def link(session: Session, client_id: int, detail: Detail) -> None:
+    """Append an entry for a detail row to the chain of a client whose lock is held."""
+    link_all(session, [(client_id, detail)])
 
-    A consent event is one row in the chain of every client of its address, so it has no ``seq``.
+
+def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
+    """Append entries in their order, each to the chain of its client; all clients are locked.
+
+    Detail rows without an id are inserted. A consent event is one row in the chain of every client
+    of its address, so it has no ``seq`` of its own.
     """
-    head = session.execute(
-        select(_HEADS.c.seq, _HEADS.c.hash).where(_HEADS.c.client_id == client_id)
-    ).one_or_none()
-    seq, previous = (head.seq + 1, head.hash) if head else (1, GENESIS)
-    if not isinstance(detail, ConsentEvent):
-        detail.seq = seq
-    session.add(detail)
-    session.flush()
-    recorded_at = detail.decided_at if isinstance(detail, Decision) else detail.recorded_at
-    entry = {
+    wanted = {client_id for client_id, _ in links}
+    query = select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash)
+    rows = session.execute(query.where(_HEADS.c.client_id.in_(wanted)))
+    known = {row.client_id: (row.seq, row.hash) for row in rows}
+    placed: list[tuple[int, int, Detail]] = []
+    seqs = {client_id: seq for client_id, (seq, _) in known.items()}
+    for client_id, detail in links:
+        seqs[client_id] = seqs.get(client_id, 0) + 1
+        if not isinstance(detail, ConsentEvent):
+            detail.seq = seqs[client_id]
+        placed.append((client_id, seqs[client_id], detail))
+    _insert_details(session, {id(detail): detail for _, _, detail in placed})
+    ends = {client_id: hash_ for client_id, (_, hash_) in known.items()}
+    entries = [_entry(client_id, seq, detail, ends) for client_id, seq, detail in placed]
+    if entries:
+        session.execute(insert(_ENTRIES), entries)
+    _move_heads(session, {c: (seqs[c], ends[c]) for c in wanted}, set(known))
+
+
+def _insert_details(session: Session, details: Mapping[int, Detail]) -> None:
+    """Insert the new rows of each table at once; their ids come back in the order of the rows."""
+    new = [detail for detail in details.values() if not detail.id]
+    for table, model in (
+        (_TOUCHPOINTS, Touchpoint),
+        (_DECISIONS, Decision),
+        (_EVENTS, ConsentEvent),
+    ):
+        rows = [detail for detail in new if isinstance(detail, model)]
+        if rows:
+            query = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+            values = [row.model_dump(exclude={"id"}) for row in rows]
+            for row, key in zip(rows, session.execute(query, values).scalars(), strict=True):
+                row.id = key
+
+
+def _entry(client_id: int, seq: int, detail: Detail, ends: dict[int, str]) -> dict[str, object]:
+    """The next entry of a chain; ``ends`` moves with it."""
+    entry: dict[str, object] = {
         "client_id": client_id,
         "seq": seq,
         "version": VERSION,
-        "kind": kind,
+        "kind": _KINDS[type(detail)],
         "detail_id": detail.id,
         "digest": digest(detail),
-        "occurred_at": occurred_at,
-        "recorded_at": recorded_at,
-        "previous": previous,
+        "occurred_at": detail.decided_at if isinstance(detail, Decision) else detail.occurred_at,
+        "recorded_at": detail.decided_at if isinstance(detail, Decision) else detail.recorded_at,
+        "previous": ends.get(client_id, GENESIS),
     }
-    entry["hash"] = _entry_hash(entry)
-    session.execute(insert(_ENTRIES).values(entry))
-    moved = {"seq": seq, "hash": entry["hash"]}
-    if head:
-        session.execute(update(_HEADS).where(_HEADS.c.client_id == client_id).values(moved))
-    else:
-        session.execute(insert(_HEADS).values(client_id=client_id, **moved))
+    entry["hash"] = ends[client_id] = _entry_hash(entry)
+    return entry
+
+
+def _move_heads(session: Session, ends: Mapping[int, tuple[int, str]], known: set[int]) -> None:
+    def rows(clients: set[int], name: str) -> list[dict[str, object]]:
+        return [{name: one, "seq": ends[one][0], "hash": ends[one][1]} for one in sorted(clients)]
+
+    if moved := rows(known, "of"):
+        session.connection().execute(
+            update(_HEADS).where(_HEADS.c.client_id == bindparam("of")), moved
+        )
+    if begun := rows(set(ends) - known, "client_id"):
+        session.execute(insert(_HEADS), begun)
 
 
 def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint]:
     """The newest touchpoints of a client, the newest first."""
     query = (
         select(Touchpoint)
-        .where(Touchpoint.client_id == client_id)
+        .where(col(Touchpoint.client_id) == client_id)
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
         .limit(limit)
     )
-    return list(session.exec(query))
+    return list(session.execute(query).scalars())
 
 
 def verify(session: Session, client_id: int | None = None) -> Iterator[Break]:
     """Walk the chains (of one client, or all) and name every place that does not hold."""
-    heads = session.exec(select(ChainHead.client_id, ChainHead.seq, ChainHead.hash)).all()
-    ends = {client: (seq, hash_) for client, seq, hash_ in heads}
-    wanted = session.exec(select(ChainEntry.client_id).distinct()).all()
+    heads = session.execute(select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash))
+    ends = {row.client_id: (row.seq, row.hash) for row in heads}
+    wanted = session.execute(select(_ENTRIES.c.client_id).distinct()).scalars()
     for client in sorted({*ends, *wanted} if client_id is None else {client_id}):
         yield from _verify_one(session, client, ends.get(client, (0, GENESIS)))
 

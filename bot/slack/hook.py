@@ -17,7 +17,9 @@ from bot.web import SlackSide
 def slack_side(desk: Desk, settings: Settings) -> SlackSide:
     """What answers commands, clicks and forms; the caller has checked the signature."""
     token = settings.valid("slack_bot_token")[0]
-    bolt = bolt_app(desk, AsyncWebClient(token=token, base_url=settings.slack_base_url))
+    client = AsyncWebClient(token=token, base_url=settings.slack_base_url, retry_handlers=[])
+    client.proxy = None  # as the channel: a proxy of the environment is not for these calls
+    bolt = bolt_app(desk, client)
 
     async def answer(request: Request, raw: bytes) -> Response:
         try:

@@ -280,7 +280,7 @@ def converse(session: Session) -> None:
     timeline.append(session, elsewhere)
     it = decision(3)
     it.digest = "d"
-    timeline.link(session, 3, "decision", it, it.decided_at)
+    timeline.link(session, 3, it)
     consent.record(session, revoked(4))
 
 
