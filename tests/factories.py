@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlmodel import Session, col, select
 from typing_extensions import override
 
-from billing import ledger, vault
+from billing import ledger, policy, vault
 from billing.clock import TurnedClock
 from billing.facts import ClientDescribed, InvoiceIssued, PaymentSettled
 from billing.keyring import Keyring
@@ -190,6 +190,11 @@ def note(
     message_id = outbox.queue(session, Message(**fields | given))
     assert message_id is not None
     return message_id
+
+
+def office(keyring: Keyring, now: dt.datetime = NOON, wall: dt.datetime = NOON) -> Office:
+    """What comms need for one transaction at that moment."""
+    return Office(keyring, policy.default(), now, wall, FINANCE, CLIENTS)
 
 
 def outgoing(reference: str = "r") -> Outgoing:
