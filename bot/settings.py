@@ -38,6 +38,7 @@ _HINTS = {
     "keyring_url": "give the keys a second PostgreSQL database of their own",
     "master_key": "run counterfoil migrate, which makes a key file and says where",
     "public_url": "set it to the https address under which Twilio and Slack reach this process",
+    "slack_app_token": "make an app-level token with the scope connections:write",
     "slack_bot_token": "copy the Bot User OAuth Token from the Slack app's page",
     "slack_signing_secret": "copy it from Basic Information on the Slack app's page",
     "smtp_url": "set it like smtp://user:password@host:587",
@@ -85,6 +86,8 @@ class Settings(BaseSettings):
     twilio_base_url: str = "https://api.twilio.com"
 
     slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    """Given, Slack's requests come through a web socket that we open (Socket Mode)."""
     slack_signing_secret: SecretStr | None = None
     slack_signing_secret_previous: SecretStr | None = None
     slack_base_url: str = "https://slack.com/api/"
