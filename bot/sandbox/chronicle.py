@@ -30,7 +30,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened. ``kind`` is one word: sent, held, released, alert, wrote, paid…"""
+    """One thing that happened; ``kind`` is one word, such as sent, held, released, wrote or paid."""
 
     at: dt.datetime
     kind: str

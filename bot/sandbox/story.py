@@ -71,7 +71,7 @@ class Outcome:
         return not self.breaks and not self.doubled
 
 
-# --- what people and providers do ------------------------------------------------------------------
+# --- what people and providers do -----------------------------------------------------------------
 
 
 def opens_the_door() -> Act:
@@ -182,7 +182,7 @@ def address_of(world: World, client: str, kind: str) -> str:
         return session.exec(query).one()
 
 
-# --- playing ---------------------------------------------------------------------------------------
+# --- playing --------------------------------------------------------------------------------------
 
 
 async def days(world: World, count: int, chronicle: Chronicle) -> AsyncIterator[Day]:
@@ -241,7 +241,7 @@ async def entries(world: World, days_: int = DAYS) -> AsyncIterator[Mapping[str,
     }  # fmt: skip
 
 
-# --- telling ---------------------------------------------------------------------------------------
+# --- telling --------------------------------------------------------------------------------------
 
 
 def shown(day: Day) -> list[str]:
@@ -263,7 +263,9 @@ def row(line: Line) -> str:
     rule = f" ({line.rule})" if line.rule and line.kind in _RULED else ""
     room = WIDTH - 52 - len(rule)
     what = line.what if len(line.what) <= room else f"{line.what[: room - 1]}…"
-    return f"  {line.at:%H:%M}  {line.kind:<9}  {line.channel:<5}  {line.who[:24]:<24}  {what}{rule}"
+    return (
+        f"  {line.at:%H:%M}  {line.kind:<9}  {line.channel:<5}  {line.who[:24]:<24}  {what}{rule}"
+    )
 
 
 def closing(found: Outcome) -> list[str]:

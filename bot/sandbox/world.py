@@ -144,7 +144,7 @@ class World:
     async def texts(self, phone: str, body: str, to: str = "") -> int:
         """A phone texts us, at the number that wrote to it last; returns the hook's status."""
         heard = [text.other for text in self.twilio.phones[phone] if text.direction == "in"]
-        number = to or (heard[-1] if heard else sorted(self.twilio.senders)[0])
+        number = to or (heard[-1] if heard else min(self.twilio.senders))
         status = await self.twilio.text(phone, number, body)
         await self.settle()
         return status
@@ -206,7 +206,7 @@ async def running(folder: Path) -> AsyncIterator[World]:
         schema.upgrade(settings.database_url)
         app = live(settings, clock)
         stack.push_async_callback(app.close)
-        site = web(app, slack_side(Desk(app), settings))
+        site = web(app, slack_side(Desk(app)))
         url = await stack.enter_async_context(loopback.serve(site, port))
         world = World(app, clock, firm, twilio, slack, mail, url)
         _people(world)

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.desk import Desk
-from bot.settings import Settings
 from bot.slack.bolt import bolt_app
 from bot.web import SlackSide
 
 
-def slack_side(desk: Desk, settings: Settings) -> SlackSide:
+def slack_side(desk: Desk) -> SlackSide:
     """What answers commands, clicks and forms; the caller has checked the signature."""
+    settings = desk.settings
     token = settings.valid("slack_bot_token")[0]
     client = AsyncWebClient(token=token, base_url=settings.slack_base_url, retry_handlers=[])
     client.proxy = None  # as the channel: a proxy of the environment is not for these calls
