@@ -69,9 +69,9 @@ def _seen(task: "asyncio.Task[str]") -> None:
 
 async def drain_spool(app: App) -> int:
     """Make rows of what was spooled; what is in both places happens once."""
-    lines = app.spool.lines()
+    lines, size = app.spool.read()
     for source, external_id, body in lines:
         await app.inbox.receive(Parcel(source, external_id, body.encode()), app.clock.now())
-    if lines:
-        app.spool.empty(len(lines))
+    if size:
+        app.spool.clear(size)
     return len(lines)

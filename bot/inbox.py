@@ -20,6 +20,7 @@ from billing.store import Store
 from bot.models import Incoming
 
 TRIES = 8
+LONGEST_ID = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Parcel:
     external_id: str
     body: bytes
     query: str = ""
+
+    def __post_init__(self) -> None:
+        """What no database would take as a key is refused before it is kept.
+
+        Raises:
+            ValueError: the id is empty, too long or not printable.
+        """
+        if not (0 < len(self.external_id) <= LONGEST_ID and self.external_id.isprintable()):
+            raise ValueError("the id of this request is no id")
 
     def packed(self) -> str:
         """The form in which the vault keeps it."""

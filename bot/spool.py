@@ -5,9 +5,13 @@ An encrypted line in a file, synced to disk before the person is told "working o
 """
 
 import base64
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -16,6 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 log = structlog.get_logger("spool")
+Line = tuple[str, str, str]
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
 class Spool:
@@ -30,25 +36,37 @@ class Spool:
         """Keep a line; it is on disk when this returns."""
         nonce = os.urandom(12)
         sealed = self._key.encrypt(nonce, json.dumps([source, external_id, body]).encode(), b"")
-        line = base64.b64encode(nonce + sealed) + b"\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(line)
+        with self._held() as file:
+            # The first line end parts it from a line that a crash cut short.
+            file.write(b"\n" + base64.b64encode(nonce + sealed) + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def lines(self) -> list[tuple[str, str, str]]:
-        """What waits, the oldest first; a line cut short by a crash was never acknowledged."""
+    def read(self) -> tuple[list[Line], int]:
+        """What waits, the oldest first, and its size; a line cut short was never acknowledged."""
         if not self._path.exists():
-            return []
-        return [found for raw in self._path.read_bytes().splitlines() if (found := self._open(raw))]
+            return [], 0
+        with self._held() as file:
+            file.seek(0)
+            raw = file.read()
+        lines = [self._open(sealed) for sealed in raw.splitlines() if sealed]
+        return [line for line in lines if line is not None], len(raw)
 
-    def empty(self, taken: int) -> None:
-        """Drop the first ``taken`` lines, which are rows of the store now."""
-        rest = self._path.read_bytes().splitlines(keepends=True)[taken:] if taken else []
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.write_bytes(b"".join(rest))
-        beside.replace(self._path)
+    def clear(self, size: int) -> None:
+        """Forget what was read, all of it a row of the store now; if more has come, all is kept."""
+        with self._held() as file:
+            if file.seek(0, os.SEEK_END) == size:
+                file.truncate(0)
+
+    @contextmanager
+    def _held(self) -> Iterator[BinaryIO]:
+        """The file, while no other process of ours reads or writes it."""
+        new = not self._path.exists()
+        with os.fdopen(os.open(self._path, _FLAGS, 0o600), "a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if new:
+                _sync_name(self._path)
+            yield file
 
     def _open(self, raw: bytes) -> tuple[str, str, str] | None:
         try:
@@ -58,3 +76,12 @@ class Spool:
             log.warning("spool_line_unreadable")
             return None
         return source, external_id, body
+
+
+def _sync_name(path: Path) -> None:
+    """A new file is on disk when its folder knows its name."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

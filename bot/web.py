@@ -114,9 +114,10 @@ class Hooks:
             if payload["type"] == "url_verification":
                 return JSONResponse({"challenge": str(payload["challenge"])})
             external_id = f"{payload['team_id']}:{payload['event_id']}"
+            parcel = Parcel("slack.event", external_id, raw)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return _malformed("slack", error)
-        await self._keep(Parcel("slack.event", external_id, raw))
+        await self._keep(parcel)
         return JSONResponse({})
 
     async def _keep(self, parcel: Parcel) -> None:

@@ -134,7 +134,7 @@ def _write_down(session: Session, office: Office, message: Message, judgement: J
 def _owner(session: Session, office: Office, message: Message) -> str:
     """Whose key seals what the message says: the client's, or for the firm's own the day's."""
     if message.client_id is None:
-        owner = f"inbox:{message.created_at:%Y-%m-%d}"
+        owner = f"inbox:{office.now:%Y-%m-%d}"
         office.keyring.make([owner], office.now)
         return owner
     return session.get_one(Client, message.client_id).key_id

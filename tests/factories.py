@@ -44,6 +44,9 @@ NOON = dt.datetime(2026, 1, 6, 17, 0, tzinfo=dt.UTC)
 SENDER = "+15005550006"
 PHONE = "+12125550123"
 MAILBOX = "ann@northwind.example"
+TOKEN = "b9b5ad9d3ce11b6e4c1c3f36f86bf0aa"
+SIGNING_SECRET = "80a1d3f0c7f1c9d1a37b2b4e8fd6c2f5"
+MAIL_SECRET = "3c0f6a6b9f5b4d0b8fd2b4df01c4a6ee"
 FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
 _numbers = itertools.count(1)
 
@@ -306,8 +309,8 @@ async def outside(
 ) -> AsyncIterator[Outside]:
     """A carrier, a workspace and a mail server on this machine."""
     clock = WallClock(NOON)
-    twilio = Twilio("AC" + "5a" * 16, "7b" * 16, clock)
-    slack = Slack("xoxb-0123456789abcdef", "8c" * 16, clock)
+    twilio = Twilio("AC" + "5a" * 16, TOKEN, clock)
+    slack = Slack(f"xoxb-{TOKEN}", SIGNING_SECRET, clock)
     mail = Mail(clock)
     twilio.senders.add(SENDER)
     async with AsyncExitStack() as stack:
@@ -331,10 +334,10 @@ async def outside(
             slack_base_url=f"{slack_url}/api/",
             slack_finance_channel=FINANCE,
             slack_clients_channel=CLIENTS,
-            email_hook_secret=SecretStr("9d" * 16),
+            email_hook_secret=SecretStr(MAIL_SECRET),
             smtp_url=f"smtp://127.0.0.1:{smtp_port}",
         )
-        mail.inbound_secret = "9d" * 16
+        mail.inbound_secret = MAIL_SECRET
         yield Outside(clock, twilio, slack, mail, settings)
 
 
@@ -350,7 +353,7 @@ async def product(database: Any, folder: Path) -> AsyncIterator[Product]:
         app = live(around.settings, around.clock)
         app = replace(app, spool=Spool(folder / "spool", bytes(range(32))))
         stack.push_async_callback(app.close)
-        site = web(app, slack_side(Desk(app), around.settings))
+        site = web(app, slack_side(Desk(app)))
         url = await stack.enter_async_context(loopback.serve(site, port))
         around.twilio.inbound_url = f"{public}/hooks/twilio/sms"
         around.slack.request_url = f"{public}/hooks/slack"
