@@ -1,0 +1,185 @@
+"""How are many new invoices posted at once, with what was paid of them so far?
+
+What the ledger would post for each, in a few statements for all: 20 times faster. Only for the
+plain case, where each payment pays its own new invoice and nothing spills over to another; all
+else is the ledger's.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table, insert, select
+from sqlmodel import Session
+
+from billing.facts import InvoiceIssued, PaymentSettled
+from billing.models import (
+    Enrolment,
+    ExternalRef,
+    Instalment,
+    Invoice,
+    Payment,
+    Posting,
+    PostingKind,
+)
+from billing.models import Sequence as Ladder
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An invoice that nobody has told us of before, and what was paid of it, at most all."""
+
+    client_id: int
+    legal_entity_id: int
+    issued: InvoiceIssued
+    paid: PaymentSettled | None = None
+
+
+def post(session: Session, openings: Sequence[Opening], now: dt.datetime) -> None:
+    """Post them all; their clients are locked, and their accounts have no money unapplied."""
+    if not openings:
+        return
+    invoices = _insert(session, Invoice, [_invoice(one, now) for one in openings])
+    _refer(session, "invoice", [one.issued for one in openings], invoices)
+    instalments = _insert(
+        session,
+        Instalment,
+        [_instalment(one, invoice) for one, invoice in zip(openings, invoices, strict=True)],
+    )
+    paid = [one for one in openings if one.paid is not None]
+    payments = _insert(session, Payment, [_payment(one, now) for one in paid])
+    _refer(session, "payment", [one.paid for one in paid if one.paid], payments)
+    payment_of = dict(zip([one.issued.key for one in paid], payments, strict=True))
+    postings = [
+        posting
+        for one, instalment in zip(openings, instalments, strict=True)
+        for posting in _postings(one, instalment, payment_of.get(one.issued.key), now)
+    ]
+    session.execute(insert(_table(Posting)), postings)
+    _enrol(session, openings, now)
+
+
+def _table(model: Any) -> Table:
+    found: Table = model.__table__
+    return found
+
+
+def _insert(session: Session, model: Any, rows: list[Values]) -> list[int]:
+    """Insert rows and return their ids in the same order."""
+    if not rows:
+        return []
+    table = _table(model)
+    adding = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return list(session.execute(adding, rows).scalars())
+
+
+def _refer(
+    session: Session,
+    kind: str,
+    facts: Sequence[InvoiceIssued | PaymentSettled],
+    targets: Sequence[int],
+) -> None:
+    rows = [
+        {"system": fact.source, "kind": kind, "external_id": fact.key, "target_id": target}
+        for fact, target in zip(facts, targets, strict=True)
+    ]
+    if rows:
+        session.execute(insert(_table(ExternalRef)), rows)
+
+
+def _account(one: Opening) -> Values:
+    return {
+        "client_id": one.client_id,
+        "legal_entity_id": one.legal_entity_id,
+        "currency": one.issued.currency,
+    }
+
+
+def _invoice(one: Opening, now: dt.datetime) -> Values:
+    said = {"number", "amount", "issued_on", "due_on", "service_type", "terms", "po_number"}
+    told = one.issued.model_dump(include={*said, "matter"})
+    return {**_account(one), **told, "state": "issued", "recorded_at": now}
+
+
+def _instalment(one: Opening, invoice_id: int) -> Values:
+    return {
+        "invoice_id": invoice_id,
+        "client_id": one.client_id,
+        "position": 1,
+        "due_on": one.issued.due_on,
+        "amount": one.issued.amount,
+    }
+
+
+def _payment(one: Opening, now: dt.datetime) -> Values:
+    paid = one.paid
+    if paid is None or paid.amount > one.issued.amount:
+        raise ValueError("an opening is paid at most in full; the ledger books all else")
+    told = {"amount": paid.amount, "received_on": paid.received_on, "state": "succeeded"}
+    return {**_account(one), **told, "recorded_at": now}
+
+
+def _postings(
+    one: Opening, instalment_id: int, payment_id: int | None, now: dt.datetime
+) -> list[Values]:
+    """Line by line what ``ledger`` posts for the two facts."""
+    common = {**_account(one), "recorded_at": now}
+    issue = {
+        **common,
+        "kind": PostingKind.ISSUE.value,
+        "instalment_id": instalment_id,
+        "payment_id": None,
+        "amount": one.issued.amount,
+        "effective_on": one.issued.issued_on,
+        "cause": one.issued.key,
+        "line": 1,
+    }
+    if one.paid is None or payment_id is None:
+        return [issue]
+    money = common | {
+        "payment_id": payment_id,
+        "effective_on": one.paid.received_on,
+        "cause": f"{one.paid.key}@{one.paid.amount}",
+    }
+    moves = (
+        (PostingKind.PAYMENT, None, -one.paid.amount),
+        (PostingKind.ALLOCATION, instalment_id, -one.paid.amount),
+        (PostingKind.ALLOCATION, None, one.paid.amount),
+    )
+    return [issue] + [
+        {**money, "kind": kind.value, "instalment_id": where, "amount": amount, "line": line}
+        for line, (kind, where, amount) in enumerate(moves, 1)
+    ]
+
+
+def _enrol(session: Session, openings: Sequence[Opening], now: dt.datetime) -> None:
+    """Every account is in dunning, and looked at in the next sweep."""
+    table = _table(Enrolment)
+    accounts = {(one.client_id, one.legal_entity_id, one.issued.currency) for one in openings}
+    clients = {client for client, _, _ in accounts}
+    rows = session.execute(
+        select(table.c.client_id, table.c.legal_entity_id, table.c.currency).where(
+            table.c.client_id.in_(clients), table.c.sequence == Ladder.DUNNING.value
+        )
+    )
+    known = {tuple(row) for row in rows}
+    session.execute(table.update().where(table.c.client_id.in_(clients)).values(next_due_at=now))
+    fresh = [
+        {
+            "sequence": Ladder.DUNNING.value,
+            "client_id": client,
+            "legal_entity_id": entity,
+            "currency": currency,
+            "episode": 1,
+            "state": "active",
+            "next_due_at": now,
+            "policy_version": "",
+            "created_at": now,
+        }
+        for client, entity, currency in sorted(accounts - known)
+    ]
+    if fresh:
+        session.execute(insert(table), fresh)

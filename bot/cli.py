@@ -1,0 +1,68 @@
+"""What can be asked on the command line?
+
+Only names stand here; importing this loads nothing of the product.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from bot.commands import people, process, record, setup
+
+app = typer.Typer(
+    name="counterfoil",
+    help="Chase invoices and renew agreements without ever sending the wrong message.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    "Try it": {"sandbox": process.sandbox},
+    "Set up": {
+        "migrate": setup.migrate,
+        "import": setup.import_,
+        "doctor": record.doctor,
+        "backup": setup.backup,
+        "restore": setup.restore,
+    },
+    "Run": {
+        "serve": process.serve,
+        "tick": process.tick,
+        "golive": process.golive,
+        "stop": process.stop,
+    },
+    "Ask": {"explain": record.explain, "timeline": record.timeline},
+}
+_GROUPS = {"access": people.access, "policy": record.policy, "audit": record.audit}
+
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+for _name, _group in _GROUPS.items():
+    app.add_typer(_group, name=_name, rich_help_panel="Ask" if _name == "audit" else "Set up")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"counterfoil {version('counterfoil')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
+    """Chase invoices and renew agreements without ever sending the wrong message."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

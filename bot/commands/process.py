@@ -1,0 +1,132 @@
+"""Commands that run the product, and the switch that lets it speak."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.commands import terminal
+from bot.commands.terminal import Json, command, plain_command
+from bot.report import NO, Report, Wrong
+
+if TYPE_CHECKING:
+    from bot.sandbox.world import World
+
+
+@plain_command
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+) -> None:
+    """Serve webhooks, work on what is due, and send; SIGTERM finishes what is on the wire."""
+    from bot import logs
+    from bot import serve as process
+    from bot import settings as read
+
+    given = read.read().model_copy(update=terminal.given(host=host, port=port))
+    logs.json_lines(given.log_level)
+    asyncio.run(process.run(given))
+
+
+@command
+def tick() -> Report:
+    """Work once on everything that is due, and say what moved."""
+    return terminal.writing("tick", {})
+
+
+@command
+def golive(
+    *,
+    client: Annotated[str | None, typer.Option(help="Only this client: a name or ref.")] = None,
+    daily_cap: Annotated[int | None, typer.Option(help="Most messages a day.", min=1)] = None,
+    redirect: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Send everything to this address.")
+    ] = None,
+    status: Annotated[bool, typer.Option("--status", help="Only say how it stands.")] = False,
+) -> Report:
+    """Let messages leave for clients: all, one client's, so many a day, or to a test address."""
+    if status:
+        from bot import switch
+
+        with terminal.reading() as app, app.store.read() as session:
+            return switch.status(session)
+    asked = terminal.given(client=client, daily_cap=daily_cap, redirect=redirect, by=terminal.by())
+    return terminal.writing("golive", asked)
+
+
+@command
+def stop() -> Report:
+    """Let nothing leave for clients any more, from now on."""
+    return terminal.writing("stop", {"by": terminal.by()})
+
+
+@plain_command
+def sandbox(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Play the story and end.")] = False,
+    port: Annotated[int, typer.Option(help="Of the page.", min=1, max=65535)] = 8025,
+    days: Annotated[int, typer.Option(help="Days of the story.", min=1)] = 90,
+    as_json: Json = False,
+) -> None:
+    """Try the product with an example firm: no account anywhere, nothing leaves this machine."""
+    from bot import logs
+
+    logs.quiet()
+    if not once:
+        asyncio.run(_in_a_world(lambda world: _show(world, port)))
+    elif not asyncio.run(_in_a_world(lambda world: _play(world, days, as_json=as_json))):
+        raise typer.Exit(NO)
+
+
+async def _in_a_world(act: Callable[["World"], Awaitable[bool]]) -> bool:
+    from bot.sandbox.world import running
+
+    with tempfile.TemporaryDirectory(prefix="counterfoil-") as folder:
+        async with running(Path(folder)) as world:
+            return await act(world)
+
+
+async def _play(world: "World", days: int, *, as_json: bool) -> bool:
+    """The story; False where something was sent twice or a chain does not hold."""
+    from bot.sandbox import story
+
+    if not as_json:
+        return (await story.play(world, days, typer.echo)).sound
+    sound = True
+    async for entry in story.entries(world, days):
+        typer.echo(json.dumps(entry, ensure_ascii=False, default=str))
+        sound = bool(entry.get("sound", sound))
+    return sound
+
+
+async def _show(world: "World", port: int) -> bool:
+    """The page, until somebody presses Ctrl-C."""
+    from bot.sandbox import loopback
+    from bot.sandbox.desk import SandboxDesk
+    from bot.sandbox.page import page
+
+    hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
+    desk: Any = SandboxDesk(world)
+    stopped = _stopped()
+    try:
+        async with loopback.serve(page(desk, hosts), port) as url:
+            typer.echo(f"The sandbox is at {url} (Ctrl-C ends it)")
+            await stopped.wait()
+    except OSError as error:
+        raise Wrong(f"Port {port} cannot be used ({os.strerror(error.errno or 0)}).") from error
+    return True
+
+
+def _stopped() -> asyncio.Event:
+    import signal
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,0 +1,194 @@
+"""Commands that make a store and fill it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.commands import terminal
+from bot.commands.terminal import command
+from bot.report import NO, Report, Wrong
+
+if TYPE_CHECKING:
+    from bot.backup import Place
+    from bot.settings import Settings
+
+
+@command
+def migrate() -> Report:
+    """Make the store, its keys and its tables, or bring them to this version."""
+    from billing.keyring import Keyring
+    from bot import schema
+    from bot import settings as read
+    from bot.app import master_key
+
+    given = terminal.settings()
+    made = _make_key(given)
+    given = read.read() if made else given
+    given.need("master_key")
+    given.need_apart()
+    key = master_key(given)
+    revision = schema.upgrade(given.database_url)
+    Keyring(given.keyring_url, key).close()
+    lines = [f"The store is at revision {revision}."]
+    if made:
+        lines.insert(
+            0,
+            f"A new master key is in {made}. Keep a copy apart from every backup of the store: "
+            "without it nothing that clients wrote can be read.",
+        )
+    return Report({"revision": revision, "key_file": str(made) if made else None}, lines)
+
+
+def _make_key(given: "Settings") -> Path | None:
+    """A master key for a new store; never a second one for keys that another one wraps.
+
+    Raises:
+        Wrong: the key of a keyring that is in use is missing.
+    """
+    from billing.keyring import new_master_key
+
+    if given.master_key is not None:
+        return None
+    path = given.master_key_file or given.key_file
+    if path is None or path.exists():
+        return None
+    if _has_keys(given.keyring_url):
+        raise Wrong(
+            f"The keyring has keys, but their master key is not at {path}; put it back, or name it "
+            "with COUNTERFOIL_MASTER_KEY_FILE."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new_master_key(path)
+    return path.absolute()
+
+
+def _has_keys(url: str) -> bool:
+    from sqlalchemy import create_engine, inspect, text
+
+    if not url or (url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists()):
+        return False
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("wrapped_key"):
+                return False
+            return connection.execute(text("SELECT 1 FROM wrapped_key")).first() is not None
+    finally:
+        engine.dispose()
+
+
+@command
+def import_(  # noqa: PLR0913 - each is a flag
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per invoice.")],
+    *,
+    source: Annotated[str, typer.Option(help="Where the file's client ids come from.")] = "csv",
+    map_: Annotated[
+        list[str], typer.Option("--map", metavar="OUR=THEIRS", help="What they call our column.")
+    ] = [],  # noqa: B006 - typer copies it
+    date_format: Annotated[
+        str | None, typer.Option(metavar="D/M/Y", help="The order of the dates, if unclear.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and store nothing.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Store the good rows.")] = False,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Post changed amounts and due dates.")
+    ] = False,
+    agreements: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="What clients have agreed to.")
+    ] = None,
+    firm: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Legal entities and staff.")
+    ] = None,
+    default_currency: Annotated[str, typer.Option(help="Where the file names none.")] = "USD",
+    default_timezone: Annotated[
+        str | None, typer.Option(help="Where the file names none, and the country has several.")
+    ] = None,
+    default_country: Annotated[str, typer.Option(help="Where the file names none.")] = "US",
+) -> Report:
+    """Import invoices, payments and clients from a CSV file; the same file twice changes nothing.
+
+    Required columns: client, invoice, issued, due, amount. Where yours are called otherwise:
+
+    counterfoil import ar.csv --map client=customerID --map invoice=invoiceNumber --map
+    issued=InvoiceDate --map due=DueDate --map amount=InvoiceAmount --map paid=SettledDate
+    """
+    asked = terminal.given(
+        file=_whole(file),
+        source=source,
+        mapping=_mapping(map_),
+        date_format=date_format,
+        dry_run=dry_run,
+        skip_bad=skip_bad,
+        correct=correct,
+        agreements=_whole(agreements) if agreements else None,
+        firm=_whole(firm) if firm else None,
+        default_currency=default_currency,
+        default_timezone=default_timezone,
+        default_country=default_country,
+    )
+    return terminal.writing("import", asked, watch=True)
+
+
+def _whole(path: Path) -> str:
+    """The process that serves may have another working directory."""
+    if not path.is_file():
+        raise Wrong(f"There is no file {path}.")
+    return str(path.absolute())
+
+
+def _mapping(given: list[str]) -> dict[str, str]:
+    mapping = {}
+    for one in given:
+        ours, sign, theirs = one.partition("=")
+        if not sign or not ours.strip() or not theirs.strip():
+            raise Wrong(f"--map {one}: write it like --map client=customerID.")
+        if ours.strip() in mapping:
+            raise Wrong(f"--map {ours.strip()} is there twice; give it once.")
+        mapping[ours.strip()] = theirs.strip()
+    return mapping
+
+
+@command
+def backup(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="For the store.")],
+    *,
+    keys: Annotated[Path, typer.Option("--keys", metavar="DIR", help="For the keys, elsewhere.")],
+) -> Report:
+    """Copy the store and, to another place, its keys."""
+    from billing.clock import SystemClock
+    from bot import backup as copies
+
+    given = terminal.settings()
+    try:
+        made = copies.backup(_place(given), directory, keys, SystemClock().now())
+    except (copies.BackupRefused, copies.BackupDamaged) as error:
+        raise Wrong(f"{error}.") from error
+    lines = [f"The rows are in {directory}, the keys in {keys}: keep them apart."]
+    return Report({"copies": [asdict(one) for one in made]}, lines)
+
+
+@command
+def restore(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the store's copy is.")],
+    *,
+    keys: Annotated[Path, typer.Option("--keys", metavar="DIR", help="Where the keys' copy is.")],
+) -> Report:
+    """Put a copy in place, where no store is yet; its chains are verified on the way."""
+    from bot import backup as copies
+
+    try:
+        put = copies.restore(directory, keys, _place(terminal.settings()))
+    except copies.BackupRefused as error:
+        raise Wrong(f"{error}.") from error
+    except copies.BackupDamaged as error:
+        return Report({"damaged": str(error)}, [f"{error}."], code=NO)
+    lines = ["Both copies are in place. Run `counterfoil doctor` before you serve them."]
+    return Report({"copies": [asdict(one) for one in put]}, lines)
+
+
+def _place(given: "Settings") -> "Place":
+    from bot.backup import Place
+
+    return Place(given.database_url, given.keyring_url)

@@ -1,0 +1,213 @@
+"""How does a command open the product, say what came of it, and end?
+
+Nothing heavy is imported before a command runs, so that ``--help`` is there at once.
+"""
+
+import asyncio
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from bot.report import WRONG, Args, Operation, Progress, Report, Table, Wrong, silent
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_WIDE = 200
+"""Columns where nobody's terminal says how many it has."""
+
+
+def command(fn: Callable[P, Report]) -> Callable[..., None]:
+    """A function that answers with a report, as a command with ``--json``."""
+    answered = plain_command(fn)
+
+    @functools.wraps(fn)
+    def run(*args: Any, as_json: bool = False, **kwargs: Any) -> None:
+        report = answered(*args, **kwargs)
+        _print(report, as_json=as_json)
+        if report.code:
+            raise typer.Exit(report.code)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    flag = inspect.Parameter("as_json", keyword, default=False, annotation=Json)
+    asked = inspect.signature(fn).parameters.values()
+    run.__signature__ = inspect.Signature([*asked, flag])  # type: ignore[attr-defined]
+    run.__annotations__ = {**fn.__annotations__, "as_json": Json}
+    return run
+
+
+def plain_command(fn: Callable[P, T]) -> Callable[P, T]:
+    """A function as a command: an error that is expected is one sentence, and no traceback."""
+
+    @functools.wraps(fn)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return fn(*args, **kwargs)
+        except Wrong as wrong:
+            raise _end(str(wrong)) from None
+        except (KeyboardInterrupt, typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            from bot import errors
+
+            sentence = errors.sentence(error)
+            if not sentence:
+                raise
+            raise _end(sentence) from None
+
+    return run
+
+
+def settings() -> "Settings":
+    """The settings of this process, and a quiet log."""
+    from bot import logs
+    from bot import settings as read
+
+    logs.quiet()
+    return read.read()
+
+
+@contextmanager
+def reading() -> Iterator["App"]:
+    """The product for a command that only reads; beside a running ``serve`` as well."""
+    from bot.app import books
+
+    with _closed_after(books(_there(settings()), writable=False)) as app:
+        yield app
+
+
+def writing(name: str, args: Args, *, watch: bool = False) -> Report:
+    """Run an operation here, or in the process that serves the store.
+
+    Raises:
+        Wrong: neither is possible.
+    """
+    return asyncio.run(_write(name, args, _bar() if watch else silent))
+
+
+async def _write(name: str, args: Args, progress: Progress) -> Report:
+    from billing.store import StoreBusy
+    from bot import console
+    from bot.app import books, live
+    from bot.operations import OPERATIONS
+
+    given = _there(settings())
+    opened = live if name == "tick" else books
+    try:
+        app = opened(given)
+    except StoreBusy as busy:
+        place = console.place(given)
+        if place is None:
+            raise
+        try:
+            return await console.ask(place, name, args, progress)
+        except console.Nobody:
+            raise Wrong(f"{busy}; nobody answers at {place}.") from None
+    return await _here(app, OPERATIONS[name], args, progress)
+
+
+async def _here(app: "App", operation: Operation, args: Args, progress: Progress) -> Report:
+    try:
+        return await operation(app, args, progress)
+    finally:
+        await app.close()
+
+
+def _there(given: "Settings") -> "Settings":
+    """SQLite would make an empty file of a name that was mistyped."""
+    given.need("master_key")
+    url = given.database_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise Wrong(
+            "There is no store at COUNTERFOIL_DATABASE_URL; `counterfoil migrate` makes it."
+        )
+    return given
+
+
+@contextmanager
+def _closed_after(app: "App") -> Iterator["App"]:
+    try:
+        yield app
+    finally:
+        asyncio.run(app.close())
+
+
+def _end(sentence: str) -> typer.Exit:
+    typer.echo(_plain(sentence), err=True)
+    return typer.Exit(WRONG)
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.data, ensure_ascii=False, indent=2, default=str))
+        return
+    for line in report.lines:
+        typer.echo(_plain(line))
+    for table in report.tables:
+        _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    screen = Console(file=sys.stdout, width=None if terminal else _WIDE, highlight=False)
+    grid = Grid(box=box.SIMPLE_HEAD, title=table.title or None, title_justify="left")
+    for name in table.columns:
+        grid.add_column(Text(name.replace("_", " ")), overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(_plain(cell)) for cell in row))
+    screen.print(grid)
+
+
+def _plain(text: str) -> str:
+    """Without what would steer the terminal: clients choose some of these words."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
+
+
+def _bar() -> Progress:
+    """A bar on a terminal; nothing in a log."""
+    if not sys.stderr.isatty():
+        return silent
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    bar = Bar(console=Console(stderr=True), transient=True)
+    task = bar.add_task("booking", total=None)
+    bar.start()
+
+    def show(done: int, whole: int) -> None:
+        bar.update(task, completed=done, total=whole)
+        if done >= whole:
+            bar.stop()
+
+    return show
+
+
+def by() -> str:
+    """Who turned the switch or gave the role: the account on this machine."""
+    import getpass
+
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Arguments without those that nobody gave."""
+    return {key: value for key, value in values.items() if value is not None}

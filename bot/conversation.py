@@ -1,0 +1,65 @@
+"""What was said between a client and us, as a table?"""
+
+import json
+from collections.abc import Mapping
+
+from sqlmodel import Session, col, select
+
+from billing import vault
+from billing.models import Client
+from bot.report import Report, Table
+from comms.models import Message, Touchpoint
+from comms.office import Office
+
+
+def timeline(
+    session: Session, office: Office, client: Client, limit: int, *, words: bool
+) -> Report:
+    """The newest touchpoints of a client."""
+    query = (
+        select(Touchpoint, Message)
+        .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
+        .where(Touchpoint.client_id == client.id)
+        .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
+        .limit(limit)
+    )
+    rows = [
+        _touch(session, office, one, message, words=words) for one, message in session.exec(query)
+    ]
+    columns = ["when", "direction", "channel", "kind", "state"] + (["words"] if words else [])
+    table = Table("", columns, [[str(row[name]) for name in columns] for row in rows])
+    lines = [] if rows else [f"Nothing was said between {client.name} and us yet."]
+    return Report({"client": client.name, "touchpoints": rows}, lines, [table] if rows else [])
+
+
+def _touch(
+    session: Session,
+    office: Office,
+    touchpoint: Touchpoint,
+    message: Message | None,
+    *,
+    words: bool,
+) -> Mapping[str, object]:
+    row: dict[str, object] = {
+        "seq": touchpoint.seq,
+        "when": f"{touchpoint.occurred_at:%Y-%m-%d %H:%M} UTC",
+        "direction": touchpoint.direction,
+        "channel": touchpoint.channel,
+        "kind": touchpoint.kind,
+        "state": message.state if message else "",
+        "message": message.id if message else None,
+    }
+    return row | ({"words": _words(session, office, touchpoint)} if words else {})
+
+
+def _words(session: Session, office: Office, touchpoint: Touchpoint) -> str:
+    """What was written: ours as it was rendered, theirs as it was read."""
+    text = vault.text(session, office.keyring, touchpoint.body_id)
+    try:
+        kept = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(kept, dict):
+        return text
+    parts = (kept.get("subject"), kept.get("visible") or kept.get("text"))
+    return "\n".join(str(part) for part in parts if part)

@@ -1,0 +1,373 @@
+"""Why does a client, an invoice or a message stand where it stands?
+
+Assembled from rows alone: what was decided, by which rule, on which facts, what would have to
+change, and when it is looked at next.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from billing import accounts, books, money, vault
+from billing.calendar import local_date
+from billing.models import (
+    Address,
+    Client,
+    Enrolment,
+    Instalment,
+    Invoice,
+    LegalEntity,
+    Staff,
+    StepListed,
+    StepTaken,
+)
+from billing.models import Sequence as Ladder
+from bot.explanation import Explanation, Fact, Made, Place, Related, written
+from bot.remedies import remedy
+from bot.report import Wrong
+from comms import door, outbox
+from comms.models import Audience, Decision, Message, State
+from comms.office import Office
+
+MOST = 20
+"""Decisions and messages in one answer."""
+_AT_THE_DOOR = {
+    "allow": "pass",
+    "defer": "defer",
+    "review": "review",
+    "withhold": "refuse",
+    "cancel": "refuse",
+    "empty": "empty",
+}
+_GONE = (State.SENT, State.DELIVERED)
+_OPEN = (State.QUEUED, State.HELD, State.AWAITING, State.CLAIMED, State.SENDING, State.IN_DOUBT)
+
+
+def of(session: Session, office: Office, kind: str, id_: int) -> Explanation:
+    """Why this client, invoice, message or decision stands where it stands.
+
+    Raises:
+        Wrong: there is no such thing.
+    """
+    match kind:
+        case "client":
+            return _client(session, office, _row(session, Client, id_))
+        case "invoice":
+            return _invoice(session, office, _row(session, Invoice, id_))
+        case "message":
+            return _message(session, office, _row(session, Message, id_))
+        case "decision":
+            return _decision(session, office, _row(session, Decision, id_))
+        case _:
+            raise Wrong(f"Nobody can say why about a {kind}; ask about a client or a message.")
+
+
+def _row(session: Session, model: Any, id_: int) -> Any:
+    found = session.get(model, id_)
+    if found is None:
+        raise Wrong(f"There is no {model.__name__.lower()} {id_}.")
+    return found
+
+
+# --- a client -------------------------------------------------------------------------------------
+
+
+def _client(session: Session, office: Office, client: Client) -> Explanation:
+    enrolments = _enrolments(session, client.id)
+    latest = [_latest(session, "enrolment", one.id) for one in enrolments]
+    first = next((one for one in latest if one is not None), None)
+    waiting = _waiting(session, client.id)
+    rules = [one.rule for one in latest if one] + [one.rule for one in waiting]
+    looks = [one.next_due_at for one in enrolments if one.next_due_at]
+    return Explanation(
+        kind="client",
+        id=str(client.id),
+        title=client.name,
+        verdict=first.verdict if first else "nothing",
+        rule=first.rule if first else None,
+        reason=_reason(session, office, first) if first else _unseen(enrolments),
+        facts=tuple(_client_facts(session, office, client)),
+        would_change=_remedies(rules),
+        next_look=min(looks, default=None),
+        related=tuple(_related_messages(waiting)),
+        decisions=_made(session, office, Decision.client_id == client.id),
+    )
+
+
+def _unseen(enrolments: Sequence[Enrolment]) -> str:
+    if enrolments:
+        return "Nothing was decided yet; `counterfoil serve` or `counterfoil tick` looks at it."
+    return "There is nothing to chase and nothing to renew."
+
+
+def _client_facts(session: Session, office: Office, client: Client) -> Iterator[Fact]:
+    today = local_date(office.now, client.timezone)
+    owner = session.get(Staff, client.owner_id) if client.owner_id else None
+    yield Fact("owner", f"{owner.name} ({owner.email})" if owner else "nobody")
+    yield Fact("time zone", client.timezone)
+    for balance in accounts.balances(session, client.id, today):
+        entity = session.get_one(LegalEntity, balance.legal_entity_id)
+        parts = [
+            f"{money.display(amount, balance.currency)} {what}"
+            for what, amount in (
+                ("open", balance.open),
+                ("overdue", balance.overdue),
+                ("on account", balance.unapplied),
+            )
+            if amount
+        ]
+        yield Fact(f"{entity.name}, {balance.currency}", ", ".join(parts))
+    for debt in accounts.owed(session, client.id)[:MOST]:
+        yield Fact(debt.instalment.number, _debt(debt.instalment, today))
+    for hold in accounts.holds(session, client.id):
+        until = f" until {written(hold.until)}" if hold.until else " until it is released"
+        yield Fact("hold", f"{hold.reason}{until}")
+
+
+def _debt(instalment: Any, today: dt.date) -> str:
+    late = (today - instalment.due_on).days
+    when = f"{late} days overdue" if late > 0 else f"due {instalment.due_on}"
+    disputed = ", disputed" if instalment.disputed else ""
+    return f"{money.display(instalment.open, instalment.currency)} open, {when}{disputed}"
+
+
+# --- an invoice -----------------------------------------------------------------------------------
+
+
+def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
+    client = session.get_one(Client, invoice.client_id)
+    enrolment = session.exec(
+        select(Enrolment).where(
+            Enrolment.sequence == Ladder.DUNNING,
+            Enrolment.client_id == invoice.client_id,
+            Enrolment.legal_entity_id == invoice.legal_entity_id,
+            Enrolment.currency == invoice.currency,
+        )
+    ).first()
+    latest = _latest(session, "enrolment", enrolment.id) if enrolment else None
+    open_, messages = _open(session, invoice), _about_invoice(session, invoice)
+    debts = [debt for debt in accounts.owed(session, client.id) if _is(debt, invoice)]
+    disputed = any(debt.instalment.disputed for debt in debts)
+    verdict = "disputed" if disputed else "open" if open_ > 0 else "paid"
+    unsent = [one for one in messages if one.state in _OPEN]
+    rules = [latest.rule] if latest and open_ > 0 else []
+    return Explanation(
+        kind="invoice",
+        id=str(invoice.id),
+        title=f"{invoice.number} of {client.name}",
+        verdict=verdict,
+        rule=latest.rule if latest and open_ > 0 else None,
+        reason=_reason(session, office, latest) if latest and open_ > 0 else "",
+        facts=tuple(_invoice_facts(session, office, invoice, client, open_)),
+        would_change=_remedies([*rules, *(one.rule for one in unsent)]),
+        next_look=enrolment.next_due_at if enrolment and open_ > 0 else None,
+        related=(Related("client", str(client.id), client.name), *_related_messages(messages)),
+        decisions=_about(session, office, "enrolment", enrolment.id) if enrolment else (),
+    )
+
+
+def _is(debt: accounts.Owed, invoice: Invoice) -> bool:
+    return debt.instalment.invoice_id == invoice.id
+
+
+def _open(session: Session, invoice: Invoice) -> int:
+    instalments = session.exec(select(Instalment.id).where(Instalment.invoice_id == invoice.id))
+    return sum(books.open_of(session, list(instalments)).values())
+
+
+def _invoice_facts(
+    session: Session, office: Office, invoice: Invoice, client: Client, open_: int
+) -> Iterator[Fact]:
+    whole = books.invoiced(session, invoice.id)
+    today = local_date(office.now, client.timezone)
+    late = (today - invoice.due_on).days
+    yield Fact("issued", f"{invoice.issued_on} by {_entity(session, invoice)}")
+    yield Fact("due", f"{invoice.due_on}" + (f", {late} days ago" if late > 0 and open_ else ""))
+    yield Fact("amount", money.display(whole, invoice.currency))
+    yield Fact("open", money.display(open_, invoice.currency))
+
+
+def _entity(session: Session, invoice: Invoice) -> str:
+    return session.get_one(LegalEntity, invoice.legal_entity_id).name
+
+
+def _about_invoice(session: Session, invoice: Invoice) -> list[Message]:
+    """The messages that named it, the newest first."""
+    query = (
+        select(Message)
+        .join(StepTaken, col(StepTaken.id) == Message.step_id)
+        .join(StepListed, col(StepListed.step_taken_id) == StepTaken.id)
+        .join(Instalment, col(Instalment.id) == StepListed.instalment_id)
+        .where(Instalment.invoice_id == invoice.id)
+        .order_by(col(Message.id).desc())
+        .limit(MOST)
+        .distinct()
+    )
+    return list(session.exec(query))
+
+
+# --- a message ------------------------------------------------------------------------------------
+
+
+def _message(session: Session, office: Office, message: Message) -> Explanation:
+    latest = _latest(session, "message", message.id)
+    client = session.get(Client, message.client_id) if message.client_id else None
+    said = outbox.rendered(session, office.keyring, message)
+    moves = (message.wake_at, message.send_after if message.state == State.QUEUED else None)
+    related = [Related("client", str(client.id), client.name)] if client else []
+    return Explanation(
+        kind="message",
+        id=str(message.id),
+        title=_titled(message, client),
+        verdict=message.state,
+        rule=message.rule or (latest.rule if latest else None),
+        reason=message.reason or (_reason(session, office, latest) if latest else ""),
+        text=said.text if said else None,
+        facts=tuple(_message_facts(session, message)),
+        door=_door(latest, message),
+        would_change=_remedies([message.rule]) if message.state not in _GONE else (),
+        next_look=next((moment for moment in moves if moment), None),
+        related=tuple(related),
+        decisions=_about(session, office, "message", message.id),
+    )
+
+
+def _titled(message: Message, client: Client | None) -> str:
+    whom = client.name if client else message.destination
+    return f"{_called(message)} to {whom} by {message.channel}"
+
+
+def _called(message: Message) -> str:
+    return (message.template or message.purpose).replace("_", " ")
+
+
+def _message_facts(session: Session, message: Message) -> Iterator[Fact]:
+    address = session.get(Address, message.address_id) if message.address_id else None
+    step = session.get(StepTaken, message.step_id) if message.step_id else None
+    yield Fact("reference", message.reference)
+    yield Fact("to", address.value if address else message.destination or "no address")
+    if step is not None:
+        yield Fact("step", f"{step.step}, round {step.round}, taken {step.taken_on}")
+    for name, moment in (
+        ("queued", message.created_at),
+        ("last claimed", message.claimed_at),
+        ("sent", message.sent_at),
+        ("delivered", message.delivered_at),
+    ):
+        if moment is not None:
+            yield Fact(name, written(moment))
+    if message.attempts:
+        yield Fact("tries", str(message.attempts))
+
+
+def _door(decision: Decision | None, message: Message) -> tuple[Place, ...]:
+    """Every place in the door's order; the one that decided says why."""
+    if decision is None:
+        return ()
+    told = json.loads(decision.inputs or "{}").get("places", [])
+    said = {place: (verdict, rule) for place, verdict, rule in told}
+    order = [name for name, _ in door.PLACES]
+    return tuple(
+        Place(
+            name,
+            _AT_THE_DOOR.get(said[name][0], said[name][0]) if name in said else "empty",
+            said[name][1] or None if name in said else None,
+            message.reason or None if name in said and said[name][1] == decision.rule else None,
+        )
+        for name in order
+    )
+
+
+def _decision(session: Session, office: Office, decision: Decision) -> Explanation:
+    """A decision as it was made; what it was about may have moved on since."""
+    client = session.get_one(Client, decision.client_id)
+    about = (
+        session.get(Message, decision.subject_id) if decision.subject_kind == "message" else None
+    )
+    related = [Related("client", str(client.id), client.name)]
+    if about is not None:
+        related.append(Related("message", str(about.id), _titled(about, client)))
+    inputs = json.loads(decision.inputs or "{}")
+    return Explanation(
+        kind="decision",
+        id=str(decision.id),
+        title=f"{_subject(session, decision)}, {written(decision.decided_at)}",
+        verdict=decision.verdict,
+        rule=decision.rule,
+        reason=_reason(session, office, decision),
+        facts=tuple(
+            Fact(name, str(value)) for name, value in sorted(inputs.items()) if name != "places"
+        ),
+        door=_door(decision, about) if about is not None else (),
+        would_change=_remedies([decision.rule]),
+        next_look=decision.until,
+        related=tuple(related),
+    )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def _latest(session: Session, kind: str, id_: int) -> Decision | None:
+    query = select(Decision).where(Decision.subject_kind == kind, Decision.subject_id == id_)
+    return session.exec(query.order_by(col(Decision.id).desc()).limit(1)).first()
+
+
+def _about(session: Session, office: Office, kind: str, id_: int) -> tuple[Made, ...]:
+    which = (col(Decision.subject_kind) == kind) & (col(Decision.subject_id) == id_)
+    return _made(session, office, which)
+
+
+def _made(session: Session, office: Office, which: Any) -> tuple[Made, ...]:
+    query = select(Decision).where(which).order_by(col(Decision.id).desc()).limit(MOST)
+    return tuple(
+        Made(
+            one.decided_at,
+            _subject(session, one),
+            one.verdict,
+            one.rule,
+            _reason(session, office, one),
+            one.until,
+        )
+        for one in session.exec(query)
+    )
+
+
+def _subject(session: Session, decision: Decision) -> str:
+    if decision.subject_kind == "message":
+        message = session.get(Message, decision.subject_id)
+        return f"{_called(message)} by {message.channel}" if message else "message"
+    enrolment = session.get(Enrolment, decision.subject_id)
+    return "renewal" if enrolment and enrolment.sequence == Ladder.RENEWAL else "reminders"
+
+
+def _reason(session: Session, office: Office, decision: Decision) -> str:
+    return vault.text(session, office.keyring, decision.reason_id)
+
+
+def _remedies(rules: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(said for rule in rules if (said := remedy(rule))))
+
+
+def _enrolments(session: Session, client_id: int) -> list[Enrolment]:
+    query = select(Enrolment).where(Enrolment.client_id == client_id)
+    return list(session.exec(query.order_by(col(Enrolment.next_due_at), col(Enrolment.id))))
+
+
+def _waiting(session: Session, client_id: int) -> list[Message]:
+    query = select(Message).where(
+        Message.client_id == client_id,
+        Message.audience == Audience.CLIENT,
+        col(Message.state).in_(_OPEN),
+    )
+    return list(session.exec(query.order_by(col(Message.id).desc()).limit(MOST)))
+
+
+def _related_messages(messages: Sequence[Message]) -> Iterator[Related]:
+    for message in messages:
+        why = f" ({message.rule})" if message.rule else ""
+        label = f"{_called(message)} by {message.channel}: {message.state}{why}"
+        yield Related("message", str(message.id), label)

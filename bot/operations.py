@@ -1,0 +1,52 @@
+"""What may be asked of the process that writes, by name?"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bot import grants, imports, switch, worker
+from bot.app import App
+from bot.desk import drain_spool
+from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
+
+_PASSES = 10_000
+"""More than any day needs: rows that never rest are a bug."""
+_STEPS: Mapping[str, Callable[[App], Awaitable[int]]] = {
+    "spooled": drain_spool,
+    "understood": worker.understand,
+    "advanced": worker.advance,
+    "delivered": worker.deliver,
+    "recovered": worker.recover,
+}
+
+
+async def tick(app: App, _args: Args, progress: Progress) -> Report:
+    """Work until nothing is due; rows that fail are put off and named at the end."""
+    moved = dict.fromkeys(_STEPS, 0)
+    failed: list[str] = []
+    for number in range(_PASSES):
+        before = sum(moved.values())
+        for name, step in _STEPS.items():
+            try:
+                moved[name] += await step(app)
+            except ExceptionGroup as group:
+                failed.extend(f"{name}: {type(one).__name__}" for one in group.exceptions)
+                moved[name] += 1
+        progress(number + 1, number + 2)
+        if sum(moved.values()) == before:
+            break
+    await worker.tidy(app)
+    rows = [[name, f"{count:,}"] for name, count in moved.items()]
+    lines = (
+        [f"{len(failed)} rows failed and are put off: {'; '.join(failed[:10])}."] if failed else []
+    )
+    data = {"moved": moved, "failed": failed}
+    return Report(data, lines, [Table("", ["step", "rows"], rows)], NO if failed else DONE)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "import": imports.run,
+    "golive": switch.golive,
+    "stop": switch.stop,
+    "grant": grants.grant,
+    "revoke": grants.revoke,
+    "tick": tick,
+}

@@ -1,0 +1,58 @@
+"""What would have to change for a rule to say otherwise? One sentence a rule."""
+
+_FREES = {
+    "not_live": "`counterfoil golive` opens the door to clients.",
+    "daily_cap": "Tomorrow has a cap of its own; `counterfoil golive --daily-cap N` raises it.",
+    "too_late": "Nothing: its time has passed.",
+    "no_address": "The client gets an address for this channel, from the next import for one.",
+    "address_unverified": "Somebody confirms that the address is this person's.",
+    "address_wrong": "The client gets another address.",
+    "address_reassigned": "The client gets another address.",
+    "address_dead": "The client gets an address at which messages arrive.",
+    "opted_out": "The person themselves opts in again, with START; nobody can do it for them.",
+    "no_sms_consent": (
+        "The person agrees to text messages: START, or `sms_consent` in the next import; or the "
+        'policy says sms_basis = "provided_number".'
+    ),
+    "paid": "Nothing: what it asks for is settled.",
+    "overdue": "What is overdue is paid; the payment frees it at once.",
+    "held": "The hold ends, or somebody releases it.",
+    "paused": "The pause ends, or somebody resumes the client.",
+    "disputed": "The dispute is settled.",
+    "promised": "The promised day passes without the money.",
+    "in_flight": "The payment that is under way arrives or fails.",
+    "in_credit": "The money on account is used up.",
+    "within_tolerance": "More becomes overdue, or the tolerance in the policy is lowered.",
+    "below_minimum": "More becomes overdue, or the minimum in the policy is lowered.",
+    "not_overdue": "An instalment becomes overdue; that needs only time.",
+    "nothing_open": "A new invoice is issued.",
+    "cured": "A new invoice becomes overdue.",
+    "step_not_due": "Only time: the day of the next step comes.",
+    "step_queued": "The step that is in the outbox leaves, or is refused.",
+    "escalated": "The owner settles it: a payment, a pause, or the case closed.",
+    "all_steps_taken": "A person decides; the ladder is at its end.",
+    "undeliverable": "The client gets an address at which messages arrive; a person has it now.",
+    "escalation_due": "A person has it now.",
+    "renewal_date_passed": "A new renewal date; no notice goes out for one that has passed.",
+    "renewed": "Nothing: it is renewed.",
+    "lapsed": "A new agreement.",
+    "cancelled": "A new agreement.",
+    "budget_day": "Only time: 24 hours pass since the last message that counts.",
+    "budget_week": "Only time: seven days pass since the first message that counts.",
+    "loop_brake": "Only time: 24 hours pass without so many automatic messages.",
+    "quiet_hours": "Only time: the next hour at which the person may be disturbed.",
+    "never_open": "The hours in the policy leave one for this person.",
+    "sender_incomplete": "The legal entity gets what it lacks: `counterfoil import --firm`.",
+    "template": "The template is corrected; `counterfoil policy check` says where.",
+    "thread_pending": "Only time: the card's thread begins.",
+    "throttled": "Only time: the provider takes messages again.",
+    "retry": "Only time: the next try.",
+    "in_doubt": "Evidence that it went, or a person who says whether it did.",
+    "superseded": "Nothing: a later message took its place.",
+    "error": "A fault of ours is put right; the log of that moment names it.",
+}
+
+
+def remedy(rule: str) -> str:
+    """The sentence for a rule; nothing for one that lets things pass."""
+    return _FREES.get(rule, "")

@@ -1,0 +1,108 @@
+"""How does the product run as a process: what starts, and in which order does it stop?
+
+First nothing new comes in, then what was begun is finished, then the store is closed.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import structlog
+import uvicorn
+from typing_extensions import override
+
+from bot import console, schedule
+from bot.app import App, live
+from bot.desk import Desk
+from bot.operations import OPERATIONS
+from bot.report import Wrong
+from bot.settings import Settings
+from bot.slack.hook import slack_side
+from bot.web import web
+
+GRACE = 25
+"""Seconds for what is on the wire; a supervisor kills after 30 or more. What is cut off then is in
+doubt, and looked for when the product starts again."""
+log = structlog.get_logger("serve")
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        Wrong: the address cannot be bound.
+        SettingsMissing, StoreBusy, PolicyError, SchemaMismatch: see ``bot.app.live``.
+    """
+    listener = _bound(settings.host, settings.port)
+    try:
+        app = live(settings)
+    except BaseException:
+        listener.close()
+        raise
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.close)
+        stop = _told_to_stop()
+        place = console.place(settings)
+        if place is not None:
+            await stack.enter_async_context(console.listening(app, OPERATIONS, place))
+        log.info("serving", host=settings.host, port=listener.getsockname()[1])
+        app.wake.set()  # what became due while nobody served
+        await _work(app, listener, stop)
+    log.info("stopped")
+
+
+async def _work(app: App, listener: socket.socket, stop: asyncio.Event) -> None:
+    server = _server(app)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    working = asyncio.create_task(schedule.run(app, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    stop.set()
+    server.should_exit = True
+    await serving
+    _, unfinished = await asyncio.wait({working}, timeout=GRACE)
+    for task in unfinished:
+        log.warning("cut_off", seconds=GRACE)
+        task.cancel()
+    await asyncio.gather(working, stopping, return_exceptions=bool(unfinished))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: the worker must stop as well, and in its turn."""
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: App) -> uvicorn.Server:
+    config = uvicorn.Config(
+        web(app, slack_side(Desk(app))),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        lifespan="off",
+        ws="none",
+    )
+    return _Server(config)
+
+
+def _told_to_stop() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        sentence = f"{host}:{port} cannot be served ({error.strerror}); choose another --port."
+        raise Wrong(sentence) from error

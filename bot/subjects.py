@@ -1,0 +1,90 @@
+"""Whom or what does a person mean by a word on the command line?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from billing import facts
+from billing.models import Client, ExternalRef, Invoice
+from bot.report import Wrong
+from bot.slack import people
+from comms.models import Message
+
+_MOST = 8
+"""Names in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row that can be asked about: a client, an invoice or a message."""
+
+    kind: str
+    id: int
+
+
+def find(session: Session, said: str) -> Subject:
+    """The one thing that is called so: a message, an invoice or a client.
+
+    Raises:
+        Wrong: nothing is, or more than one.
+    """
+    word = said.strip()
+    kind, _, number = word.partition(":")
+    if kind in ("message", "invoice", "client") and number.isdigit():
+        return Subject(kind, int(number))
+    message = session.exec(select(Message.id).where(Message.reference == word)).first()
+    if message is None and word.isdigit() and not _invoices(session, word):
+        message = session.exec(select(Message.id).where(Message.id == int(word))).first()
+    if message is not None:
+        return Subject("message", message)
+    invoices = _invoices(session, word)
+    if len(invoices) > 1:
+        listed = ", ".join(f"invoice:{one.id}" for one in invoices)
+        raise Wrong(f"More than one invoice is called {word}; ask for one of {listed}.")
+    if invoices:
+        return Subject("invoice", invoices[0].id)
+    return Subject("client", client(session, word).id)
+
+
+def client(session: Session, said: str) -> Client:
+    """The one client of this name, or whom a source calls so.
+
+    Raises:
+        Wrong: there is none, or more than one.
+    """
+    word = said.strip()
+    called = _by_reference(session, word)
+    found = called or people.named(session, word, _MOST)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(f"client:{one.id} ({one.name})" for one in found)
+        raise Wrong(f"More than one client is called {word}: {names}; ask for one of them.")
+    near = people.nearest(session, word)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; give a name or a reference."
+    raise Wrong(f"There is nothing called {word}{hint}")
+
+
+def _by_reference(session: Session, word: str) -> list[Client]:
+    kind, _, number = word.partition(":")
+    if kind == "client" and number.isdigit():
+        held = session.get(Client, int(number))
+        return [held] if held else []
+    systems = session.exec(
+        select(ExternalRef.system).where(ExternalRef.kind == "client").distinct()
+    ).all()
+    keys = [facts.joined(system, "client", word) for system in systems]
+    query = (
+        select(Client)
+        .join(ExternalRef, col(ExternalRef.target_id) == Client.id)
+        .where(ExternalRef.kind == "client", col(ExternalRef.external_id).in_(keys))
+        .order_by(col(Client.id))
+        .distinct()
+    )
+    return list(session.exec(query))
+
+
+def _invoices(session: Session, number: str) -> Sequence[Invoice]:
+    query = select(Invoice).where(Invoice.number == number).order_by(col(Invoice.id))
+    return session.exec(query.limit(_MOST)).all()
