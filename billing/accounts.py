@@ -7,8 +7,10 @@ across currencies or legal entities.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import arrears, books, renewals
@@ -25,6 +27,57 @@ from billing.models import (
     Posting,
     StepListed,
     StepTaken,
+)
+
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_STILL_OPEN = func.sum(col(Posting.amount))
+_OPEN = (
+    core_select(
+        col(Instalment.id),
+        col(Instalment.client_id),
+        col(Instalment.invoice_id),
+        col(Instalment.due_on),
+        col(Instalment.amount),
+        col(Invoice.number),
+        col(Invoice.currency),
+        col(Invoice.legal_entity_id),
+        col(Invoice.issued_on),
+        _STILL_OPEN.label("open"),
+    )
+    .join(Invoice, col(Invoice.id) == col(Instalment.invoice_id))
+    .join(Posting, col(Posting.instalment_id) == col(Instalment.id))
+    .where(
+        col(Instalment.client_id).in_(bindparam("clients", expanding=True)),
+        col(Invoice.state) == InvoiceState.ISSUED,
+    )
+    .group_by(col(Instalment.id), col(Invoice.id))
+    .having(_STILL_OPEN > 0)
+    .order_by(col(Instalment.due_on), col(Instalment.id))
+)
+_CONTESTED = core_select(col(InvoiceDispute.invoice_id), col(InvoiceDispute.amount)).where(
+    col(InvoiceDispute.invoice_id).in_(bindparam("invoices", expanding=True)),
+    col(InvoiceDispute.state).in_(OPEN_DISPUTES),
+)
+_HOLDS = (
+    core_select(
+        col(Hold.id), col(Hold.client_id), col(Hold.reason), col(Hold.until), col(Hold.invoice_id)
+    )
+    .where(
+        col(Hold.client_id).in_(bindparam("clients", expanding=True)),
+        col(Hold.released_at).is_(None),
+    )
+    .order_by(col(Hold.id))
+)
+_STEPS = (
+    core_select(*StepTaken.__table__.c)  # type: ignore[attr-defined]
+    .where(
+        col(StepTaken.enrolment_id).in_(bindparam("enrolments", expanding=True)),
+        col(StepTaken.how) != "cancelled",
+    )
+    .order_by(col(StepTaken.enrolment_id), col(StepTaken.step), col(StepTaken.round))
+)
+_LISTED = core_select(col(StepListed.step_taken_id), col(StepListed.instalment_id)).where(
+    col(StepListed.step_taken_id).in_(bindparam("steps", expanding=True))
 )
 
 
@@ -52,43 +105,41 @@ def owed(
     session: Session, client_id: int, legal_entity_id: int | None = None, currency: str = ""
 ) -> list[Owed]:
     """All that is open, the oldest due first; of one account where its entity is given."""
-    still_open = func.sum(Posting.amount)
-    query = (
-        select(Instalment, Invoice, still_open)
-        .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
-        .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(Instalment.client_id == client_id, Invoice.state == InvoiceState.ISSUED)
-        .group_by(col(Instalment.id), col(Invoice.id))
-        .having(still_open > 0)
-        .order_by(col(Instalment.due_on), col(Instalment.id))
-    )
-    if legal_entity_id is not None:
-        query = query.where(
-            Invoice.legal_entity_id == legal_entity_id, Invoice.currency == currency
-        )
-    rows = [(instalment, invoice, int(open_)) for instalment, invoice, open_ in session.exec(query)]
-    disputed = _disputed(session, [invoice.id for _, invoice, _ in rows])
-    return [_owed(row, disputed) for row in rows]
+    found = owed_by(session, [client_id]).get(client_id, [])
+    if legal_entity_id is None:
+        return found
+    account = (legal_entity_id, currency)
+    return [debt for debt in found if (debt.legal_entity_id, debt.currency) == account]
 
 
-def _owed(row: tuple[Instalment, Invoice, int], disputed: dict[int, int | None]) -> Owed:
+def owed_by(session: Session, clients: Sequence[int]) -> dict[int, list[Owed]]:
+    """The same for many clients at once; without those who owe nothing."""
+    rows = session.execute(_OPEN, {"clients": clients}).all()
+    disputed = _disputed(session, [row.invoice_id for row in rows])
+    found: dict[int, list[Owed]] = {}
+    for row in rows:
+        found.setdefault(row.client_id, []).append(_owed(row, disputed))
+    return found
+
+
+def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
     """Takes from ``disputed`` what this instalment covers, so that the next one sees the rest."""
-    instalment, invoice, open_ = row
-    contested = disputed.get(invoice.id, 0)
+    open_ = int(row.open)
+    contested = disputed.get(row.invoice_id, 0)
     share = open_ if contested is None else min(open_, contested)
     if contested is not None:
-        disputed[invoice.id] = contested - share
+        disputed[row.invoice_id] = contested - share
     return Owed(
-        invoice.legal_entity_id,
-        invoice.currency,
+        row.legal_entity_id,
+        row.currency,
         arrears.OpenInstalment(
-            id=instalment.id,
-            invoice_id=invoice.id,
-            number=invoice.number,
-            currency=invoice.currency,
-            issued_on=invoice.issued_on,
-            due_on=instalment.due_on,
-            amount=instalment.amount,
+            id=row.id,
+            invoice_id=row.invoice_id,
+            number=row.number,
+            currency=row.currency,
+            issued_on=row.issued_on,
+            due_on=row.due_on,
+            amount=row.amount,
             open=open_,
             disputed=share,
         ),
@@ -97,14 +148,11 @@ def _owed(row: tuple[Instalment, Invoice, int], disputed: dict[int, int | None])
 
 def _disputed(session: Session, invoices: Sequence[int]) -> dict[int, int | None]:
     """The contested amount by invoice; None means all of it."""
-    query = select(InvoiceDispute.invoice_id, InvoiceDispute.amount).where(
-        col(InvoiceDispute.invoice_id).in_(invoices),
-        col(InvoiceDispute.state).in_(OPEN_DISPUTES),
-    )
     found: dict[int, int | None] = {}
-    for invoice_id, amount in session.exec(query):
-        so_far = found.get(invoice_id, 0)
-        found[invoice_id] = None if amount is None or so_far is None else so_far + amount
+    for row in session.execute(_CONTESTED, {"invoices": invoices}) if invoices else ():
+        so_far = found.get(row.invoice_id, 0)
+        whole = row.amount is None or so_far is None
+        found[row.invoice_id] = None if whole else so_far + row.amount
     return found
 
 
@@ -141,13 +189,17 @@ def overdue(session: Session, client_id: int, today: dt.date) -> tuple[arrears.O
 
 def holds(session: Session, client_id: int) -> tuple[arrears.HoldFact, ...]:
     """The client's holds that nobody has released; the decision looks at their ends."""
-    query = select(Hold).where(Hold.client_id == client_id, col(Hold.released_at).is_(None))
-    return tuple(
-        arrears.HoldFact(
-            id=hold.id, reason=hold.reason, until=hold.until, invoice_id=hold.invoice_id
+    return _holds_by(session, [client_id]).get(client_id, ())
+
+
+def _holds_by(session: Session, clients: Sequence[int]) -> dict[int, tuple[arrears.HoldFact, ...]]:
+    found: dict[int, tuple[arrears.HoldFact, ...]] = {}
+    for row in session.execute(_HOLDS, {"clients": clients}):
+        hold = arrears.HoldFact(
+            id=row.id, reason=row.reason, until=row.until, invoice_id=row.invoice_id
         )
-        for hold in session.exec(query)
-    )
+        found[row.client_id] = (*found.get(row.client_id, ()), hold)
+    return found
 
 
 def taken(session: Session, enrolment: Enrolment) -> tuple[arrears.Taken, ...]:
@@ -155,50 +207,66 @@ def taken(session: Session, enrolment: Enrolment) -> tuple[arrears.Taken, ...]:
 
     A step whose message was cancelled was not taken: the client never heard of it.
     """
-    steps = session.exec(
-        select(StepTaken)
-        .where(
-            StepTaken.enrolment_id == enrolment.id,
-            StepTaken.episode == enrolment.episode,
-            StepTaken.how != "cancelled",
-        )
-        .order_by(col(StepTaken.step), col(StepTaken.round))
-    ).all()
+    return _taken_by(session, [enrolment]).get(enrolment.id, ())
+
+
+def _taken_by(
+    session: Session, enrolments: Sequence[Enrolment]
+) -> dict[int, tuple[arrears.Taken, ...]]:
+    episodes = {enrolment.id: enrolment.episode for enrolment in enrolments}
+    rows = session.execute(_STEPS, {"enrolments": list(episodes)}).all()
+    steps = [row for row in rows if row.episode == episodes[row.enrolment_id]]
     listed: dict[int, set[int]] = {}
-    if steps:
-        query = select(StepListed).where(
-            col(StepListed.step_taken_id).in_([step.id for step in steps])
+    for row in session.execute(_LISTED, {"steps": [one.id for one in steps]}) if steps else ():
+        listed.setdefault(row.step_taken_id, set()).add(row.instalment_id)
+    found: dict[int, tuple[arrears.Taken, ...]] = {}
+    for row in steps:
+        step = arrears.Taken(
+            step=row.step,
+            round=row.round,
+            taken_on=row.taken_on,
+            how=row.how,
+            listed=frozenset(listed.get(row.id, ())),
         )
-        for row in session.exec(query):
-            listed.setdefault(row.step_taken_id, set()).add(row.instalment_id)
-    return tuple(
-        arrears.Taken(
-            step=step.step,
-            round=step.round,
-            taken_on=step.taken_on,
-            how=step.how,
-            listed=frozenset(listed.get(step.id, ())),
-        )
-        for step in steps
-    )
+        found[row.enrolment_id] = (*found.get(row.enrolment_id, ()), step)
+    return found
 
 
 def in_dunning(session: Session, enrolment: Enrolment, client: Client) -> arrears.Account:
     """The account that a dunning enrolment is about."""
-    key = (client.id, enrolment.legal_entity_id, enrolment.currency)
-    return arrears.Account(
-        client_id=client.id,
-        legal_entity_id=enrolment.legal_entity_id,
-        currency=enrolment.currency,
-        timezone=client.timezone,
-        country=client.country,
-        region=client.region,
-        instalments=tuple(debt.instalment for debt in owed(session, *key)),
-        unapplied=books.unapplied(session, key),
-        holds=holds(session, client.id),
-        taken=taken(session, enrolment),
-        imported_on=client.imported_on,
-    )
+    return in_dunning_all(session, [(enrolment, client)])[0]
+
+
+def in_dunning_all(
+    session: Session, pairs: Sequence[tuple[Enrolment, Client]]
+) -> list[arrears.Account]:
+    """The accounts of dunning enrolments with their clients, in their order, in six queries."""
+    clients = list({client.id for _, client in pairs})
+    debts = owed_by(session, clients)
+    cash = books.unapplied_by(session, clients)
+    held = _holds_by(session, clients)
+    steps = _taken_by(session, [enrolment for enrolment, _ in pairs])
+    return [
+        arrears.Account(
+            client_id=client.id,
+            legal_entity_id=enrolment.legal_entity_id,
+            currency=enrolment.currency,
+            timezone=client.timezone,
+            country=client.country,
+            region=client.region,
+            instalments=tuple(
+                debt.instalment
+                for debt in debts.get(client.id, ())
+                if (debt.legal_entity_id, debt.currency)
+                == (enrolment.legal_entity_id, enrolment.currency)
+            ),
+            unapplied=cash.get((client.id, enrolment.legal_entity_id, enrolment.currency), 0),
+            holds=held.get(client.id, ()),
+            taken=steps.get(enrolment.id, ()),
+            imported_on=client.imported_on,
+        )
+        for enrolment, client in pairs
+    ]
 
 
 def in_renewal(session: Session, enrolment: Enrolment) -> renewals.RenewalFact:

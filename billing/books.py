@@ -7,13 +7,29 @@ what was invoiced are sums over them.
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing.models import Instalment, Invoice, InvoiceState, Posting, PostingKind
 
 Account = tuple[int, int, str]
 """Client id, legal entity id, currency: what is never netted with another."""
+
+
+_UNAPPLIED = (
+    core_select(
+        col(Posting.client_id),
+        col(Posting.legal_entity_id),
+        col(Posting.currency),
+        func.sum(col(Posting.amount)).label("total"),
+    )
+    .where(
+        col(Posting.client_id).in_(bindparam("clients", expanding=True)),
+        col(Posting.instalment_id).is_(None),
+    )
+    .group_by(col(Posting.client_id), col(Posting.legal_entity_id), col(Posting.currency))
+)
 
 
 class Book:
@@ -121,16 +137,17 @@ def invoiced(session: Session, invoice_id: int) -> int:
 
 def unapplied(session: Session, account: Account) -> int:
     """Money of the account that is on no instalment, in minor units (never negative)."""
-    client_id, legal_entity_id, currency = account
-    total = session.exec(
-        select(func.coalesce(func.sum(Posting.amount), 0)).where(
-            Posting.client_id == client_id,
-            Posting.legal_entity_id == legal_entity_id,
-            Posting.currency == currency,
-            col(Posting.instalment_id).is_(None),
-        )
-    ).one()
-    return -int(total)
+    return unapplied_by(session, [account[0]]).get(account, 0)
+
+
+def unapplied_by(session: Session, clients: Sequence[int]) -> dict[Account, int]:
+    """The same for every account of many clients; without those that have none."""
+    rows = session.execute(_UNAPPLIED, {"clients": clients})
+    return {
+        (row.client_id, row.legal_entity_id, row.currency): -int(row.total)
+        for row in rows
+        if row.total
+    }
 
 
 def open_of(session: Session, instalments: Sequence[int]) -> dict[int, int]:

@@ -20,7 +20,7 @@ from billing.facts import (
     PaymentSettled,
 )
 from billing.models import Client, Payment
-from comms import consent, delivery, inbound, instructions, outbox, outreach
+from comms import consent, delivery, inbound, instructions, outbox, outreach, recipients
 from comms.facts import DeliveryReport, InboundMessage
 from comms.inbound import Letter
 from comms.instructions import Instruction
@@ -137,14 +137,14 @@ def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterat
     outreach.advance_client(session, office, applied.client_id)
     payment = session.get_one(Payment, applied.payment_id)
     client = session.get_one(Client, applied.client_id)
-    contact = outreach.recipient(session, client.id, "billing")
-    channel, address = outreach.reachable(session, office, contact, ("email", "sms"))
-    if contact is None or address is None:
+    reached = recipients.to(session, office.policy, client.id, "billing", "email", "sms")
+    contact_id, channel, address_id = reached
+    if contact_id is None or address_id is None:
         return client.id
     outbox.queue(
         session,
         Message(
-            key=f"receipt:{payment.id}:{payment.amount}:{contact.id}:{channel}",
+            key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
             reference="",
             audience=Audience.CLIENT,
             channel=channel,
@@ -152,8 +152,8 @@ def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterat
             template="receipt",
             client_id=client.id,
             legal_entity_id=payment.legal_entity_id,
-            contact_id=contact.id,
-            address_id=address.id,
+            contact_id=contact_id,
+            address_id=address_id,
             subject_kind="payment",
             subject_id=payment.id,
             send_after=office.now,

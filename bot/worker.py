@@ -143,22 +143,33 @@ async def advance(app: App) -> int:
         ).first()
     if held is not None:
         await app.store.write(lambda session: outbox.wake_due(session, now))
-    results = await asyncio.gather(
-        *(_advance_one(app, enrolment_id, client_id) for enrolment_id, client_id in due),
-        return_exceptions=True,
-    )
-    _raise("advance", [result for result in results if isinstance(result, Exception)])
+    try:
+        await _advance(app, due)
+    except Exception:  # noqa: BLE001 - one of them; the others must not wait for it
+        await _each("advance", due, lambda row: _advance_one(app, *row), AT_ONCE)
     return len(due) + (held is not None)
 
 
-async def _advance_one(app: App, enrolment_id: int, client_id: int) -> None:
-    def look(session: Session) -> None:
-        enrolment = session.get_one(Enrolment, enrolment_id, populate_existing=True)
-        if enrolment.next_due_at is not None and enrolment.next_due_at <= app.clock.now():
-            outreach.advance(session, app.office(), enrolment)
+async def _advance(app: App, due: Sequence[tuple[int, int]]) -> None:
+    """Look at enrolments in one transaction, under the locks of all their clients."""
 
+    def look(session: Session) -> None:
+        now = app.clock.now()
+        wanted = col(Enrolment.id).in_([enrolment_id for enrolment_id, _ in due])
+        found = session.exec(
+            select(Enrolment)
+            .where(wanted, col(Enrolment.next_due_at) <= now)
+            .execution_options(populate_existing=True)
+        ).all()
+        outreach.advance(session, app.office(), found)
+
+    if due:
+        await app.store.write(look, clients={client_id for _, client_id in due})
+
+
+async def _advance_one(app: App, enrolment_id: int, client_id: int) -> None:
     try:
-        await app.store.write(look, clients=[client_id])
+        await _advance(app, [(enrolment_id, client_id)])
     except Exception:
         # Put off before anybody tries again: one account that cannot be judged must not be the
         # first in every sweep.
@@ -281,8 +292,9 @@ async def tidy(app: App) -> int:
     """Let what belongs to nobody expire, and destroy the inbox keys that seal nothing any more."""
     now = app.clock.now()
     gone = await app.store.write(lambda session: vault.expire(session, now))
-    today = inbox.day_key(now)
-    owners = [owner for owner in app.keyring.owners() if owner < today]
+    # Not yesterday's: what was sealed a moment before midnight may not be committed yet.
+    yesterday = inbox.day_key(now - dt.timedelta(days=1))
+    owners = [owner for owner in app.keyring.owners() if owner < yesterday]
     with app.store.read() as session:
         idle = vault.idle_inboxes(session, owners)
     for owner in idle:

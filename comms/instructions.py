@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from billing import vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, outbox, outreach, staff
+from comms import delivery, escalations, outbox, staff
 from comms.models import UNSENT, Message, Purpose, State
 from comms.office import Office
 from comms.ports import Sent
@@ -196,7 +196,7 @@ def _afresh(session: Session, office: Office, client_id: int) -> None:
         EscalationCase.client_id == client_id, EscalationCase.state == "open"
     )
     for case in session.exec(query).all():
-        outreach.refresh_case(session, office, case)
+        escalations.refresh(session, office, case)
 
 
 # --- cases ---------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def _close(session: Session, office: Office, asked: CloseCase) -> str:
     if case is None:
         return "There is no such case any more."
     if case.state == "open":
-        outreach.close_case(session, office, case, asked.outcome, _signed(session, asked.by))
+        escalations.close(session, office, case, asked.outcome, _signed(session, asked.by))
     outcome = case.outcome.replace("_", " ")
     return f"The case of {_client_name(session, case)} is closed: {outcome}."
 
@@ -221,7 +221,7 @@ def _assign(session: Session, office: Office, asked: AssignCase) -> str:
         return f"The case of {_client_name(session, case)} is closed; there is nothing to assign."
     if case.owner_id != person.id:
         case.owner_id = person.id
-        outreach.refresh_case(session, office, case)
+        escalations.refresh(session, office, case)
     return f"The case of {_client_name(session, case)} is {person.name}'s now."
 
 

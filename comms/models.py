@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from billing.models.columns import code, key, maybe, moment, number, one_of, ref
+from billing.models.columns import body, code, key, maybe, moment, number, one_of, ref
 from billing.store import Id
 
 
@@ -100,9 +100,9 @@ class Message(SQLModel, table=True):
     lease_id: str | None = Field(default=None, nullable=True)
     lease_until: dt.datetime | None = moment(nullable=True, index=True)
     attempts: int = number(default=0)
-    draft_id: int | None = maybe("vault.id")
+    draft_id: int | None = body()
     """What a person typed, before it is judged and rendered."""
-    body_id: int | None = maybe("vault.id")
+    body_id: int | None = body()
     """What was rendered at the door, as JSON, exactly as it was handed to the channel."""
     provider_id: str | None = Field(default=None, nullable=True, index=True)
     created_at: dt.datetime = moment()
@@ -145,7 +145,7 @@ class Touchpoint(SQLModel, table=True):
     incoming_id: int | None = Field(default=None, sa_type=Id, nullable=True)
     contact_id: int | None = maybe("contact.id")
     address_id: int | None = maybe("address.id")
-    body_id: int | None = maybe("vault.id")
+    body_id: int | None = body()
     body_digest: str = ""
     occurred_at: dt.datetime = moment()
     recorded_at: dt.datetime = moment()
@@ -168,7 +168,7 @@ class Decision(SQLModel, table=True):
     inputs: str = ""
     """JSON of ids, numbers, codes and moments."""
     digest: str = code()
-    reason_id: int | None = maybe("vault.id")
+    reason_id: int | None = body()
     reason_digest: str = ""
     decided_at: dt.datetime = moment()
 

@@ -49,6 +49,17 @@ def queue(session: Session, message: Message) -> int | None:
     return session.execute(query.returning(_MESSAGES.c.id)).scalar_one_or_none()
 
 
+def queue_all(session: Session, messages: Sequence[Message]) -> None:
+    """The same for many; those that were there before are left alone."""
+    rows = []
+    for message in messages:
+        message.reference = message.reference or secrets.token_urlsafe(12)
+        rows.append(message.model_dump(exclude={"id"}))
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    query = dialect.insert(_MESSAGES).on_conflict_do_nothing(index_elements=["key"])
+    session.connection().execute(query, rows)
+
+
 def due(
     session: Session, channel: str, now: dt.datetime, limit: int
 ) -> list[tuple[int, int | None]]:

@@ -1,230 +1,161 @@
 """Which message follows from the state of a sequence? The only place where that happens.
 
-``advance`` looks at one enrolment, asks the pure rule, and writes down what it said: a step taken
-and its message queued, a case for the owner, or only when to look again.
+``advance`` looks at enrolments, asks the pure rule about each, and writes down what it said: a step
+taken and its message queued, a case for the owner, or only when to look again. It reads and writes
+for many at once, because a sweep has many; one is a batch of one.
 """
 
 import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
-from sqlalchemy import func
+from sqlalchemy import Table, func, insert
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import accounts, dunning, renewals
 from billing.calendar import local_date, midnight
 from billing.models import (
-    Address,
     Agreement,
     AgreementState,
     Client,
-    Contact,
-    ContactAddress,
     Enrolment,
     EnrolmentState,
-    EscalationCase,
-    Health,
-    PrimaryRecipient,
     StepListed,
     StepTaken,
-    Verification,
 )
 from billing.models import Sequence as Ladder
-from comms import consent, outbox, staff, timeline
-from comms.models import UNSENT, Audience, Decision, Message, Purpose
+from comms import escalations, outbox, recipients, staff, timeline
+from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
 
-_SWEEP = dt.timedelta(minutes=15)
+Pair = tuple[Enrolment, Client]
+_STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
+_LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
 _ROUNDS = 12
 """More answers than any account gives in one look: a rule that never settles is a bug."""
 
 
-def advance(session: Session, office: Office, enrolment: Enrolment) -> None:
-    """Bring one enrolment to where it should stand now, its client being locked."""
-    client = session.get_one(Client, enrolment.client_id)
-    step = _dunning if enrolment.sequence == Ladder.DUNNING else _renewal
-    enrolment.next_due_at = None
+def advance(session: Session, office: Office, enrolments: Sequence[Enrolment]) -> None:
+    """Bring enrolments to where they should stand now; their clients are all locked."""
+    query = select(Client).where(col(Client.id).in_({one.client_id for one in enrolments}))
+    clients = {client.id: client for client in session.exec(query)}
+    pairs = [(enrolment, clients[enrolment.client_id]) for enrolment in enrolments]
+    dunned = [pair for pair in pairs if pair[0].sequence == Ladder.DUNNING]
     for _ in range(_ROUNDS):
-        if step(session, office, enrolment, client):
-            return
-    raise RuntimeError(f"enrolment {enrolment.id} does not settle")
+        if not dunned:
+            break
+        dunned = _dunning(session, office, dunned)
+    else:
+        raise RuntimeError(f"enrolment {dunned[0][0].id} does not settle")
+    for enrolment, client in pairs:
+        if enrolment.sequence == Ladder.RENEWAL:
+            _renewal(session, office, enrolment, client)
 
 
 def advance_client(session: Session, office: Office, client_id: int) -> None:
     """The same for every sequence of a client, and what waits for the client is judged anew."""
-    for enrolment in session.exec(select(Enrolment).where(Enrolment.client_id == client_id)).all():
-        advance(session, office, enrolment)
+    query = select(Enrolment).where(Enrolment.client_id == client_id)
+    advance(session, office, session.exec(query).all())
     outbox.wake_client(session, client_id, office.now)
 
 
 # --- dunning --------------------------------------------------------------------------------------
 
 
-def _dunning(session: Session, office: Office, enrolment: Enrolment, client: Client) -> bool:
-    """One answer of the rule, written down; True when there is no more to ask now."""
-    account = accounts.in_dunning(session, enrolment, client)
-    decision = dunning.decide(account, office.now, office.policy)
-    _note(session, office, enrolment, client, decision)
-    match decision:
-        case dunning.Cured():
-            _close_case(session, office, enrolment, "paid")
-            enrolment.episode += 1
-            enrolment.state = EnrolmentState.ACTIVE
-            return False
-        case dunning.Credit(steps=steps):
-            for credited in steps:
-                taken = Taking(credited.step, "imported", sorted(credited.listed), credited.on)
-                _take(session, office, enrolment, client, taken)
-            return False
-        case dunning.Send():
-            _remind(session, office, enrolment, client, decision)
-            return False
-        case dunning.Escalate():
-            _escalate(session, office, enrolment, client, decision)
-            return False
-        case dunning.Wait() | dunning.Held() | dunning.Idle() | dunning.Exhausted():
-            # A step that waits at the door wakes its sequence itself, when it has left or failed.
-            waits = decision.rule == "step_queued"
-            enrolment.next_due_at = None if waits else decision.look_again
-            return True
-    assert_never(decision)
+def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pair]:
+    """Ask the rule about every account and do what it says; return those to ask once more."""
+    facts = accounts.in_dunning_all(session, pairs)
+    decided = [dunning.decide(account, office.now, office.policy) for account in facts]
+    _note(session, office, list(zip(pairs, decided, strict=True)))
+    again: list[Pair] = []
+    reminders: list[tuple[Enrolment, dunning.Send]] = []
+    for (enrolment, client), decision in zip(pairs, decided, strict=True):
+        # A step that waits at the door wakes its sequence itself, when it has left or failed.
+        waits = decision.rule == "step_queued"
+        enrolment.next_due_at = None if waits else decision.look_again
+        match decision:
+            case dunning.Send():
+                reminders.append((enrolment, decision))
+            case dunning.Escalate():
+                _escalate(session, office, enrolment, client, decision)
+            case dunning.Cured():
+                escalations.settle(session, office, enrolment, "paid")
+                enrolment.episode += 1
+                enrolment.state = EnrolmentState.ACTIVE
+                again.append((enrolment, client))
+            case dunning.Credit(steps=steps):
+                for one in steps:
+                    taking = Taking(enrolment, one.step, "imported", sorted(one.listed), one.on)
+                    _take(session, office, [taking])
+                again.append((enrolment, client))
+            case dunning.Wait() | dunning.Held() | dunning.Idle() | dunning.Exhausted():
+                pass
+            case _:
+                assert_never(decision)
+    _remind(session, office, reminders)
+    return again
 
 
 def _remind(
-    session: Session, office: Office, enrolment: Enrolment, client: Client, decision: dunning.Send
+    session: Session, office: Office, reminders: Sequence[tuple[Enrolment, dunning.Send]]
 ) -> None:
-    taken = Taking(decision.step, "queued", [instalment.id for instalment in decision.listed])
-    step = _take(session, office, enrolment, client, taken)
-    contact = recipient(session, client.id, "billing")
-    channel, address = reachable(session, office, contact, decision.channels)
-    message = _reminder(office, enrolment, step, (contact, channel, address))
-    message.template = decision.template
-    outbox.queue(session, message)
+    """Take the steps and queue their messages; each wakes its sequence when it has left."""
+    if not reminders:
+        return
+    takings = [
+        Taking(enrolment, decision.step, "queued", [one.id for one in decision.listed])
+        for enrolment, decision in reminders
+    ]
+    steps = _take(session, office, takings)
+    clients = [enrolment.client_id for enrolment, _ in reminders]
+    reach = recipients.of_clients(session, office.policy, clients, "billing")
+    messages: list[Message] = []
+    for (enrolment, decision), step in zip(reminders, steps, strict=True):
+        reached = recipients.choose(reach.get(enrolment.client_id), decision.channels)
+        message = _reminder(office, enrolment, step, reached)
+        message.template = decision.template
+        messages.append(message)
+    outbox.queue_all(session, messages)
 
 
 def _escalate(
-    session: Session, office: Office, enrolment: Enrolment, client: Client,
+    session: Session,
+    office: Office,
+    enrolment: Enrolment,
+    client: Client,
     decision: dunning.Escalate,
-) -> None:  # fmt: skip
-    taken = Taking(decision.step, "escalated", [instalment.id for instalment in decision.listed])
-    _take(session, office, enrolment, client, taken)
-    enrolment.state = EnrolmentState.ESCALATED
-    case = EscalationCase(
-        enrolment_id=enrolment.id,
-        episode=enrolment.episode,
-        client_id=client.id,
-        owner_id=client.owner_id,
-        opened_at=office.now,
-    )
-    session.add(case)
-    session.flush()
-    if _imported(office, client) and _listed(session, office, client):
-        return
-    staff.tell(
-        session,
-        office,
-        staff.Notice(
-            key=f"escalation:{case.id}:{case.revision}",
-            purpose=Purpose.ESCALATION,
-            template="escalation",
-            to=staff.desk_of(session, office, client.owner_id),
-            client_id=client.id,
-            subject=("case", case.id),
-        ),
-    )
-
-
-def _imported(office: Office, client: Client) -> bool:
-    today = local_date(office.now, client.timezone)
-    return client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1)
-
-
-def _listed(session: Session, office: Office, client: Client) -> bool:
-    """What was old before we came arrives as one list per desk, not as a burst of cards.
-
-    The list waits until the sweep after the import is through; a case that comes after it has left
-    gets a card of its own.
-    """
-    desk = staff.desk_of(session, office, client.owner_id)
-    notice = staff.Notice(
-        key=f"imported:{desk}:{client.imported_on}",
-        purpose=Purpose.ESCALATION,
-        template="imported_cases",
-        to=desk,
-        subject=("owner", client.owner_id),
-    )
-    staff.tell(session, office, notice, office.now + _SWEEP)
-    state = session.exec(select(Message.state).where(Message.key == notice.key)).one()
-    return state in UNSENT
-
-
-def _close_case(session: Session, office: Office, enrolment: Enrolment, outcome: str) -> None:
-    case = session.exec(
-        select(EscalationCase).where(
-            EscalationCase.enrolment_id == enrolment.id,
-            EscalationCase.episode == enrolment.episode,
-            EscalationCase.state == "open",
-        )
-    ).first()
-    if case is not None:
-        close_case(session, office, case, outcome, "")
-
-
-def close_case(
-    session: Session, office: Office, case: EscalationCase, outcome: str, by: str
 ) -> None:
-    """End a case; the card that announced it is updated in place."""
-    case.state, case.outcome, case.closed_at, case.closed_by = "closed", outcome, office.now, by
-    refresh_case(session, office, case)
-
-
-def refresh_case(session: Session, office: Office, case: EscalationCase) -> None:
-    """Show the case anew where it was shown before."""
-    first = session.exec(
-        select(Message).where(Message.subject_kind == "case", Message.subject_id == case.id)
-        .order_by(col(Message.id))
-    ).first()  # fmt: skip
-    case.revision += 1
-    session.add(case)
-    if first is not None:
-        staff.tell(
-            session,
-            office,
-            staff.Notice(
-                key=f"escalation:{case.id}:{case.revision}",
-                purpose=Purpose.ESCALATION,
-                template="escalation",
-                to=first.destination,
-                client_id=case.client_id,
-                subject=("case", case.id),
-                updates_id=first.id,
-            ),
-        )
+    listed = [instalment.id for instalment in decision.listed]
+    _take(session, office, [Taking(enrolment, decision.step, "escalated", listed)])
+    escalations.open_case(session, office, enrolment, client)
 
 
 # --- renewal --------------------------------------------------------------------------------------
 
 
-def _renewal(session: Session, office: Office, enrolment: Enrolment, client: Client) -> bool:
-    fact = accounts.in_renewal(session, enrolment)
+def _renewal(session: Session, office: Office, enrolment: Enrolment, client: Client) -> None:
+    """Ask the rule about an agreement until it has nothing more to do now."""
     today = local_date(office.now, client.timezone)
     late = accounts.overdue(session, client.id, today)
-    decision = renewals.decide(fact, late, office.now, office.policy, client.timezone)
-    _note(session, office, enrolment, client, decision)
-    match decision:
-        case renewals.Send(step=number) | renewals.Held(step=number):
-            # A notice that must wait is queued as well: the door holds it, where people see it.
-            _give_notice(session, office, enrolment, client, number)
-            return False
-        case renewals.Late():
-            _lapse(session, office, enrolment, client)
-            return True
-        case renewals.Wait() | renewals.Idle():
-            enrolment.next_due_at = decision.look_again
-            return True
-    assert_never(decision)
+    for _ in range(_ROUNDS):
+        fact = accounts.in_renewal(session, enrolment)
+        decision = renewals.decide(fact, late, office.now, office.policy, client.timezone)
+        _note(session, office, [((enrolment, client), decision)])
+        enrolment.next_due_at = decision.look_again
+        match decision:
+            case renewals.Send(step=number) | renewals.Held(step=number):
+                # One that must wait is queued as well: the door holds it, where people see it.
+                _give_notice(session, office, enrolment, client, number)
+            case renewals.Late():
+                _lapse(session, office, enrolment, client)
+                return
+            case renewals.Wait() | renewals.Idle():
+                return
+            case _:
+                assert_never(decision)
 
 
 def _give_notice(
@@ -235,10 +166,9 @@ def _give_notice(
     agreement = session.get_one(Agreement, enrolment.agreement_id)
     superseded = outbox.about("agreement", agreement.id)
     outbox.cancel(session, superseded, "superseded", "A later notice takes its place.")
-    step = _take(session, office, enrolment, client, Taking(number, "queued"))
-    contact = recipient(session, client.id, "renewal")
-    channel, address = reachable(session, office, contact, rung.channels)
-    message = _reminder(office, enrolment, step, (contact, channel, address))
+    [step] = _take(session, office, [Taking(enrolment, number, "queued")])
+    reached = recipients.to(session, office.policy, client.id, "renewal", *rung.channels)
+    message = _reminder(office, enrolment, step, reached)
     message.purpose = Purpose.RENEWAL
     message.template = rung.template
     message.subject_kind, message.subject_id = "agreement", agreement.id
@@ -272,55 +202,84 @@ def _lapse(session: Session, office: Office, enrolment: Enrolment, client: Clien
 class Taking:
     """A step that is being taken: which, how, what it names, and its day if not today."""
 
+    enrolment: Enrolment
     step: int
     how: str
     listed: Sequence[int] = ()
     on: dt.date | None = None
 
 
-def _take(
-    session: Session, office: Office, enrolment: Enrolment, client: Client, taking: Taking
-) -> StepTaken:
-    """Write the step down, as the next round of its number in this episode."""
-    rounds = session.exec(
-        select(func.coalesce(func.max(StepTaken.round), 0)).where(
-            StepTaken.enrolment_id == enrolment.id,
-            StepTaken.episode == enrolment.episode,
-            StepTaken.step == taking.step,
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A step that was written down."""
+
+    id: int
+    episode: int
+    step: int
+    round: int
+
+
+def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[Taken]:
+    """Write steps down, each as the next round of its number in its episode."""
+    rounds = _rounds(session, takings)
+    rows = [_step_row(session, office, taking, rounds) for taking in takings]
+    query = insert(_STEPS).returning(_STEPS.c.id, sort_by_parameter_order=True)
+    ids = list(session.execute(query, rows).scalars())
+    listed = [
+        {"step_taken_id": step_id, "instalment_id": instalment_id}
+        for step_id, taking in zip(ids, takings, strict=True)
+        for instalment_id in taking.listed
+    ]
+    if listed:
+        session.execute(insert(_LISTED), listed)
+    return [
+        Taken(step_id, row["episode"], row["step"], row["round"])
+        for step_id, row in zip(ids, rows, strict=True)
+    ]
+
+
+def _rounds(session: Session, takings: Sequence[Taking]) -> dict[tuple[int, int, int], int]:
+    """The highest round so far, by enrolment, episode and step."""
+    query = (
+        core_select(
+            _STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step, func.max(_STEPS.c.round)
         )
-    ).one()
-    step = StepTaken(
-        enrolment_id=enrolment.id,
-        episode=enrolment.episode,
-        step=taking.step,
-        round=rounds + 1,
-        how=taking.how,
-        taken_on=taking.on or local_date(office.now, client.timezone),
-        taken_at=office.now,
+        .where(_STEPS.c.enrolment_id.in_({taking.enrolment.id for taking in takings}))
+        .group_by(_STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step)
     )
-    session.add(step)
-    session.flush()
-    for instalment_id in taking.listed:
-        session.add(StepListed(step_taken_id=step.id, instalment_id=instalment_id))
+    return {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
+
+
+def _step_row(
+    session: Session,
+    office: Office,
+    taking: Taking,
+    rounds: dict[tuple[int, int, int], int],
+) -> dict[str, Any]:
+    enrolment = taking.enrolment
     enrolment.policy_version = office.policy.version
-    session.flush()
-    return step
+    client = session.get_one(Client, enrolment.client_id)
+    place = (enrolment.id, enrolment.episode, taking.step)
+    rounds[place] = rounds.get(place, 0) + 1
+    return {
+        "enrolment_id": enrolment.id,
+        "episode": enrolment.episode,
+        "step": taking.step,
+        "round": rounds[place],
+        "how": taking.how,
+        "taken_on": taking.on or local_date(office.now, client.timezone),
+        "taken_at": office.now,
+    }
 
 
-def _step_key(enrolment: Enrolment, step: StepTaken, contact: Contact | None, channel: str) -> str:
-    who = contact.id if contact else 0
-    return f"step:{enrolment.id}:{step.episode}:{step.step}:{step.round}:{who}:{channel}"
-
-
-Reached = tuple[Contact | None, str, Address | None]
-"""Whom a message is for, on which channel, and the address there."""
-
-
-def _reminder(office: Office, enrolment: Enrolment, step: StepTaken, to: Reached) -> Message:
+def _reminder(
+    office: Office, enrolment: Enrolment, step: Taken, reached: recipients.Reached
+) -> Message:
     """A step's message to the client, about the debt unless its caller says otherwise."""
-    contact, channel, address = to
+    contact_id, channel, address_id = reached
+    place = f"{enrolment.id}:{step.episode}:{step.step}:{step.round}"
     return Message(
-        key=_step_key(enrolment, step, contact, channel),
+        key=f"step:{place}:{contact_id or 0}:{channel}",
         reference="",
         audience=Audience.CLIENT,
         channel=channel,
@@ -328,8 +287,8 @@ def _reminder(office: Office, enrolment: Enrolment, step: StepTaken, to: Reached
         template="",
         client_id=enrolment.client_id,
         legal_entity_id=enrolment.legal_entity_id,
-        contact_id=contact.id if contact else None,
-        address_id=address.id if address else None,
+        contact_id=contact_id,
+        address_id=address_id,
         subject_kind="enrolment",
         subject_id=enrolment.id,
         step_id=step.id,
@@ -342,96 +301,52 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
     """The same step on another channel of its rung, after one could not be used."""
     step = session.get_one(StepTaken, message.step_id)
     enrolment = session.get_one(Enrolment, step.enrolment_id)
-    contact = session.get(Contact, message.contact_id) if message.contact_id else None
     renewal = enrolment.sequence == Ladder.RENEWAL
     rungs = office.policy.renewal.steps if renewal else office.policy.dunning.steps
     others = [one for one in rungs[step.step - 1].channels if one != message.channel]
-    if not others or contact is None:
+    if not others or message.contact_id is None:
         return False
-    channel, address = reachable(session, office, contact, others)
-    if address is None or not _usable(session, office, address):
+    reach = recipients.of_contacts(session, office.policy, [message.contact_id])
+    reached = recipients.choose(reach[message.contact_id], others)
+    if not recipients.is_usable(reach[message.contact_id], reached[2]):
         return False
-    again = _reminder(office, enrolment, step, (contact, channel, address))
+    taken = Taken(step.id, step.episode, step.step, step.round)
+    again = _reminder(office, enrolment, taken, reached)
     told = {"purpose", "template", "subject_kind", "subject_id", "expires_at"}
     again.sqlmodel_update(message.model_dump(include=told))
     return outbox.queue(session, again) is not None
 
 
-def recipient(session: Session, client_id: int, topic: str) -> Contact | None:
-    """The one person of a client who is written to about a topic."""
-    primary = session.get(PrimaryRecipient, (client_id, topic))
-    return session.get(Contact, primary.contact_id) if primary else None
-
-
-def reachable(
-    session: Session, office: Office, contact: Contact | None, channels: Sequence[str]
-) -> tuple[str, Address | None]:
-    """The first channel on which the person may be written to, and the address there.
-
-    Where there is none, the first channel with what is known: the door then says what is wrong.
-    """
-    known = [(channel, _addresses(session, contact, channel)) for channel in channels]
-    for channel, addresses in known:
-        for address in addresses:
-            if _usable(session, office, address):
-                return channel, address
-    channel, addresses = next((pair for pair in known if pair[1]), known[0])
-    return channel, addresses[0] if addresses else None
-
-
-def _addresses(session: Session, contact: Contact | None, kind: str) -> Sequence[Address]:
-    if contact is None:
-        return ()
-    query = (
-        select(Address)
-        .join(ContactAddress, col(ContactAddress.address_id) == Address.id)
-        .where(ContactAddress.contact_id == contact.id, Address.kind == kind)
-        .order_by(col(ContactAddress.position), col(Address.id))
-    )
-    return session.exec(query).all()
-
-
-def _usable(session: Session, office: Office, address: Address) -> bool:
-    if address.health == Health.DEAD:
-        return False
-    if address.verification not in (Verification.VERIFIED, Verification.ASSERTED):
-        return False
-    held = consent.of_address(session, address.id).standing
-    if held is consent.Standing.REVOKED:
-        return False
-    provided = office.policy.consent.sms_basis == "provided_number"
-    return address.kind != "sms" or provided or held is not consent.Standing.UNKNOWN
-
-
 def _note(
     session: Session,
     office: Office,
-    enrolment: Enrolment,
-    client: Client,
-    decision: dunning.Decision | renewals.Decision,
+    answers: Sequence[tuple[Pair, dunning.Decision | renewals.Decision]],
 ) -> None:
-    """Write the answer down, with the ids and numbers it was made from."""
-    until = None if decision.rule == "step_queued" else decision.look_again
-    inputs = {"episode": enrolment.episode, "policy": office.policy.version}
+    """Write the answers down, with the ids and numbers they were made from."""
+    rulings = [
+        timeline.Ruling(_decision(office, enrolment, decision), client.key_id, decision.reason)
+        for (enrolment, client), decision in answers
+    ]
+    timeline.decide_all(session, office.keyring, rulings)
+
+
+def _decision(
+    office: Office, enrolment: Enrolment, decision: dunning.Decision | renewals.Decision
+) -> Decision:
+    inputs: dict[str, object] = {"episode": enrolment.episode, "policy": office.policy.version}
     if isinstance(decision, dunning.Send | dunning.Escalate):
         inputs |= {
             "step": decision.step,
             "total": decision.total,
             "instalments": [instalment.id for instalment in decision.listed],
         }
-    timeline.decide(
-        session,
-        office.keyring,
-        client.key_id,
-        Decision(
-            client_id=client.id,
-            subject_kind="enrolment",
-            subject_id=enrolment.id,
-            verdict=type(decision).__name__.lower(),
-            rule=decision.rule,
-            until=until,
-            inputs=json.dumps(inputs, sort_keys=True),
-            decided_at=office.now,
-        ),
-        decision.reason,
+    return Decision(
+        client_id=enrolment.client_id,
+        subject_kind="enrolment",
+        subject_id=enrolment.id,
+        verdict=type(decision).__name__.lower(),
+        rule=decision.rule,
+        until=None if decision.rule == "step_queued" else decision.look_again,
+        inputs=json.dumps(inputs, sort_keys=True),
+        decided_at=office.now,
     )

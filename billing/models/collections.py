@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from billing.models.columns import code, key, maybe, moment, number, one_of, ref
+from billing.models.columns import body, code, key, maybe, moment, number, one_of, ref
 
 
 class Sequence(StrEnum):
@@ -34,7 +34,7 @@ class Hold(SQLModel, table=True):
     client_id: int = ref("client.id", index=True)
     invoice_id: int | None = maybe("invoice.id")
     reason: str = code()
-    note_id: int | None = maybe("vault.id")
+    note_id: int | None = body()
     placed_by: str = ""
     placed_at: dt.datetime = moment()
     until: dt.datetime | None = moment(nullable=True)

@@ -27,6 +27,11 @@ def maybe(target: str, *, index: bool = False) -> Any:
     return Field(default=None, foreign_key=target, nullable=True, index=index, sa_type=Id)
 
 
+def body(*, nullable: bool = True) -> Any:
+    """The vault id of a body, which may expire before the row that names it: no constraint."""
+    return Field(default=None, nullable=nullable, sa_type=Id)
+
+
 def number(*, default: int | None = None, nullable: bool = False) -> Any:
     """A 64-bit number that is neither money nor an id of ours."""
     if default is None and not nullable:

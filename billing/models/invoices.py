@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import UniqueConstraint
 from sqlmodel import SQLModel
 
-from billing.models.columns import code, key, maybe, minor, moment, number, one_of, ref, that
+from billing.models.columns import body, code, key, minor, moment, number, one_of, ref, that
 
 
 class InvoiceState(StrEnum):
@@ -67,7 +67,7 @@ class InvoiceLine(SQLModel, table=True):
     invoice_id: int = ref("invoice.id", index=True)
     position: int = number()
     amount: int = minor()
-    description_id: int | None = maybe("vault.id")
+    description_id: int | None = body()
 
 
 class Instalment(SQLModel, table=True):

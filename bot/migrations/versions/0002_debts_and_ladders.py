@@ -139,7 +139,7 @@ def _hold() -> None:
         sa.Column("client_id", ID, sa.ForeignKey("client.id"), nullable=False),
         sa.Column("invoice_id", ID, sa.ForeignKey("invoice.id")),
         sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("note_id", ID, sa.ForeignKey("vault.id")),
+        sa.Column("note_id", ID),
         sa.Column("placed_by", sa.String(), nullable=False),
         sa.Column("placed_at", MOMENT, nullable=False),
         sa.Column("until", MOMENT),
@@ -198,7 +198,7 @@ def _invoice_line() -> None:
         sa.Column("invoice_id", ID, sa.ForeignKey("invoice.id"), nullable=False),
         sa.Column("position", NUMBER, nullable=False),
         sa.Column("amount", NUMBER, nullable=False),
-        sa.Column("description_id", ID, sa.ForeignKey("vault.id")),
+        sa.Column("description_id", ID),
     )
     op.create_index("ix_invoice_line_invoice_id", "invoice_line", ["invoice_id"])
 

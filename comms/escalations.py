@@ -1,0 +1,113 @@
+"""When is a debt a person's turn, and how do they hear of it?
+
+A case per enrolment and episode, with the account owner or, where there is none, with finance. Its
+card in Slack is updated in place for as long as the case lives.
+"""
+
+import datetime as dt
+
+from sqlmodel import Session, col, select
+
+from billing.calendar import local_date
+from billing.models import Client, Enrolment, EnrolmentState, EscalationCase
+from comms import staff
+from comms.models import UNSENT, Message, Purpose
+from comms.office import Office
+
+_SWEEP = dt.timedelta(minutes=15)
+"""How long the sweep after an import may take before its list of old cases leaves."""
+
+
+def open_case(session: Session, office: Office, enrolment: Enrolment, client: Client) -> None:
+    """Hand an account over to its owner."""
+    enrolment.state = EnrolmentState.ESCALATED
+    case = EscalationCase(
+        enrolment_id=enrolment.id,
+        episode=enrolment.episode,
+        client_id=client.id,
+        owner_id=client.owner_id,
+        opened_at=office.now,
+    )
+    session.add(case)
+    session.flush()
+    if _imported(office, client) and _listed(session, office, client):
+        return
+    staff.tell(
+        session,
+        office,
+        staff.Notice(
+            key=f"escalation:{case.id}:{case.revision}",
+            purpose=Purpose.ESCALATION,
+            template="escalation",
+            to=staff.desk_of(session, office, client.owner_id),
+            client_id=client.id,
+            subject=("case", case.id),
+        ),
+    )
+
+
+def _imported(office: Office, client: Client) -> bool:
+    today = local_date(office.now, client.timezone)
+    return client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1)
+
+
+def _listed(session: Session, office: Office, client: Client) -> bool:
+    """What was old before we came arrives as one list per desk, not as a burst of cards.
+
+    The list waits until the sweep after the import is through; a case that comes after it has left
+    gets a card of its own.
+    """
+    desk = staff.desk_of(session, office, client.owner_id)
+    notice = staff.Notice(
+        key=f"imported:{desk}:{client.imported_on}",
+        purpose=Purpose.ESCALATION,
+        template="imported_cases",
+        to=desk,
+        subject=("owner", client.owner_id),
+    )
+    staff.tell(session, office, notice, office.now + _SWEEP)
+    state = session.exec(select(Message.state).where(Message.key == notice.key)).one()
+    return state in UNSENT
+
+
+def settle(session: Session, office: Office, enrolment: Enrolment, outcome: str) -> None:
+    """What the case of the current episode was about came to an end by itself."""
+    case = session.exec(
+        select(EscalationCase).where(
+            EscalationCase.enrolment_id == enrolment.id,
+            EscalationCase.episode == enrolment.episode,
+            EscalationCase.state == "open",
+        )
+    ).first()
+    if case is not None:
+        close(session, office, case, outcome, "")
+
+
+def close(session: Session, office: Office, case: EscalationCase, outcome: str, by: str) -> None:
+    """End a case; the card that announced it is updated in place."""
+    case.state, case.outcome, case.closed_at, case.closed_by = "closed", outcome, office.now, by
+    refresh(session, office, case)
+
+
+def refresh(session: Session, office: Office, case: EscalationCase) -> None:
+    """Show the case anew where it was shown before."""
+    first = session.exec(
+        select(Message).where(Message.subject_kind == "case", Message.subject_id == case.id)
+        .order_by(col(Message.id))
+    ).first()  # fmt: skip
+    case.revision += 1
+    session.add(case)
+    if first is not None:
+        staff.tell(
+            session,
+            office,
+            staff.Notice(
+                key=f"escalation:{case.id}:{case.revision}",
+                purpose=Purpose.ESCALATION,
+                template="escalation",
+                to=first.destination,
+                client_id=case.client_id,
+                subject=("case", case.id),
+                updates_id=first.id,
+            ),
+        )
