@@ -34,6 +34,7 @@ _NEEDED = {
     "pay_link": "no reminder may leave without it",
     "phone": "no text can leave without it",
 }
+_SETTINGS = ("master_key", *root.CHANNEL_SETTINGS)
 _SOUGHT = (Role.ADMIN, Role.FINANCE, Role.COMPLIANCE)
 
 
@@ -65,7 +66,8 @@ def examine() -> Report:
 def _report(found: list[Finding]) -> Report:
     wrong = sum(one.state == "wrong" for one in found)
     rows = [[one.what, one.state, one.said] for one in found]
-    line = f"{wrong} things are wrong." if wrong else "All is well."
+    many = "1 thing is" if wrong == 1 else f"{wrong} things are"
+    line = f"{many} wrong." if wrong else "All is well."
     data = {"well": not wrong, "findings": [asdict(one) for one in found]}
     return Report(data, [line], [Table("", ["what", "state", "said"], rows)], NO if wrong else DONE)
 
@@ -83,12 +85,12 @@ def _careful(look: Callable[[Store], Iterator[Finding]], store: Store) -> list[F
 
 
 def _settings(given: Settings) -> Iterator[Finding]:
-    try:
-        given.need("master_key", *root.CHANNEL_SETTINGS)
-        given.need_apart()
-    except SettingsMissing as error:
-        yield Finding("settings", "wrong", str(error))
-    else:
+    missing = [said for name in _SETTINGS if (said := _missing(given.need, name))]
+    if apart := _missing(given.need_apart):
+        missing.append(apart)
+    for said in missing:
+        yield Finding("settings", "wrong", said)
+    if not missing:
         yield Finding("settings", "well", "everything that `serve` needs is there")
     for sentence in read.unknown():
         yield Finding("settings", "wrong", sentence)
@@ -96,6 +98,15 @@ def _settings(given: Settings) -> Iterator[Finding]:
         said = "COUNTERFOIL_PUBLIC_URL is not https; Twilio and Slack call over the open network"
         yield Finding("public_url", "note", said)
     yield from _key_file(given)
+
+
+def _missing(need: Callable[..., None], *names: str) -> str:
+    """What is missing, or nothing."""
+    try:
+        need(*names)
+    except SettingsMissing as error:
+        return str(error)
+    return ""
 
 
 def _key_file(given: Settings) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ _OTHERS = logging.WARNING
 
 def quiet() -> None:
     """Commands answer in words of their own."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger().addHandler(logging.NullHandler())
 
 

@@ -160,9 +160,11 @@ def _about_outcome(
 ) -> list[str]:
     name = asked.file.name
     if not good:
+        if any(problem.fatal for problem in found.problems):
+            return [f"Nothing of {name} was stored."]
         bad = len({problem.line for problem in found.problems})
-        skip = "" if any(one.fatal for one in found.problems) else ", or give --skip-bad"
-        return [f"Nothing of {name} was stored: {bad} bad lines. Correct them{skip}."]
+        lines = "1 bad line" if bad == 1 else f"{bad} bad lines"
+        return [f"Nothing of {name} was stored: {lines}. Correct the file, or give --skip-bad."]
     skipped = [f"{len(found.problems)} problems were skipped."] if found.problems else []
     if asked.dry_run:
         return [*skipped, f"{name} is good; nothing was stored, because of --dry-run."]

@@ -133,7 +133,7 @@ def make(
     plan.groups = list(groups.values())
     _take_agreements(session, plan, agreements, groups)
     _note_clients(plan, shelf)
-    plan.problems.sort()
+    plan.problems.sort(key=lambda problem: problem.line)
     return plan
 
 
