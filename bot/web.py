@@ -29,6 +29,7 @@ LARGEST_MAIL = inbound_mail.LARGEST
 SlackSide = Callable[[Request, bytes], Awaitable[Response]]
 log = structlog.get_logger("web")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^<>\s]{1,250}>)", re.IGNORECASE | re.MULTILINE)
+_NAMING = re.compile(rb"^(?:from|to|date|subject):[^\n]*", re.IGNORECASE | re.MULTILINE)
 _HEADERS = 256_000
 
 
@@ -177,11 +178,12 @@ async def body_of(request: Request, largest: int) -> bytes:
 def mail_id(raw: bytes) -> str:
     """What makes a mail the same one again, also when a relay added headers on the way.
 
-    Two mails with one Message-ID but other words are two.
+    Two mails with one Message-ID but other words are two. Where there is no Message-ID, it is who
+    wrote to whom, when and about what.
     """
     head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     found = _MESSAGE_ID.search(head[:_HEADERS])
-    named = found[1] if found else b""
+    named = found[1] if found else b"\n".join(_NAMING.findall(head[:_HEADERS]))
     return hashlib.sha256(named + b"\n" + hashlib.sha256(body).digest()).hexdigest()
 
 

@@ -83,6 +83,9 @@ def claim(
     """Keep what was rendered and lease the message; None where it is no longer queued."""
     body = json.dumps(asdict(outgoing), default=_plain)
     lease_id = secrets.token_hex(8)
+    # What belongs to no client is read no longer than what strangers wrote: it may show that.
+    keep = dt.timedelta(days=office.policy.vault.unmatched_days)
+    expires_at = office.now + keep if message.client_id is None else None
     won = _move(
         session,
         (_MESSAGES.c.id == message.id) & (_MESSAGES.c.state == State.QUEUED),
@@ -90,7 +93,7 @@ def claim(
         lease_id=lease_id,
         lease_until=office.wall + LEASE,
         claimed_at=office.now,
-        body_id=vault.put(session, office.keyring, owner, body, office.now),
+        body_id=vault.put(session, office.keyring, owner, body, office.now, expires_at),
         rule="",
         reason="",
         wake_at=None,

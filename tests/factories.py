@@ -342,11 +342,13 @@ async def outside(
 
 
 @asynccontextmanager
-async def product(database: Any, folder: Path) -> AsyncIterator[Product]:
+async def product(
+    database: Any, folder: Path, public_url: str = ""
+) -> AsyncIterator[Product]:
     """The product on a migrated database, its firm established, the switch open."""
     async with AsyncExitStack() as stack:
         port = loopback_port()
-        public = f"http://127.0.0.1:{port}"
+        public = public_url or f"http://127.0.0.1:{port}"
         around = await stack.enter_async_context(
             outside(database.url, database.keyring_url, folder, public)
         )
