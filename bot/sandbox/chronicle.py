@@ -30,7 +30,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened; ``kind`` is one word, such as sent, held, released, wrote or paid."""
+    """One thing that happened; ``kind`` is a word such as sent, held, released or paid."""
 
     at: dt.datetime
     kind: str
@@ -43,8 +43,25 @@ class Line:
     @property
     def sentence(self) -> str:
         """Where one column must do."""
-        by = f" by {self.channel}" if self.channel and self.kind != "alert" else ""
-        return f"{self.kind.capitalize()}{by}, {self.who}: {self.what}"
+        by = f" by {self.channel}" if self.channel and self.kind not in _TO_STAFF else ""
+        said = _SAID.get(self.kind, "{kind} for {who}{by}: {what}")
+        kind = self.kind.replace("_", " ").capitalize()
+        return said.format(kind=kind, who=self.who, by=by, what=self.what)
+
+
+_TO_STAFF = ("escalated", "thread", "alert", "updated")
+_SAID = {
+    "sent": "Sent to {who}{by}: {what}",
+    "released": "Released to {who}{by}: {what}",
+    "withheld": "Withheld from {who}{by}: {what}",
+    "wrote": "{who} wrote{by}: {what}",
+    "paid": "{who}: {what}",
+    "door": "{who}: {what}",
+    "escalated": "Escalated to {who}: {what}",
+    "thread": "In {who}: {what}",
+    "alert": "Alert to {who}: {what}",
+    "updated": "Card of {who} updated: {what}",
+}
 
 
 class Chronicle:
@@ -150,7 +167,7 @@ class Chronicle:
             self._doubted.add(message.id)
             who = self._name(session, message.client_id)
             what = f"{named(message)}: no answer came; nobody sends it again before there is proof"
-            yield Line(message.claimed_at, "in doubt", message.channel, who, what, "in_doubt")
+            yield Line(message.claimed_at, "in_doubt", message.channel, who, what, "in_doubt")
 
     def _messages(self, session: Session) -> Iterator[Line]:
         """Messages that left, failed or were cancelled since the last look."""

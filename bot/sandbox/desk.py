@@ -18,7 +18,7 @@ from billing import accounts, calendar
 from billing.facts import PaymentSettled, joined
 from billing.models import Client, ExternalRef, LegalEntity
 from bot.sandbox import portrait, snapshot, why
-from bot.sandbox.chronicle import Chronicle
+from bot.sandbox.chronicle import ROUTINE, Chronicle
 from bot.sandbox.loopback import Answer as Wire
 from bot.sandbox.page import Answer, Refused, Unknown
 from bot.sandbox.world import SOURCE, World, slack_id
@@ -94,15 +94,16 @@ class SandboxDesk:
         return self._picture.ids[name]
 
     def _story(self) -> list[dict[str, object]]:
+        lines = [line for line in self._chronicle.lines if line.rule not in ROUTINE]
         return [
             {"at": line.at.isoformat(), "line": line.sentence, "kind": line.kind}
-            for line in self._chronicle.lines[-snapshot.STORY :]
+            for line in lines[-snapshot.STORY :]
         ]
 
     async def why(self, kind: str, id: str) -> Answer:  # noqa: A002 - the protocol's word
         """See ``page.Desk``."""
         with self._world.app.store.read() as session:
-            found = why.explain(session, self._world.app, kind, id)
+            found = why.told(session, self._world.app, kind, id)
         if found is None:
             raise Unknown(f"There is no {kind} called {id}.")
         return found

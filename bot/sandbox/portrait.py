@@ -220,22 +220,37 @@ def _paid(session: Session, client_id: int) -> list[Row]:
 def _invoices(session: Session, world: World, client: Client) -> list[Json]:
     """Every invoice, the oldest first, with what is open of it and how it stands."""
     today = calendar.local_date(world.clock.now(), client.timezone)
-    rows = session.exec(
+    rows = session.exec(_with_open().where(Invoice.client_id == client.id))
+    contested = _contested(session, client.id)
+    return [_invoice(one, int(open_), today, contested) for one, open_ in rows]
+
+
+def invoice_state(session: Session, invoice_id: int, now: dt.datetime) -> str:
+    """One word for how an invoice stands now."""
+    query = _with_open().where(Invoice.id == invoice_id)
+    invoice, open_ = session.exec(query).one()
+    client = session.get_one(Client, invoice.client_id)
+    today = calendar.local_date(now, client.timezone)
+    contested = _contested(session, client.id)
+    return str(_invoice(invoice, int(open_), today, contested)["state"])
+
+
+def _with_open() -> Any:
+    """Invoices with the sum of their postings."""
+    return (
         select(Invoice, func.sum(Posting.amount))
         .join(Instalment, col(Instalment.invoice_id) == Invoice.id)
         .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(Invoice.client_id == client.id)
         .group_by(col(Invoice.id))
         .order_by(col(Invoice.issued_on), col(Invoice.id))
     )
-    contested = set(
-        session.exec(
-            select(InvoiceDispute.invoice_id).where(
-                InvoiceDispute.client_id == client.id, col(InvoiceDispute.state).in_(OPEN_DISPUTES)
-            )
-        )
+
+
+def _contested(session: Session, client_id: int) -> set[int]:
+    query = select(InvoiceDispute.invoice_id).where(
+        InvoiceDispute.client_id == client_id, col(InvoiceDispute.state).in_(OPEN_DISPUTES)
     )
-    return [_invoice(one, int(open_), today, contested) for one, open_ in rows]
+    return set(session.exec(query))
 
 
 def _invoice(invoice: Invoice, open_: int, today: dt.date, contested: set[int]) -> Json:
@@ -246,13 +261,12 @@ def _invoice(invoice: Invoice, open_: int, today: dt.date, contested: set[int]) 
         "due": invoice.due_on.isoformat(),
         "amount": money.display(invoice.amount, invoice.currency),
         "open": money.display(max(0, open_), invoice.currency),
-        "state": standing(invoice, open_, late, disputed=invoice.id in contested),
+        "state": _standing(invoice, open_, late, disputed=invoice.id in contested),
         "days_overdue": max(0, late),
     }
 
 
-def standing(invoice: Invoice, open_: int, late: int, *, disputed: bool) -> str:
-    """One word for how an invoice stands."""
+def _standing(invoice: Invoice, open_: int, late: int, *, disputed: bool) -> str:
     if invoice.state != InvoiceState.ISSUED:
         return invoice.state
     if open_ <= 0:

@@ -6,7 +6,7 @@ that is selected. Nothing is decided here and nothing is written.
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ from billing.models import Sequence as Ladder
 from bot.sandbox.chronicle import named
 from bot.sandbox.world import World
 from comms.consent import Standing, fold
-from comms.models import Audience, ConsentEvent, Decision, Message, Purpose, State, Touchpoint
+from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
 
 Json = dict[str, Any]
 HELD = (State.HELD, State.AWAITING)
@@ -284,13 +284,3 @@ def unread(session: Session, seen: Mapping[int, int]) -> Counter[int]:
         select(Touchpoint.client_id, Touchpoint.id).where(Touchpoint.direction == "in")
     )
     return Counter(client for client, number in rows if number > seen.get(client, 0))
-
-
-def latest_decisions(session: Session, client_ids: Collection[int]) -> list[Decision]:
-    """The newest decision about each enrolment of these clients."""
-    newest = (
-        select(func.max(Decision.id))
-        .where(col(Decision.client_id).in_(client_ids), Decision.subject_kind == "enrolment")
-        .group_by(col(Decision.subject_id))
-    )
-    return list(session.exec(select(Decision).where(col(Decision.id).in_(newest))))

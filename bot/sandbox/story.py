@@ -201,10 +201,10 @@ async def days(world: World, count: int, chronicle: Chronicle) -> AsyncIterator[
         midnight = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), dt.UTC)
         await world.turn(midnight - dt.timedelta(seconds=1))
         lines += chronicle.read()
-        yield Day(number, date, is_open(lines, chronicle), lines)
+        yield Day(number, date, is_open(chronicle), lines)
 
 
-def is_open(_lines: Sequence[Line], chronicle: Chronicle) -> bool:
+def is_open(chronicle: Chronicle) -> bool:
     """Whether the last turn of the switch opened the door."""
     turns = [line for line in chronicle.lines if line.kind == "door"]
     return bool(turns) and "open" in turns[-1].what
@@ -261,11 +261,10 @@ def shown(day: Day) -> list[str]:
 def row(line: Line) -> str:
     """One line, aligned."""
     rule = f" ({line.rule})" if line.rule and line.kind in _RULED else ""
-    room = WIDTH - 52 - len(rule)
+    kind, who = line.kind.replace("_", " "), line.who[:24]
+    room = WIDTH - 53 - len(rule)
     what = line.what if len(line.what) <= room else f"{line.what[: room - 1]}…"
-    return (
-        f"  {line.at:%H:%M}  {line.kind:<9}  {line.channel:<5}  {line.who[:24]:<24}  {what}{rule}"
-    )
+    return f"  {line.at:%H:%M}  {kind:<9}  {line.channel:<5}  {who:<24}  {what}{rule}"
 
 
 def closing(found: Outcome) -> list[str]:
