@@ -81,7 +81,7 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
     first = next((one for one in latest if one is not None), None)
     waiting = _waiting(session, client.id)
     rules = [one.rule for one in latest if one] + [one.rule for one in waiting]
-    looks = [one.next_due_at for one in enrolments if one.next_due_at]
+    looks = [one.next_due_at for one in enrolments] + [_next_look(one) for one in waiting]
     return Explanation(
         kind="client",
         id=str(client.id),
@@ -91,7 +91,7 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
         reason=_reason(session, office, first) if first else _unseen(enrolments),
         facts=tuple(_client_facts(session, office, client)),
         would_change=_remedies(rules),
-        next_look=min(looks, default=None),
+        next_look=_first(looks),
         related=tuple(_related_messages(waiting)),
         decisions=_made(session, office, Decision.client_id == client.id),
     )
@@ -154,6 +154,7 @@ def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
     verdict = "disputed" if disputed else "open" if open_ > 0 else "paid"
     unsent = [one for one in messages if one.state in _OPEN]
     rules = [latest.rule] if latest and open_ > 0 else []
+    looks = [enrolment.next_due_at if enrolment else None, *map(_next_look, unsent)]
     return Explanation(
         kind="invoice",
         id=str(invoice.id),
@@ -163,7 +164,7 @@ def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
         reason=_reason(session, office, latest) if latest and open_ > 0 else "",
         facts=tuple(_invoice_facts(session, office, invoice, client, open_)),
         would_change=_remedies([*rules, *(one.rule for one in unsent)]),
-        next_look=enrolment.next_due_at if enrolment and open_ > 0 else None,
+        next_look=_first(looks) if open_ > 0 else None,
         related=(Related("client", str(client.id), client.name), *_related_messages(messages)),
         decisions=_about(session, office, "enrolment", enrolment.id) if enrolment else (),
     )
@@ -216,7 +217,6 @@ def _message(session: Session, office: Office, message: Message) -> Explanation:
     latest = _latest(session, "message", message.id)
     client = session.get(Client, message.client_id) if message.client_id else None
     said = outbox.rendered(session, office.keyring, message)
-    moves = (message.wake_at, message.send_after if message.state == State.QUEUED else None)
     related = [Related("client", str(client.id), client.name)] if client else []
     return Explanation(
         kind="message",
@@ -229,10 +229,19 @@ def _message(session: Session, office: Office, message: Message) -> Explanation:
         facts=tuple(_message_facts(session, message)),
         door=_door(latest, message),
         would_change=_remedies([message.rule]) if message.state not in _GONE else (),
-        next_look=next((moment for moment in moves if moment), None),
+        next_look=_next_look(message),
         related=tuple(related),
         decisions=_about(session, office, "message", message.id),
     )
+
+
+def _next_look(message: Message) -> dt.datetime | None:
+    """When a message is judged next, if no event comes before."""
+    return message.send_after if message.state == State.QUEUED else message.wake_at
+
+
+def _first(moments: Sequence[dt.datetime | None]) -> dt.datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _titled(message: Message, client: Client | None) -> str:

@@ -20,6 +20,7 @@ from bot.operations import OPERATIONS
 from bot.report import Wrong
 from bot.settings import Settings
 from bot.slack.hook import slack_side
+from bot.slack.socket import run_socket
 from bot.web import web
 
 GRACE = 25
@@ -57,17 +58,27 @@ async def _work(app: App, listener: socket.socket, stop: asyncio.Event) -> None:
     server = _server(app)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(schedule.run(app, stop))
+    talking = asyncio.create_task(_talk(app, stop))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    both = {working, talking}
+    await asyncio.wait({serving, stopping, *both}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     stop.set()
     server.should_exit = True
     await serving
-    _, unfinished = await asyncio.wait({working}, timeout=GRACE)
+    _, unfinished = await asyncio.wait(both, timeout=GRACE)
     for task in unfinished:
         log.warning("cut_off", seconds=GRACE)
         task.cancel()
-    await asyncio.gather(working, stopping, return_exceptions=bool(unfinished))
+    await asyncio.gather(*both, stopping, return_exceptions=bool(unfinished))
+
+
+async def _talk(app: App, stop: asyncio.Event) -> None:
+    """Slack through a line of our own, where there is a token for it."""
+    if app.settings.slack_app_token is None:
+        await stop.wait()
+    else:
+        await run_socket(app, Desk(app), stop)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,262 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.store import Store, StoreBusy
+from bot import console
+from bot.app import App, books
+from bot.operations import OPERATIONS
+from bot.report import Args, Progress, Report, Table, Wrong, silent, unpacked
+from bot.settings import Settings
+from tests.conftest import Database
+from tests.factories import loopback_port
+
+MASTER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+@pytest.fixture
+async def app(sqlite_database: Database) -> AsyncIterator[App]:
+    settings = Settings(
+        database_url=sqlite_database.url,
+        keyring_url=sqlite_database.keyring_url,
+        master_key=MASTER_KEY,
+    )
+    app = books(settings)
+    yield app
+    await app.close()
+
+
+@asynccontextmanager
+async def listening(app: App, **more: Any) -> AsyncIterator[Path]:
+    place = console.place(app.settings)
+    assert place is not None
+    async with console.listening(app, {**OPERATIONS, **more}, place):
+        yield place
+
+
+async def spoken(place: Path, line: bytes) -> dict[str, Any]:
+    reader, writer = await asyncio.open_unix_connection(str(place))
+    writer.write(line)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    found: dict[str, Any] = json.loads(answer.splitlines()[-1])
+    return found
+
+
+async def test_an_operation_runs_where_the_store_is_served(app: App) -> None:
+    async with listening(app) as place:
+        asked = {"email": "ruth@x.example", "roles": ["admin"]}
+        report = await console.ask(place, "grant", asked, silent)
+    assert report.data["granted"] == ["admin"]
+
+
+async def test_only_the_owner_may_open_the_socket(app: App) -> None:
+    async with listening(app) as place:
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert not place.exists()
+
+
+async def test_progress_is_told_on_the_way(app: App) -> None:
+    async def work(_app: App, _args: Args, progress: Progress) -> Report:
+        progress(1, 2)
+        return Report({"done": True}, ["Done."], [Table("", ["a"], [["b"]])], 1)
+
+    seen: list[tuple[int, int]] = []
+    async with listening(app, work=work) as place:
+        report = await console.ask(place, "work", {}, lambda *step: seen.append(step))
+    assert (seen, report.code, report.tables[0].rows) == ([(1, 2)], 1, [["b"]])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"hello\n", id="no JSON"),
+        pytest.param(b"[1]\n", id="no object"),
+        pytest.param(b'{"command": "grant"}\n', id="no args"),
+        pytest.param(b'{"command": "erase", "args": {}}\n', id="no such command"),
+        pytest.param(b'{"command": "grant", "args": {}', id="cut short"),
+        pytest.param(b"[" * 100_000 + b"\n", id="deep"),
+        pytest.param(b"x" * (console.LARGEST + 9) + b"\n", id="too long"),
+        pytest.param(b'{"command": "grant", "args": {"email": "no"}}\n', id="bad argument"),
+        pytest.param(
+            b'{"command": "grant", "args": {"email": 7, "x": 1}}\n', id="unknown argument"
+        ),
+    ],
+)
+async def test_a_malformed_request_gets_an_error(app: App, line: bytes) -> None:
+    async with listening(app) as place:
+        assert (await spoken(place, line))["error"]
+        good = {"email": "ruth@x.example", "roles": ["admin"]}
+        assert (await console.ask(place, "grant", good, silent)).code == 0
+
+
+async def test_what_cannot_be_done_is_one_sentence(app: App) -> None:
+    async with listening(app) as place:
+        with pytest.raises(Wrong, match="nothing called nobody"):
+            await console.ask(place, "golive", {"client": "nobody"}, silent)
+
+
+async def test_a_fault_of_ours_tells_its_kind_and_nothing_else(app: App) -> None:
+    async def fails(_app: App, _args: Args, _progress: Progress) -> Report:
+        raise LookupError("what a client wrote")
+
+    async with listening(app, fails=fails) as place:
+        with pytest.raises(Wrong) as caught:
+            await console.ask(place, "fails", {}, silent)
+    assert "LookupError" in str(caught.value)
+    assert "client wrote" not in str(caught.value)
+
+
+async def test_a_socket_that_was_left_behind_is_in_nobodys_way(app: App) -> None:
+    place = console.place(app.settings)
+    assert place is not None
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(place))
+    left.close()
+    with pytest.raises(console.Nobody):
+        await console.ask(place, "grant", {}, silent)
+    async with listening(app):
+        good = {"email": "ruth@x.example", "roles": ["admin"]}
+        assert (await console.ask(place, "grant", good, silent)).code == 0
+
+
+async def test_a_deep_folder_is_no_obstacle(app: App, tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    good = {"email": "ruth@x.example", "roles": ["admin"]}
+    async with console.listening(app, OPERATIONS, folder / "store.db.sock"):
+        assert (await console.ask(folder / "store.db.sock", "grant", good, silent)).code == 0
+
+
+def test_a_report_crosses_the_socket_whole() -> None:
+    report = Report({"a": 1}, ["b"], [Table("c", ["d"], [["e"]])], 1)
+    again = unpacked(json.loads(json.dumps(report.packed)))
+    assert (again.data, again.lines, again.code) == ({"a": 1}, ["b"], 1)
+
+
+# --- a process that serves -----------------------------------------------------------------------
+
+
+def environ(database: Database, port: int) -> dict[str, str]:
+    told = {
+        "DATABASE_URL": database.url,
+        "KEYRING_URL": database.keyring_url,
+        "MASTER_KEY": MASTER_KEY,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PORT": str(port),
+        "TWILIO_ACCOUNT_SID": "AC" + "5a" * 16,
+        "TWILIO_AUTH_TOKEN": SECRET,
+        "TWILIO_FROM": "+15005550006",
+        "TWILIO_BASE_URL": "http://127.0.0.1:9",
+        "SLACK_BOT_TOKEN": f"xoxb-{SECRET}",
+        "SLACK_SIGNING_SECRET": SECRET,
+        "SLACK_BASE_URL": "http://127.0.0.1:9/api/",
+        "SLACK_FINANCE_CHANNEL": "C0FINANCE",
+        "SLACK_CLIENTS_CHANNEL": "C0CLIENTS",
+        "SMTP_URL": "smtp://127.0.0.1:9",
+        "EMAIL_HOOK_SECRET": SECRET,
+    }
+    return os.environ | {f"COUNTERFOIL_{name}": value for name, value in told.items()}
+
+
+@contextmanager
+def serving(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        log.open("wb") as out,
+        subprocess.Popen([sys.executable, "-m", "bot", "serve"], env=env, stderr=out) as process,
+    ):
+        try:
+            _wait_until_ready(int(env["COUNTERFOIL_PORT"]), process, log)
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(400):
+        if process.poll() is not None:
+            pytest.fail(f"serve ended: {log.read_text()}")
+        with socket.socket() as probe:
+            probe.settimeout(0.1)
+            if not probe.connect_ex(("127.0.0.1", port)):
+                probe.settimeout(20)
+                probe.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert b" 200 " in probe.recv(64)
+                return
+        time.sleep(0.1)
+    pytest.fail("serve never answered")
+
+
+def counterfoil(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    asked = [sys.executable, "-m", "bot", *args]
+    return subprocess.run(asked, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_commands_write_through_the_process_that_serves(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    env = environ(sqlite_database, loopback_port())
+    file = tmp_path / "ar.csv"
+    file.write_text("client,invoice,issued,due,amount\na1,INV-1,2026-01-15,2026-02-15,10.00\n")
+    with serving(env, tmp_path / "log") as process:
+        with pytest.raises(StoreBusy):
+            Store(sqlite_database.url)
+        for asked in (
+            ("access", "grant", "ruth@x.example", "admin"),
+            ("import", str(file)),
+            ("golive", "--daily-cap", "5"),
+            ("stop",),
+            ("tick",),
+        ):
+            done = counterfoil(env, *asked)
+            assert done.returncode == 0, (asked, done.stdout, done.stderr)
+        status = counterfoil(env, "golive", "--status", "--json")
+        assert json.loads(status.stdout)["live"] == "closed"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0
+    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert [one for one in events if one in ("serving", "stopped")] == ["serving", "stopped"]
+    assert not Path(sqlite_database.url.removeprefix("sqlite:///") + ".sock").exists()
+
+
+def test_serve_names_every_missing_setting_at_once(sqlite_database: Database) -> None:
+    env = environ(sqlite_database, loopback_port())
+    del env["COUNTERFOIL_SMTP_URL"]
+    env["COUNTERFOIL_TWILIO_AUTH_TOKEN"] = "changeme"
+    done = counterfoil(env, "serve")
+    assert done.returncode == 2
+    assert "COUNTERFOIL_SMTP_URL" in done.stderr
+    assert "COUNTERFOIL_TWILIO_AUTH_TOKEN" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_sentence(sqlite_database: Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = counterfoil(environ(sqlite_database, taken.getsockname()[1]), "serve")
+    assert (done.returncode, "--port" in done.stderr) == (2, True)
+
+
+def test_where_nobody_answers_the_writer_is_named(sqlite_database: Database) -> None:
+    env = environ(sqlite_database, loopback_port())
+    held = Store(sqlite_database.url)
+    try:
+        done = counterfoil(env, "stop")
+    finally:
+        held.close()
+    assert done.returncode == 2
+    assert str(os.getpid()) in done.stderr
