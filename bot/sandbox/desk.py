@@ -222,8 +222,7 @@ class SandboxDesk:
                 payments = self._payments(session, self._id(client), invoice)
             if not payments:
                 raise Refused("Nothing of that is open.")
-            for payment in payments:
-                await world.tell(payment)
+            await world.tell(*payments)
         return {}
 
     def _payments(

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
 from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Any
 
@@ -28,6 +29,7 @@ _BEFORE = {Fault.REFUSE, Fault.TIMEOUT, Fault.CUT, Fault.SLOW}
 _AFTER = {Fault.TIMEOUT_AFTER_ACCEPT, Fault.CUT_AFTER_ACCEPT}
 _ONCE = ("From", "Date", "Message-ID", "Subject", "To", "Reply-To", "Sender", "In-Reply-To")
 _NEEDED = ("From", "Date", "Message-ID")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -225,14 +227,13 @@ class Mail:
         return f"{status} {words}"
 
     def _keep(self, sender: str, recipients: list[str], raw: bytes) -> Letter:
-        parsed = message_from_bytes(raw, policy=policy.default)
-        assert isinstance(parsed, EmailMessage)
+        parsed = message_from_bytes(raw)  # the old policy: the new one costs 10 ms for each mail
         letter = Letter(
             at=self._clock.now(),
             sender=sender,
             recipients=tuple(recipients),
             raw=raw,
-            headers={name.lower(): str(value) for name, value in parsed.items()},
+            headers={name.lower(): _shown(value) for name, value in parsed.items()},
             text=_part(parsed, "plain"),
             html=_part(parsed, "html"),
         )
@@ -285,6 +286,17 @@ def _cut(server: SMTP) -> None:
         server.transport.abort()
 
 
-def _part(mail: EmailMessage, kind: str) -> str:
-    part = mail.get_body((kind,))
-    return str(part.get_content()) if part is not None else ""
+def _shown(value: str) -> str:
+    """A header as a mail program shows it: unfolded, and its encoded words decoded."""
+    return str(make_header(decode_header(_FOLD.sub("", value))))
+
+
+def _part(mail: Message, kind: str) -> str:
+    """The first part of this kind that is no attachment."""
+    for part in mail.walk():
+        if part.get_content_type() == f"text/{kind}" and part.get_filename() is None:
+            body = part.get_payload(decode=True)
+            charset = part.get_content_charset() or "utf-8"
+            text = body.decode(charset, "replace") if isinstance(body, bytes) else ""
+            return text.replace("\r\n", "\n")
+    return ""

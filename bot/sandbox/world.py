@@ -119,8 +119,10 @@ class World:
             return False
         if moment > self.clock.now():
             self.clock.turn(moment)
-        while self.events and self.events[0].at <= self.clock.now():
-            await self.tell(self.events.pop(0).fact)
+        told = [event.fact for event in self.events if event.at <= self.clock.now()]
+        if told:
+            del self.events[: len(told)]
+            await self.tell(*told)
         await self.settle()
         return True
 
@@ -133,13 +135,18 @@ class World:
         await self.settle()
         self.changed()
 
-    async def tell(self, fact: Fact) -> None:
-        """Tell the product a fact as an engine would, and let it follow."""
-        keys = self.spare_keys(1)
-        await self.app.store.write(
-            lambda session: intake.take_in(session, self.app.office(), fact, keys),
-            clients=intake.clients_of(fact),
-        )
+    async def tell(self, *told: Fact) -> None:
+        """Tell the product what an engine knows now, and let it follow."""
+        keys = self.spare_keys(sum(isinstance(fact, ClientDescribed) for fact in told))
+
+        def take_in(session: Session) -> None:
+            for fact in told:
+                intake.take_in(session, self.app.office(), fact, keys)
+
+        def touched(session: Session) -> set[int]:
+            return {one for fact in told for one in intake.clients_of(fact)(session)}
+
+        await self.app.store.write(take_in, clients=touched)
 
     async def texts(self, phone: str, body: str, to: str = "") -> int:
         """A phone texts us, at the number that wrote to it last; returns the hook's status."""
@@ -164,7 +171,8 @@ class World:
     def spare_keys(self, count: int) -> Iterator[str]:
         """Keys for clients that are about to be made."""
         owners = [f"client:{os.urandom(12).hex()}" for _ in range(count)]
-        self.app.keyring.make(owners, self.clock.now())
+        if owners:
+            self.app.keyring.make(owners, self.clock.now())
         return iter(owners)
 
     async def golive(self, *, open_: bool, by: str) -> None:

@@ -87,7 +87,7 @@ def posts(world: World, channel: str) -> list[Post]:
 
 
 def issued(rows: Session, number: str) -> dt.date:
-    return rows.exec(select(Invoice.issued_on).where(Invoice.number == number)).one()
+    return rows.exec(select(Invoice).where(Invoice.number == number)).one().issued_on
 
 
 def sent_day(message: Message) -> dt.date:
