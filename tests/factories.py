@@ -25,6 +25,7 @@ from billing.store import Store
 from bot import worker
 from bot.app import App, live
 from bot.desk import Desk
+from bot.models import Incoming
 from bot.sandbox import loopback
 from bot.sandbox.slack import Slack
 from bot.sandbox.smtp import Mail
@@ -33,7 +34,7 @@ from bot.settings import Settings
 from bot.slack.hook import slack_side
 from bot.spool import Spool
 from bot.web import web
-from comms import consent, outbox, outreach
+from comms import consent, outbox, outreach, staff
 from comms.models import Attempt, Audience, ConsentEvent, Message, Purpose
 from comms.office import Office
 from comms.ports import Outgoing
@@ -273,6 +274,24 @@ class Product:
     def reminder(self, known: Known) -> int:
         return self.write(lambda s: reminder(s, self.app.office(), known))
 
+    def alert(self) -> int:
+        """Finance is told that something of nobody's could not be read; the message's id."""
+
+        def tell(session: Session) -> int | None:
+            row = Incoming(
+                source="email", external_id="x", received_at=NOON, state="unreadable",
+                body_id=sealed(session, self.app.keyring, "x", NOON),
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            office = self.app.office()
+            about = ("incoming", row.id)
+            return staff.alert(session, office, key="x", template="unreadable", subject=about)
+
+        message_id = self.write(tell)
+        assert message_id is not None
+        return message_id
+
     def state(self, message_id: int) -> str:
         return message(self.store, message_id).state
 
@@ -301,13 +320,15 @@ class Outside:
     slack: Slack
     mail: Mail
     settings: Settings
+    folder: Path
+    port: int
 
 
 @asynccontextmanager
-async def outside(
-    database_url: str, keyring_url: str, folder: Path, public_url: str
-) -> AsyncIterator[Outside]:
+async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIterator[Outside]:
     """A carrier, a workspace and a mail server on this machine."""
+    port = loopback_port()
+    public = public_url or f"http://127.0.0.1:{port}"
     clock = WallClock(NOON)
     twilio = Twilio("AC" + "5a" * 16, TOKEN, clock)
     slack = Slack(f"xoxb-{TOKEN}", SIGNING_SECRET, clock)
@@ -321,10 +342,10 @@ async def outside(
         slack.add_channel(CLIENTS, "clients")
         (folder / "key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
         settings = Settings(
-            database_url=database_url,
-            keyring_url=keyring_url,
+            database_url=database.url,
+            keyring_url=database.keyring_url,
             master_key_file=folder / "key",
-            public_url=public_url,
+            public_url=public,
             twilio_account_sid=twilio.account_sid,
             twilio_auth_token=SecretStr(twilio.auth_token),
             twilio_from=SENDER,
@@ -337,31 +358,31 @@ async def outside(
             email_hook_secret=SecretStr(MAIL_SECRET),
             smtp_url=f"smtp://127.0.0.1:{smtp_port}",
         )
+        twilio.inbound_url = f"{public}/hooks/twilio/sms"
+        slack.request_url = f"{public}/hooks/slack"
+        mail.inbound_url = f"{public}/hooks/email"
         mail.inbound_secret = MAIL_SECRET
-        yield Outside(clock, twilio, slack, mail, settings)
+        yield Outside(clock, twilio, slack, mail, settings, folder, port)
 
 
 @asynccontextmanager
-async def product(
-    database: Any, folder: Path, public_url: str = ""
-) -> AsyncIterator[Product]:
-    """The product on a migrated database, its firm established, the switch open."""
+async def serving(around: Outside) -> AsyncIterator[Product]:
+    """The product on what is there: started, or started again."""
     async with AsyncExitStack() as stack:
-        port = loopback_port()
-        public = public_url or f"http://127.0.0.1:{port}"
-        around = await stack.enter_async_context(
-            outside(database.url, database.keyring_url, folder, public)
-        )
         app = live(around.settings, around.clock)
-        app = replace(app, spool=Spool(folder / "spool", bytes(range(32))))
+        app = replace(app, spool=Spool(around.folder / "spool", bytes(range(32))))
         stack.push_async_callback(app.close)
         site = web(app, slack_side(Desk(app)))
-        url = await stack.enter_async_context(loopback.serve(site, port))
-        around.twilio.inbound_url = f"{public}/hooks/twilio/sms"
-        around.slack.request_url = f"{public}/hooks/slack"
-        around.mail.inbound_url = f"{public}/hooks/email"
-        app.store.write_now(lambda session: firm(session, NOON))
+        url = await stack.enter_async_context(loopback.serve(site, around.port))
         yield Product(app, around.clock, around.twilio, around.slack, around.mail, url)
+
+
+@asynccontextmanager
+async def product(database: Any, folder: Path, public_url: str = "") -> AsyncIterator[Product]:
+    """The product on a migrated database, its firm established, the switch open."""
+    async with outside(database, folder, public_url) as around, serving(around) as running:
+        running.write(lambda session: firm(session, NOON))
+        yield running
 
 
 def loopback_port() -> int:

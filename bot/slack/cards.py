@@ -19,7 +19,7 @@ from billing.models import (
     EscalationCase,
     LegalEntity,
 )
-from bot.slack import blocks, escalations, records
+from bot.slack import blocks, escalations, records, troubles
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import staff
@@ -295,4 +295,6 @@ _CARDS: Mapping[str, _Make] = {
     "lost": _lost,
     "in_doubt": _in_doubt,
     "renewal_late": _renewal_late,
+    "unreadable": troubles.unreadable,
+    "stuck": troubles.stuck,
 }
