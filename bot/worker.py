@@ -198,28 +198,43 @@ async def deliver(app: App) -> int:
 async def _deliver_on(app: App, channel: str) -> int:
     with app.store.read() as session:
         due = outbox.due(session, channel, app.clock.now(), BATCH)
-    return await _each(
-        "deliver", due, lambda pair: _deliver_one(app, *pair), 1 if channel == "slack" else AT_ONCE
+    # Cards hang on the ones before them, so Slack gets its messages one after the other.
+    size = 1 if channel == "slack" else AT_ONCE
+    batches = [due[first : first + size] for first in range(0, len(due), size)]
+    await _each("deliver", batches, lambda batch: _deliver_batch(app, batch), 1)
+    return len(due)
+
+
+async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> None:
+    """Claim a batch in one transaction, then send its messages side by side.
+
+    A batch that cannot be judged is judged message by message, so that one bad row stops no other.
+    """
+    try:
+        claimed = await _claim(app, batch)
+    except Exception:
+        if len(batch) == 1:
+            await _put_off_message(app, *batch[0])
+            raise
+        await _each("deliver", batch, lambda one: _deliver_batch(app, [one]), 1)
+        return
+    await _each("send", claimed, lambda one: send(app, one), AT_ONCE)
+
+
+async def _claim(app: App, batch: Sequence[tuple[int, int | None]]) -> list[Claim]:
+    ids = [message_id for message_id, _ in batch]
+    return await app.store.write(
+        lambda session: delivery.claim_all(session, app.office(), app.templates, app.cards, ids),
+        clients={client_id for _, client_id in batch if client_id is not None},
     )
 
 
-async def _deliver_one(app: App, message_id: int, client_id: int | None) -> None:
-    locks = [] if client_id is None else [client_id]
-    try:
-        claimed = await app.store.write(
-            lambda session: delivery.claim(
-                session, app.office(), app.templates, app.cards, message_id
-            ),
-            clients=locks,
-        )
-    except Exception:
-        later = app.clock.now() + dt.timedelta(minutes=10)
-        await app.store.write(
-            lambda session: outbox.put_off(session, message_id, later), clients=locks
-        )
-        raise
-    if claimed is not None:
-        await send(app, claimed)
+async def _put_off_message(app: App, message_id: int, client_id: int | None) -> None:
+    later = app.clock.now() + dt.timedelta(minutes=10)
+    await app.store.write(
+        lambda session: outbox.put_off(session, message_id, later),
+        clients=[] if client_id is None else [client_id],
+    )
 
 
 async def send(app: App, claimed: Claim) -> None:

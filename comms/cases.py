@@ -6,12 +6,17 @@ that nothing can come in between the look and the claim.
 
 import datetime as dt
 import functools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from babel.core import get_global
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, func, or_
+from sqlalchemy import select as core_select
+from sqlmodel import Session, SQLModel, col, select
 
 from billing import accounts, gates
+from billing.arrears import Account, OpenInstalment
 from billing.calendar import local_date, midnight
 from billing.gates import Refusal
 from billing.models import (
@@ -23,6 +28,7 @@ from billing.models import (
     StepTaken,
 )
 from comms import consent, phones
+from comms.consent import Consent
 from comms.door import BUDGETED, Case, Live, Recipient, Sender, Spent
 from comms.models import Audience, Message, Purpose, State
 from comms.office import Office
@@ -30,36 +36,146 @@ from comms.office import Office
 COUNTED = (State.CLAIMED, State.SENDING, State.SENT, State.DELIVERED, State.IN_DOUBT)
 """What may have reached the person: it counts against the budget."""
 _WEEK = dt.timedelta(days=7)
+_COUNTED = (
+    core_select(
+        col(Message.id),
+        col(Message.contact_id),
+        col(Message.address_id),
+        col(Message.purpose),
+        col(Message.claimed_at),
+    )
+    .where(
+        or_(
+            col(Message.contact_id).in_(bindparam("contacts", expanding=True)),
+            col(Message.address_id).in_(bindparam("addresses", expanding=True)),
+        ),
+        col(Message.audience) == Audience.CLIENT,
+        col(Message.claimed_at) > bindparam("since"),
+        col(Message.state).in_(COUNTED),
+    )
+    .order_by(col(Message.claimed_at))
+)
+_TURNS = (
+    core_select(LiveSwitch)
+    .where(
+        or_(
+            col(LiveSwitch.client_id).is_(None),
+            col(LiveSwitch.client_id).in_(bindparam("clients", expanding=True)),
+        )
+    )
+    .order_by(col(LiveSwitch.id))
+)
+Row = TypeVar("Row", bound=SQLModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the cases of a batch of messages to clients share, read in a few statements."""
+
+    clients: Mapping[int, Client]
+    addresses: Mapping[int, Address]
+    entities: Mapping[int, LegalEntity]
+    consents: Mapping[int, Consent]
+    switches: Mapping[int | None, LiveSwitch]
+    accounts: Mapping[int, Account]
+    """In dunning, by the id of the step's message."""
+    owed: Mapping[int, Sequence[OpenInstalment]]
+    """All that is open, by client, of those with a message that is not about the debt."""
 
 
 def build(session: Session, office: Office, message: Message) -> Case:
     """The case of a message, as it stands now."""
-    client = session.get(Client, message.client_id) if message.client_id else None
-    if message.audience != Audience.CLIENT or client is None:
-        return Case(
-            message.audience, message.purpose, message.channel, office.now, message.expires_at
-        )
-    return Case(
-        audience=message.audience,
-        purpose=message.purpose,
-        channel=message.channel,
-        now=office.now,
-        expires_at=message.expires_at,
-        live=live(session, client, office.now),
-        recipient=_recipient(session, message, client),
-        sender=_sender(session, message),
-        billing=_billing(session, office, message, client),
-        spent=_spent(session, office, message),
-        written_by_person=message.purpose == Purpose.STAFF_TEXT,
+    return build_all(session, office, [message])[0][0]
+
+
+def build_all(
+    session: Session, office: Office, messages: Sequence[Message]
+) -> tuple[list[Case], Known]:
+    """The cases of messages in their order, and what was read for them.
+
+    No two of them may be for one person or one address: each would not see that the other leaves.
+    """
+    outward = [message for message in messages if message.audience == Audience.CLIENT]
+    known = _know(session, outward)
+    spent = _spent(session, office, outward)
+    cases: list[Case] = []
+    for message in messages:
+        client = known.clients.get(message.client_id or 0)
+        if message.audience != Audience.CLIENT or client is None:
+            case = Case(
+                message.audience, message.purpose, message.channel, office.now, message.expires_at
+            )
+        else:
+            case = Case(
+                audience=message.audience,
+                purpose=message.purpose,
+                channel=message.channel,
+                now=office.now,
+                expires_at=message.expires_at,
+                live=_live(session, client, office.now, known.switches),
+                recipient=_recipient(known, message, client),
+                sender=_sender(known, message),
+                billing=_billing(known, office, message, client),
+                spent=spent[message.id],
+                written_by_person=message.purpose == Purpose.STAFF_TEXT,
+            )
+        cases.append(case)
+    return cases, known
+
+
+def _know(session: Session, messages: Sequence[Message]) -> Known:
+    clients = _by_id(session, Client, {one.client_id for one in messages})
+    # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
+    addresses = _by_id(session, Address, {one.address_id for one in messages}, lock=True)
+    steps = _by_id(
+        session, StepTaken, {m.step_id for m in messages if m.purpose == Purpose.DUNNING}
+    )
+    enrolments = _by_id(session, Enrolment, {step.enrolment_id for step in steps.values()})
+    dunned = [message for message in messages if message.step_id in steps]
+    pairs = [
+        (enrolments[steps[m.step_id or 0].enrolment_id], clients[m.client_id or 0]) for m in dunned
+    ]
+    others = {m.client_id for m in messages if m.purpose in (Purpose.RENEWAL, Purpose.OFFER)}
+    debts = accounts.owed_by(session, sorted(one for one in others if one)) if others else {}
+    facts = accounts.in_dunning_all(session, pairs) if pairs else []
+    return Known(
+        clients=clients,
+        addresses=addresses,
+        entities=_by_id(session, LegalEntity, {one.legal_entity_id for one in messages}),
+        consents=consent.of_addresses(session, list(addresses)),
+        switches=_switches(session, list(clients)) if clients else {},
+        accounts={m.id: account for m, account in zip(dunned, facts, strict=True)},
+        owed={client: [debt.instalment for debt in found] for client, found in debts.items()},
     )
 
 
-def live(session: Session, client: Client, now: dt.datetime) -> Live:
-    """The switch for a client: its own latest turn, or else the firm's; never set means closed.
+def _by_id(
+    session: Session, model: type[Row], ids: Collection[int | None], *, lock: bool = False
+) -> dict[int, Row]:
+    """Rows by id, as they are now."""
+    wanted = sorted(one for one in ids if one is not None)
+    if not wanted:
+        return {}
+    key = model.__table__.c.id  # type: ignore[attr-defined]
+    query = select(model).where(key.in_(wanted)).order_by(key)
+    if lock:
+        query = query.with_for_update()
+    found = session.exec(query.execution_options(populate_existing=True))
+    return {row.id: row for row in found}  # type: ignore[attr-defined]
 
-    Closing the firm closes also what was opened for a client before.
-    """
-    firm, own = _latest_switch(session, None), _latest_switch(session, client.id)
+
+def live(session: Session, client: Client, now: dt.datetime) -> Live:
+    """The switch for a client: its own latest turn, or else the firm's; never set means closed."""
+    return _live(session, client, now, _switches(session, [client.id]))
+
+
+Switches = Mapping[int | None, LiveSwitch]
+"""The latest turn by client, and for the firm by None."""
+
+
+def _live(session: Session, client: Client, now: dt.datetime, switches: Switches) -> Live:
+    """Closing the firm closes also what was opened for a client before."""
+    firm, own = switches.get(None), switches.get(client.id)
     stopped = firm is not None and firm.state == "closed"
     ruling = own if own and not (stopped and firm and firm.id > own.id) else firm
     if ruling is None or ruling.state != "open":
@@ -78,9 +194,9 @@ def live(session: Session, client: Client, now: dt.datetime) -> Live:
     )
 
 
-def _latest_switch(session: Session, client_id: int | None) -> LiveSwitch | None:
-    query = select(LiveSwitch).order_by(col(LiveSwitch.id).desc())
-    return session.exec(query.where(col(LiveSwitch.client_id) == client_id)).first()
+def _switches(session: Session, clients: Collection[int]) -> dict[int | None, LiveSwitch]:
+    turns = session.execute(_TURNS, {"clients": list(clients)}).scalars()
+    return {turn.client_id: turn for turn in turns}
 
 
 def _left_since(session: Session, start: dt.datetime) -> int:
@@ -92,17 +208,16 @@ def _left_since(session: Session, start: dt.datetime) -> int:
     return session.exec(query).one()
 
 
-def _recipient(session: Session, message: Message, client: Client) -> Recipient | None:
-    if message.address_id is None:
+def _recipient(known: Known, message: Message, client: Client) -> Recipient | None:
+    address = known.addresses.get(message.address_id or 0)
+    if address is None:
         return None
-    # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
-    address = session.get_one(Address, message.address_id, with_for_update=True)
     return Recipient(
         kind=address.kind,
         value=address.value,
         verification=address.verification,
         health=address.health,
-        consent=consent.of_address(session, address.id),
+        consent=known.consents.get(address.id, Consent()),
         zones=_zones(address, client),
         country=client.country,
         region=client.region,
@@ -128,44 +243,44 @@ def _country_zones(country: str) -> tuple[str, ...]:
     return tuple(get_global("territory_zones").get(country, ("UTC",)))
 
 
-def _sender(session: Session, message: Message) -> Sender | None:
-    entity = session.get(LegalEntity, message.legal_entity_id) if message.legal_entity_id else None
+def _sender(known: Known, message: Message) -> Sender | None:
+    entity = known.entities.get(message.legal_entity_id or 0)
     if entity is None:
         return None
     address = entity.from_address if message.channel == "email" else entity.phone
     return Sender(entity.name, entity.postal_address, address, entity.pay_link)
 
 
-def _billing(session: Session, office: Office, message: Message, client: Client) -> Refusal | None:
+def _billing(known: Known, office: Office, message: Message, client: Client) -> Refusal | None:
     """What the billing state says to it: a reminder needs a debt, all else needs none overdue."""
     if message.purpose == Purpose.DUNNING:
-        step = session.get_one(StepTaken, message.step_id)
-        enrolment = session.get_one(Enrolment, step.enrolment_id)
-        account = accounts.in_dunning(session, enrolment, client)
+        account = known.accounts[message.id]
         return gates.dunning_refusal(account, office.now, office.policy)
     if message.purpose in (Purpose.RENEWAL, Purpose.OFFER):
         today = local_date(office.now, client.timezone)
-        late = accounts.overdue(session, client.id, today)
-        return gates.outreach_refusal(late, today, office.policy)
+        return gates.outreach_refusal(known.owed.get(client.id, ()), today, office.policy)
     return None
 
 
-def _spent(session: Session, office: Office, message: Message) -> Spent:
-    """What the person, or for a shared address everybody there, has got in a week."""
-    query = (
-        select(Message.purpose, Message.claimed_at)
-        .where(
-            (col(Message.contact_id) == message.contact_id)
-            | (col(Message.address_id) == message.address_id),
-            Message.audience == Audience.CLIENT,
-            col(Message.claimed_at) > office.now - _WEEK,
-            col(Message.state).in_(COUNTED),
-            Message.id != message.id,
+def _spent(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, Spent]:
+    """What each person, or for a shared address everybody there, has got in a week."""
+    people = [message.contact_id for message in messages]
+    places = [message.address_id for message in messages if message.address_id]
+    since = {"contacts": people, "addresses": places, "since": office.now - _WEEK}
+    rows = session.execute(_COUNTED, since).all() if messages else []
+    found: dict[int, Spent] = {}
+    for message in messages:
+        mine = [
+            row
+            for row in rows
+            if row.id != message.id
+            and (
+                row.contact_id == message.contact_id
+                or (message.address_id and row.address_id == message.address_id)
+            )
+        ]
+        found[message.id] = Spent(
+            budgeted=tuple(row.claimed_at for row in mine if row.purpose in BUDGETED),
+            automatic=tuple(row.claimed_at for row in mine if row.purpose != Purpose.STAFF_TEXT),
         )
-        .order_by(col(Message.claimed_at))
-    )
-    rows = [(purpose, at) for purpose, at in session.exec(query) if at is not None]
-    return Spent(
-        budgeted=tuple(at for purpose, at in rows if purpose in BUDGETED),
-        automatic=tuple(at for purpose, at in rows if purpose != Purpose.STAFF_TEXT),
-    )
+    return found

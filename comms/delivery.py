@@ -7,9 +7,9 @@ Every function runs in one transaction under the lock of the message's client.
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from billing import ledger
 from billing.calendar import local_date
@@ -18,7 +18,7 @@ from comms import cases, consent, door, outbox, outreach, staff, timeline
 from comms.channels import refusals
 from comms.door import Finding, Judgement, Verdict
 from comms.facts import DeliveryReport, Standing
-from comms.letters import compose
+from comms.letters import Letter, compose
 from comms.models import Audience, ConsentEvent, Decision, Message, Purpose, State, Touchpoint
 from comms.office import Office
 from comms.outbox import Claim
@@ -47,33 +47,74 @@ def claim(
     session: Session, office: Office, templates: Templates, cards: Cards, message_id: int
 ) -> Claim | None:
     """Judge a queued message on the facts of this moment; claim it where it may go."""
-    # Locked, for messages to staff belong to no client: their text is not made in vain.
-    message = session.get(Message, message_id, populate_existing=True, with_for_update=True)
-    if message is None or message.state != State.QUEUED or message.send_after > office.now:
-        return None
-    case = cases.build(session, office, message)
-    judgement = door.judge(case, office.policy)
-    _write_down(session, office, message, judgement)
-    if judgement.verdict is not Verdict.ALLOW:
-        refuse(session, office, message, judgement.decisive)
-        return None
-    try:
-        if message.audience == Audience.CLIENT:
-            redirect = case.live.redirect_to
-            outgoing: Outgoing | None = compose(session, office, templates, message, redirect)
+    return next(iter(claim_all(session, office, templates, cards, [message_id])), None)
+
+
+def claim_all(
+    session: Session, office: Office, templates: Templates, cards: Cards, ids: Sequence[int]
+) -> list[Claim]:
+    """The same for many. One person gets one message of a batch; the next waits for another."""
+    messages = _each_person_once(_queued(session, office, ids))
+    judged, known = cases.build_all(session, office, messages)
+    if any(case.live.cap_left is not None for case in judged):
+        # A cap is counted over everybody, so one message at a time.
+        messages, judged = messages[:1], judged[:1]
+    judgements = [door.judge(case, office.policy) for case in judged]
+    _write_down(session, office, messages, judgements)
+    ready: list[tuple[Message, Outgoing, str]] = []
+    for message, case, judgement in zip(messages, judged, judgements, strict=True):
+        if judgement.verdict is not Verdict.ALLOW:
+            refuse(session, office, message, judgement.decisive)
+            continue
+        try:
+            if message.audience == Audience.CLIENT:
+                letter = Letter(message, known.accounts.get(message.id), case.live.redirect_to)
+                outgoing: Outgoing | None = compose(session, office, templates, letter)
+            else:
+                outgoing = cards(session, office, message)
+        except TemplateMistake as mistake:
+            found = Finding("content", Verdict.WITHHOLD, "template", str(mistake))
+            refuse(session, office, message, found)
+            continue
+        if outgoing is None:
+            soon = office.now + dt.timedelta(seconds=5)
+            later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
+            outbox.refuse(session, message.id, later, State.HELD)
         else:
-            outgoing = cards(session, office, message)
-    except TemplateMistake as mistake:
-        found = Finding("content", Verdict.WITHHOLD, "template", str(mistake))
-        refuse(session, office, message, found)
-        return None
-    if outgoing is None:
-        soon = office.now + dt.timedelta(seconds=5)
-        later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
-        outbox.refuse(session, message.id, later, State.HELD)
-        return None
-    owner = _owner(session, office, message)
-    return outbox.claim(session, office, message, outgoing, owner)
+            ready.append((message, outgoing, _owner(session, office, message)))
+    return outbox.claim_all(session, office, ready)
+
+
+def _queued(session: Session, office: Office, ids: Sequence[int]) -> list[Message]:
+    """Those that are still to be judged now, locked: messages to staff belong to no client."""
+    query = (
+        select(Message)
+        .where(
+            col(Message.id).in_(ids),
+            Message.state == State.QUEUED,
+            col(Message.send_after) <= office.now,
+        )
+        .order_by(col(Message.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.exec(query))
+
+
+def _each_person_once(messages: Sequence[Message]) -> list[Message]:
+    """Budgets are counted before a batch is claimed, so nobody may be in it twice."""
+    people: set[int] = set()
+    places: set[int] = set()
+    chosen: list[Message] = []
+    for message in messages:
+        if message.audience == Audience.CLIENT:
+            contact, place = message.contact_id or 0, message.address_id or 0
+            if (contact and contact in people) or (place and place in places):
+                continue
+            people.add(contact)
+            places.add(place)
+        chosen.append(message)
+    return chosen
 
 
 def refuse(session: Session, office: Office, message: Message, finding: Finding) -> None:
@@ -104,30 +145,40 @@ def cancel_at(session: Session, office: Office, address_id: int, rule: str, reas
     return len(gone)
 
 
-def _write_down(session: Session, office: Office, message: Message, judgement: Judgement) -> None:
+def _write_down(
+    session: Session,
+    office: Office,
+    messages: Sequence[Message],
+    judgements: Sequence[Judgement],
+) -> None:
     """Every failing place goes into the record, the decisive one names it."""
-    if message.audience != Audience.CLIENT or message.client_id is None:
-        return
+    rulings = [
+        timeline.Ruling(
+            _decision(office, message, judgement),
+            _owner(session, office, message),
+            judgement.decisive.reason or "Every place of the door let it pass.",
+        )
+        for message, judgement in zip(messages, judgements, strict=True)
+        if message.audience == Audience.CLIENT and message.client_id is not None
+    ]
+    timeline.decide_all(session, office.keyring, rulings)
+
+
+def _decision(office: Office, message: Message, judgement: Judgement) -> Decision:
     found = judgement.decisive
     places = [
         [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
         for one in judgement.findings
     ]
-    timeline.decide(
-        session,
-        office.keyring,
-        _owner(session, office, message),
-        Decision(
-            client_id=message.client_id,
-            subject_kind="message",
-            subject_id=message.id,
-            verdict=found.verdict,
-            rule=found.rule or "all_places_pass",
-            until=found.until,
-            inputs=json.dumps({"places": places, "policy": office.policy.version}, sort_keys=True),
-            decided_at=office.now,
-        ),
-        found.reason or "Every place of the door let it pass.",
+    return Decision(
+        client_id=message.client_id or 0,
+        subject_kind="message",
+        subject_id=message.id,
+        verdict=found.verdict,
+        rule=found.rule or "all_places_pass",
+        until=found.until,
+        inputs=json.dumps({"places": places, "policy": office.policy.version}, sort_keys=True),
+        decided_at=office.now,
     )
 
 

@@ -5,8 +5,11 @@ payment of a moment ago is in it.
 """
 
 import datetime as dt
+from dataclasses import dataclass
 
 from babel import localedata
+from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import accounts, arrears, books, vault
@@ -16,7 +19,6 @@ from billing.models import (
     Agreement,
     Client,
     Contact,
-    Enrolment,
     Instalment,
     Invoice,
     LegalEntity,
@@ -30,26 +32,46 @@ from comms.office import Office
 from comms.ports import Outgoing
 from comms.rendering import Templates
 
+_EARLIER = (
+    core_select(col(Message.reference))
+    .where(
+        col(Message.contact_id) == bindparam("contact_id"),
+        col(Message.legal_entity_id) == bindparam("legal_entity_id"),
+        col(Message.channel) == "email",
+        col(Message.purpose) == bindparam("purpose"),
+        col(Message.state).in_((State.SENT, State.DELIVERED)),
+    )
+    .order_by(col(Message.id).desc())
+    .limit(5)
+)
 OPT_OUT_NOTICE = "Reply STOP to opt out."
 
 
-def compose(
-    session: Session, office: Office, templates: Templates, message: Message, redirect_to: str = ""
-) -> Outgoing:
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to a client, with the account it is about if it is about a debt."""
+
+    message: Message
+    account: arrears.Account | None = None
+    redirect_to: str = ""
+
+
+def compose(session: Session, office: Office, templates: Templates, letter: Letter) -> Outgoing:
     """Render a message to a client as it stands now.
 
     Raises:
         TemplateMistake: the template cannot say it.
     """
+    message = letter.message
     client = session.get_one(Client, message.client_id)
     contact = session.get_one(Contact, message.contact_id)
     address = session.get_one(Address, message.address_id)
     entity = session.get_one(LegalEntity, message.legal_entity_id)
-    context = _common(message, client, contact, entity) | _about(session, office, message, client)
+    context = _common(message, client, contact, entity) | _about(session, office, letter, client)
     rendered = templates.render(message.template, message.channel, context)
     return Outgoing(
         reference=message.reference,
-        to=redirect_to or address.value,
+        to=letter.redirect_to or address.value,
         sender=_from(entity) if message.channel == "email" else entity.phone,
         text=rendered.text,
         subject=rendered.subject,
@@ -88,10 +110,11 @@ def _locale(country: str) -> str:
     return local if localedata.exists(local) else "en_US"
 
 
-def _about(session: Session, office: Office, message: Message, client: Client) -> dict[str, object]:
+def _about(session: Session, office: Office, letter: Letter, client: Client) -> dict[str, object]:
+    message = letter.message
     match Purpose(message.purpose):
-        case Purpose.DUNNING:
-            return _debt(session, office, message, client)
+        case Purpose.DUNNING if letter.account is not None:
+            return _debt(session, office, message, letter.account)
         case Purpose.RECEIPT:
             return _payment(session, message)
         case Purpose.RENEWAL | Purpose.OFFER:
@@ -103,12 +126,13 @@ def _about(session: Session, office: Office, message: Message, client: Client) -
             return {}
 
 
-def _debt(session: Session, office: Office, message: Message, client: Client) -> dict[str, object]:
+def _debt(
+    session: Session, office: Office, message: Message, account: arrears.Account
+) -> dict[str, object]:
     """Everything of the account that may be chased today, also what came after the decision."""
     step = session.get_one(StepTaken, message.step_id)
-    enrolment = session.get_one(Enrolment, step.enrolment_id)
-    account = arrears.standing(accounts.in_dunning(session, enrolment, client), office.now)
-    today = local_date(office.now, client.timezone)
+    account = arrears.standing(account, office.now)
+    today = local_date(office.now, account.timezone)
     late = arrears.overdue(account, today, office.policy)
     return {
         "currency": account.currency,
@@ -173,19 +197,11 @@ def _agreement(
 
 def _threading(session: Session, message: Message, entity: LegalEntity) -> dict[str, str]:
     """One thread per contact and subject: the last mail that we sent about it, and those before."""
-    earlier = session.exec(
-        select(Message.reference)
-        .where(
-            Message.contact_id == message.contact_id,
-            Message.legal_entity_id == message.legal_entity_id,
-            Message.channel == "email",
-            Message.purpose == message.purpose,
-            col(Message.state).in_((State.SENT, State.DELIVERED)),
-        )
-        .order_by(col(Message.id).desc())
-        .limit(5)
-    ).all()
-    if not earlier or message.purpose not in (Purpose.DUNNING, Purpose.RENEWAL):
+    if message.purpose not in (Purpose.DUNNING, Purpose.RENEWAL):
+        return {}
+    same = message.model_dump(include={"contact_id", "legal_entity_id", "purpose"})
+    earlier = list(session.execute(_EARLIER, same).scalars())
+    if not earlier:
         return {}
     ids = [message_id(reference, entity.from_address) for reference in earlier]
     return {"In-Reply-To": ids[0], "References": " ".join(reversed(ids))}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, select, update
+from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -27,6 +27,73 @@ LEASE = dt.timedelta(minutes=2)
 """Wall time for rendering and one try on the wire; longer, and somebody else looks."""
 _MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
 _ATTEMPTS: Table = Attempt.__table__  # type: ignore[attr-defined]
+
+
+_CLAIM = (
+    update(_MESSAGES)
+    .where(_MESSAGES.c.id == bindparam("of"), _MESSAGES.c.state == State.QUEUED)
+    .values(
+        state=State.CLAIMED,
+        body_id=bindparam("body"),
+        lease_id=bindparam("lease"),
+        lease_until=bindparam("until"),
+        claimed_at=bindparam("now"),
+        rule="",
+        reason="",
+        wake_at=None,
+        wake_on_client=False,
+    )
+)
+
+_BEGIN = (
+    update(_MESSAGES)
+    .where(
+        _MESSAGES.c.id == bindparam("of"),
+        _MESSAGES.c.state == State.CLAIMED,
+        _MESSAGES.c.lease_id == bindparam("lease"),
+    )
+    .values(state=State.SENDING, lease_until=bindparam("until"), attempts=_MESSAGES.c.attempts + 1)
+)
+_TRY = insert(_ATTEMPTS).values(
+    message_id=bindparam("message_id"),
+    number=(
+        select(func.count() + 1)
+        .select_from(_ATTEMPTS)
+        .where(_ATTEMPTS.c.message_id == bindparam("message_id"))
+        .scalar_subquery()
+    ),
+    outcome="started",
+    code="",
+    provider_id="",
+    started_at=bindparam("started_at"),
+)
+_SENT = (
+    update(_MESSAGES)
+    .where(
+        _MESSAGES.c.id == bindparam("of"),
+        _MESSAGES.c.state.in_((State.SENDING, State.IN_DOUBT, *UNSENT)),
+    )
+    .values(
+        state=State.SENT,
+        provider_id=bindparam("provider"),
+        sent_at=bindparam("now"),
+        lease_id=None,
+        lease_until=None,
+        wake_at=None,
+        rule="",
+        reason="",
+    )
+)
+_CLOSE = (
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.message_id == bindparam("of"), _ATTEMPTS.c.ended_at.is_(None))
+    .values(
+        outcome=bindparam("outcome"),
+        code=bindparam("code"),
+        provider_id=bindparam("provider_id"),
+        ended_at=bindparam("ended_at"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +144,42 @@ def due(
     return [(row.id, row.client_id) for row in session.execute(query)]
 
 
-def claim(
-    session: Session, office: Office, message: Message, outgoing: Outgoing, owner: str
-) -> Claim | None:
+Ready = tuple[Message, Outgoing, str]
+"""A message, what it says, and the owner of the key that keeps it."""
+
+
+def claim(session: Session, office: Office, ready: Ready) -> Claim | None:
     """Keep what was rendered and lease the message; None where it is no longer queued."""
-    body = json.dumps(asdict(outgoing), default=_plain)
+    return next(iter(claim_all(session, office, [ready])), None)
+
+
+def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[Claim]:
+    """The same for many; without those that are no longer queued."""
+    if not ready:
+        return []
+    bodies = [(owner, json.dumps(asdict(outgoing), default=_plain)) for _, outgoing, owner in ready]
+    kept = vault.put_all(session, office.keyring, bodies, office.now)
     lease_id = secrets.token_hex(8)
-    # What belongs to no client is read no longer than what strangers wrote: it may show that.
-    keep = dt.timedelta(days=office.policy.vault.unmatched_days)
-    expires_at = office.now + keep if message.client_id is None else None
-    won = _move(
-        session,
-        (_MESSAGES.c.id == message.id) & (_MESSAGES.c.state == State.QUEUED),
-        state=State.CLAIMED,
-        lease_id=lease_id,
-        lease_until=office.wall + LEASE,
-        claimed_at=office.now,
-        body_id=vault.put(session, office.keyring, owner, body, office.now, expires_at),
-        rule="",
-        reason="",
-        wake_at=None,
-        wake_on_client=False,
+    rows = [
+        {
+            "of": message.id,
+            "body": body.vault_id,
+            "lease": lease_id,
+            "until": office.wall + LEASE,
+            "now": office.now,
+        }
+        for (message, _, _), body in zip(ready, kept, strict=True)
+    ]
+    _run(session, _CLAIM, rows)
+    mine = select(_MESSAGES.c.id).where(_MESSAGES.c.lease_id == lease_id)
+    won = set(
+        session.execute(mine.where(_MESSAGES.c.id.in_([row["of"] for row in rows]))).scalars()
     )
-    if not won:
-        return None
-    return Claim(message.id, lease_id, message.channel, message.client_id, outgoing)
+    return [
+        Claim(message.id, lease_id, message.channel, message.client_id, outgoing)
+        for message, outgoing, _ in ready
+        if message.id in won
+    ]
 
 
 def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing | None:
@@ -119,36 +197,16 @@ def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing |
 
 def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
     """Note that bytes are about to be written; False where the claim was lost meanwhile."""
-    mine = _mine(claim_, State.CLAIMED)
-    if not _move(
-        session,
-        mine,
-        state=State.SENDING,
-        lease_until=wall + LEASE,
-        attempts=_MESSAGES.c.attempts + 1,
-    ):
+    mine = {"of": claim_.message_id, "lease": claim_.lease_id, "until": wall + LEASE}
+    if not _run(session, _BEGIN, mine):
         return False
-    tries = select(func.count()).where(_ATTEMPTS.c.message_id == claim_.message_id)
-    number = session.execute(tries).scalar_one() + 1
-    session.add(Attempt(message_id=claim_.message_id, number=number, started_at=wall))
+    session.connection().execute(_TRY, {"message_id": claim_.message_id, "started_at": wall})
     return True
 
 
 def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
     """The provider took it. A report may have said so before, then this changes nothing."""
-    return _move(
-        session,
-        (_MESSAGES.c.id == message_id)
-        & _MESSAGES.c.state.in_((State.SENDING, State.IN_DOUBT, *UNSENT)),
-        state=State.SENT,
-        provider_id=provider_id,
-        sent_at=now,
-        lease_id=None,
-        lease_until=None,
-        wake_at=None,
-        rule="",
-        reason="",
-    )
+    return _run(session, _SENT, {"of": message_id, "provider": provider_id, "now": now})
 
 
 def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
@@ -351,11 +409,8 @@ def close_attempt(
     provider_id: str = "",
 ) -> None:
     """How the try on the wire ended."""
-    session.execute(
-        update(_ATTEMPTS)
-        .where(_ATTEMPTS.c.message_id == message_id, _ATTEMPTS.c.ended_at.is_(None))
-        .values(outcome=outcome, code=code, provider_id=provider_id, ended_at=wall)
-    )
+    ended = {"of": message_id, "outcome": outcome, "code": code}
+    session.connection().execute(_CLOSE, ended | {"provider_id": provider_id, "ended_at": wall})
 
 
 def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:
@@ -367,10 +422,17 @@ def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:
 
 
 def _move(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
+    return _run(session, update(_MESSAGES).where(which).values(**values))
+
+
+Values = dict[str, Any]
+
+
+def _run(session: Session, statement: Update, values: Values | list[Values] | None = None) -> bool:
     """Move rows; ORM objects of the session that show them are refreshed when next read."""
     session.flush()
-    moved = session.execute(update(_MESSAGES).where(which).values(**values))
-    if changed := bool(moved.rowcount):  # type: ignore[attr-defined]
+    moved = session.connection().execute(statement, values)
+    if changed := bool(moved.rowcount):
         for loaded in session.identity_map.values():
             if isinstance(loaded, Message):
                 session.expire(loaded)

@@ -66,9 +66,11 @@ def claim(box: Box, message_id: int) -> Any:
         lambda session: outbox.claim(
             session,
             factories.office(box.keyring),
-            session.get_one(Message, message_id),
-            factories.outgoing(),
-            f"client:{box.known.name}",
+            (
+                session.get_one(Message, message_id),
+                factories.outgoing(),
+                f"client:{box.known.name}",
+            ),
         )
     )
 
