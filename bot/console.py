@@ -25,6 +25,8 @@ LARGEST = 256 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
 _PATIENCE = 10
 """Seconds in which a request must be there."""
+_GRACE = 10
+"""Seconds in which what runs may end when the process stops; an import goes on when run again."""
 _LONGEST_PATH = 100
 """The kernel takes 107 bytes."""
 log = structlog.get_logger("console")
@@ -45,7 +47,7 @@ class Nobody(Exception):
 async def listening(
     app: App, operations: Mapping[str, Operation], path: Path
 ) -> AsyncIterator[None]:
-    """Answer requests at ``path`` while the block runs; those that run are finished."""
+    """Answer requests at ``path`` while the block runs; what runs then may end."""
     _remove(path)  # whoever left it is gone: the store's claim is ours
     running: set[asyncio.Task[None]] = set()
 
@@ -70,8 +72,7 @@ async def listening(
     finally:
         server.close()
         _remove(path)
-        if running:
-            await asyncio.wait(running)
+        await _finished(running)
 
 
 async def ask(path: Path, command: str, args: Args, progress: Progress) -> Report:
@@ -138,6 +139,15 @@ def _read(line: bytes, operations: Mapping[str, Operation]) -> tuple[str, dict[s
             raise ValueError(f"there is no command {command[:40]!r}")
         case _:
             raise ValueError("it needs a command and its args")
+
+
+async def _finished(running: set[asyncio.Task[None]]) -> None:
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=_GRACE)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 def _remove(path: Path) -> None:

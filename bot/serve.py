@@ -4,6 +4,7 @@ First nothing new comes in, then what was begun is finished, then the store is c
 """
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -115,5 +116,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
-        sentence = f"{host}:{port} cannot be served ({error.strerror}); choose another --port."
-        raise Wrong(sentence) from error
+        reason = (
+            os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+        )
+        raise Wrong(f"{host}:{port} cannot be served ({reason}); choose another --port.") from error

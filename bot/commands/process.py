@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -79,6 +80,7 @@ def sandbox(
 
     logs.quiet()
     if not once:
+        _free(port)
         asyncio.run(_in_a_world(lambda world: _show(world, port)))
     elif not asyncio.run(_in_a_world(lambda world: _play(world, days, as_json=as_json))):
         raise typer.Exit(NO)
@@ -112,15 +114,21 @@ async def _show(world: "World", port: int) -> bool:
     from bot.sandbox.page import page
 
     hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
-    desk: Any = SandboxDesk(world)
+    desk = SandboxDesk(world)
     stopped = _stopped()
-    try:
-        async with loopback.serve(page(desk, hosts), port) as url:
-            typer.echo(f"The sandbox is at {url} (Ctrl-C ends it)")
-            await stopped.wait()
-    except OSError as error:
-        raise Wrong(f"Port {port} cannot be used ({os.strerror(error.errno or 0)}).") from error
+    async with loopback.serve(page(desk, hosts), port) as url:
+        typer.echo(f"The sandbox is at {url} (Ctrl-C ends it)")
+        await stopped.wait()
     return True
+
+
+def _free(port: int) -> None:
+    """Said before a whole world is made for it."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise Wrong(f"Port {port} cannot be used ({reason}); choose another --port.") from error
 
 
 def _stopped() -> asyncio.Event:
