@@ -231,8 +231,9 @@ class Chronicle:
             invoice = session.get(Invoice, hold.invoice_id) if hold.invoice_id else None
             about = f" about {invoice.number}" if invoice else ""
             until = f" until {hold.until:%-d %b}" if hold.until else ""
-            what = f"{hold.reason.replace('_', ' ')}{about}{until}, by {hold.placed_by}"
-            yield Line(hold.placed_at, "paused", "", who, what, hold.reason)
+            by = session.exec(select(Staff.name).where(Staff.email == hold.placed_by)).first()
+            what = f"no reminders{about}{until}, says {by or hold.placed_by}"
+            yield Line(hold.placed_at, hold.reason, "", who, what, hold.reason)
 
 
 def _successor(session: Session, message: Message) -> dt.datetime | None:

@@ -21,6 +21,7 @@ from billing.models import (
     Contact,
     ContactAddress,
     Enrolment,
+    EscalationCase,
     Health,
     Hold,
     Instalment,
@@ -82,7 +83,7 @@ def picture(session: Session, world: World) -> Picture:
     found.held = _held(session, {client.id: client.name for client in clients})
     found.totals = _totals(session)
     found.live = _live(session)
-    found.next_event = _next_event(found.clients, world.next_moment())
+    found.next_event = _next_event(session, found.clients, world.next_moment())
     staffed = select(Message.id, Message.provider_id).where(Message.audience == Audience.STAFF)
     found.posted = {ts: one for one, ts in session.exec(staffed) if ts}
     return found
@@ -142,6 +143,9 @@ def _flags(session: Session, now: dt.datetime) -> defaultdict[int, list[str]]:
     running = col(Hold.released_at).is_(None) & (
         col(Hold.until).is_(None) | (col(Hold.until) > now)
     )
+    cases = select(EscalationCase.client_id).where(EscalationCase.state == "open")
+    for client_id in set(session.exec(cases)):
+        found[client_id].append("a person's turn")
     for client_id in set(session.exec(disputes)):
         found[client_id].append("disputed")
     for client_id in set(session.exec(select(Hold.client_id).where(running))):
@@ -213,12 +217,23 @@ def _live(session: Session) -> Json:
     return {"open": True, "note": ""}
 
 
-def _next_event(clients: Iterable[Json], moment: dt.datetime | None) -> Json | None:
+def _next_event(
+    session: Session, clients: Iterable[Json], moment: dt.datetime | None
+) -> Json | None:
     """What the clock would stop at first, and whose it is."""
     if moment is None:
         return None
     coming = [one for one in clients if one["next"] and one["next"]["at"] <= moment.isoformat()]
-    what = f"{coming[0]['name']}: {coming[0]['next']['what']}" if coming else "news from billing"
+    if coming:
+        what = f"{coming[0]['name']}: {coming[0]['next']['what']}"
+    else:
+        query = select(Message).where(
+            Message.audience == Audience.STAFF,
+            Message.state == State.QUEUED,
+            Message.send_after <= moment,
+        )
+        card = session.exec(query.limit(1)).first()
+        what = f"to staff: {named(card)}" if card else "news from billing"
     return {"at": moment.isoformat(), "what": what}
 
 
