@@ -164,6 +164,15 @@ def test_a_script_can_be_parsed_and_run(script: str) -> None:
     assert (OPS / script).stat().st_mode & 0o111
 
 
+def test_the_image_is_built_from_what_is_here() -> None:
+    lines = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (OPS / "Containerfile").read_text(), re.MULTILINE
+    )
+    copied = [name for line in lines for name in line.split()]
+    assert "bot" in copied
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+
+
 MAIL = b"From: a@b.example\r\nSubject: =?utf-8?q?x?=\r\n\r\n.\r\n\x00\xff last line without end"
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from bot.spool import Spool
 from bot.web import web
 from comms.instructions import Instruction
 from comms.rendering import Templates
+from tests.factories import loopback_port
 
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-0123456789abcdef", "xapp-0123456789abcdef", "8c" * 16
 ADA, OPEN, SHARED = "U0ADA", "C0OPEN", "C0SHARED"
@@ -285,13 +288,13 @@ async def test_an_event_wakes_the_worker(line: Talk) -> None:
 
 async def test_a_fresh_socket_is_opened_when_slack_asks_for_it(line: Talk) -> None:
     await at(line).refresh()
-    await until(lambda: at(line).opened == 2 and at(line).lines == 1)
+    await until(lambda: at(line).opened >= 2 and at(line).lines == 1)
     assert await line.types("northwind") == "Northwind Trading"
 
 
 async def test_a_broken_line_is_mended(line: Talk) -> None:
     await at(line).hang_up()
-    await until(lambda: at(line).opened == 2 and at(line).lines == 1)
+    await until(lambda: at(line).opened >= 2 and at(line).lines == 1)
     assert await line.types("northwind") == "Northwind Trading"
 
 
@@ -349,3 +352,35 @@ async def test_without_a_token_no_line_is_opened(
     object.__setattr__(app, "settings", app.settings.model_copy(update={"slack_app_token": None}))
     with pytest.raises(SettingsMissing, match="COUNTERFOIL_SLACK_APP_TOKEN is missing"):
         await run_socket(app, Desk(app), asyncio.Event())
+
+
+async def test_the_process_opens_the_line_and_closes_it(
+    database: Any, tmp_path: Path, clock: TurnedClock
+) -> None:
+    slack = SocketSlack(BOT_TOKEN, APP_TOKEN, clock)
+    people(slack)
+    key = tmp_path / "key"
+    key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    async with slack.serving() as url:
+        given = {
+            "DATABASE_URL": database.url, "KEYRING_URL": database.keyring_url,
+            "MASTER_KEY_FILE": str(key), "PUBLIC_URL": "http://127.0.0.1:1",
+            "PORT": str(loopback_port()), "SMTP_URL": "smtp://127.0.0.1:1",
+            "TWILIO_ACCOUNT_SID": "AC" + "5a" * 16, "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a6978",
+            "TWILIO_FROM": "+15005550006", "EMAIL_HOOK_SECRET": "0f1e2d3c4b5a6978",
+            "SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN,
+            "SLACK_SIGNING_SECRET": "0f1e2d3c4b5a6978", "SLACK_BASE_URL": f"{url}/api/",
+            "SLACK_FINANCE_CHANNEL": OPEN, "SLACK_CLIENTS_CHANNEL": OPEN,
+        }  # fmt: skip
+        env = os.environ | {f"COUNTERFOIL_{name}": value for name, value in given.items()}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "serve", env=env, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            await until(lambda: slack.lines == 1, 60)
+            answer = await slack.command(ADA, OPEN, "/acct", "help")
+            assert "not linked to a member of staff" in answer.body
+        finally:
+            process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert slack.lines == 0
