@@ -362,6 +362,8 @@ def belongs_to_another(session: Session, message: Message, provider_id: str) -> 
 
 def find_message(session: Session, report: DeliveryReport) -> Message | None:
     """The message that a report is about: by our reference, or else by the provider's id."""
+    if not (report.reference or report.provider_id):
+        return None
     query = select(Message).where(Message.channel == report.channel)
     if report.reference:
         query = query.where(Message.reference == report.reference)
