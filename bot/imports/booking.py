@@ -13,12 +13,14 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from billing import facts, ledger, opening, references
+from billing import facts, introductions, ledger, opening, references
 from billing.facts import AgreementDescribed
+from billing.introductions import Introduction
 from billing.models import ExternalRef, Posting
 from billing.opening import Opening
 from bot import intake
 from bot.app import App
+from bot.imports import consents, shelves
 from bot.imports.plan import Group, Line, Plan
 from bot.report import Progress, Wrong
 from comms.office import Office
@@ -68,9 +70,11 @@ async def book(app: App, plan: Plan, progress: Progress) -> Tally:
         Wrong: the store changed meanwhile and contradicts the plan; what was booked stays.
     """
     whole = Tally()
-    done, rows = 0, len(plan.rows)
+    rows = len(plan.rows)
     await app.store.write(lambda session: _entities(session, plan))
-    for batch in _batches(plan.groups):
+    news = [one for one in plan.groups if not one.described or any(x.news for x in one.lines)]
+    done = rows - sum(len(group.lines) for group in news)
+    for batch in _batches(news):
         keys = _spare_keys(app, sum(group.client_id is None for group in batch))
         whole.add(await _write(app, batch, keys))
         done += sum(len(group.lines) for group in batch)
@@ -108,12 +112,11 @@ def _entities(session: Session, plan: Plan) -> None:
 
 
 async def _write(app: App, batch: list[Group], keys: Iterator[str]) -> Tally:
-    def clients(session: Session) -> list[int]:
-        found = (
-            references.find_client(session, group.client.source, group.client.external_id)
-            for group in batch
-        )
-        return [client_id for client_id in found if client_id is not None]
+    told = [group.client for group in batch]
+
+    def clients(session: Session) -> set[int]:
+        known = shelves.clients(session, told[0].source, [one.external_id for one in told])
+        return {*known.values(), *consents.clients_at(session, told)}
 
     try:
         return await app.store.write(
@@ -151,11 +154,7 @@ def _take(
 
 def _book(session: Session, office: Office, batch: list[Group], keys: Iterator[str]) -> Tally:
     tally = Tally()
-    ids = {}
-    for group in batch:
-        _take(session, office, group.client, keys, tally)
-        source, theirs = group.client.source, group.client.external_id
-        ids[theirs] = references.client_of(session, source, theirs)
+    ids = _clients(session, office, batch, keys, tally)
     told = _told(session, batch)
     cash = _with_cash(session, ids.values())
     openings: list[Opening] = []
@@ -175,6 +174,22 @@ def _book(session: Session, office: Office, batch: list[Group], keys: Iterator[s
                 _take(session, office, fact, keys, tally)
     _posted(session, openings, office.now)
     return tally
+
+
+def _clients(
+    session: Session, office: Office, batch: list[Group], keys: Iterator[str], tally: Tally
+) -> dict[str, int]:
+    """Make or update the clients of the batch; their ids by those of the file."""
+    source = batch[0].client.source
+    known = shelves.clients(session, source, [group.client.external_id for group in batch])
+    new = [group.client for group in batch if group.client.external_id not in known]
+    for group in batch:
+        if group.client.external_id in known and not group.described:
+            _take(session, office, group.client, keys, tally)
+    made = introductions.make(session, [Introduction(told, next(keys)) for told in new], office.now)
+    tally.clients += len(made)
+    consents.assert_all(session, office, new)
+    return known | dict(zip([told.external_id for told in new], made, strict=True))
 
 
 def _posted(session: Session, openings: list[Opening], now: dt.datetime) -> list[Opening]:

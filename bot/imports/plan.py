@@ -4,12 +4,11 @@ One pass of reading, before anything is written: every contradiction is named wi
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from billing import facts, money
 from billing.calendar import local_date
@@ -21,23 +20,12 @@ from billing.facts import (
     InvoiceIssued,
     PaymentSettled,
 )
-from billing.models import (
-    Client,
-    ExternalRef,
-    Instalment,
-    Invoice,
-    LegalEntity,
-    Payment,
-    Posting,
-    PostingKind,
-    Staff,
-)
 from billing.portfolio import Agreements, Portfolio, PortfolioRow, Problem, to_facts
 from bot import zones
 from bot.firm import Firm
+from bot.imports import shelves
+from bot.imports.shelves import Held, Shelf
 
-AT_ONCE = 500
-"""Names in one question to the database."""
 T = TypeVar("T")
 
 
@@ -58,6 +46,8 @@ class Group:
 
     client: ClientDescribed
     client_id: int | None
+    described: bool = False
+    """Whether the store has all that the file says of the client itself."""
     lines: list[Line] = field(default_factory=list)
 
 
@@ -78,31 +68,6 @@ class Plan:
         return [line.row for group in self.groups for line in group.lines]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An invoice as the store has it."""
-
-    amount: int
-    currency: str
-    issued_on: dt.date
-    due_on: dt.date
-
-
-@dataclass(slots=True)
-class Shelf:
-    """What the store knows of the things that a file names."""
-
-    clients: dict[str, int] = field(default_factory=dict)
-    invoices: dict[str, Held] = field(default_factory=dict)
-    payments: dict[str, int] = field(default_factory=dict)
-    disputes: set[str] = field(default_factory=set)
-    numbers: dict[tuple[int, str], str] = field(default_factory=dict)
-    """Who was issued a number, by legal entity."""
-    entities: dict[str, int] = field(default_factory=dict)
-    zones: dict[int, str] = field(default_factory=dict)
-    staff: set[str] = field(default_factory=set)
-
-
 def make(
     session: Session,
     portfolio: Portfolio,
@@ -115,7 +80,7 @@ def make(
     """Compare a file with the store, and with the firm that is established before it is booked."""
     plan = Plan(problems=[*portfolio.problems, *agreements.problems])
     told = [_today(row, now) for row in portfolio.rows]
-    shelf = _shelf(session, portfolio.rows, told)
+    shelf = shelves.fill(session, portfolio.rows, told)
     if firm is not None:
         shelf.staff |= {person.email for person in firm.staff}
         shelf.entities = {entity.name: 0 for entity in firm.legal_entity} | shelf.entities
@@ -150,7 +115,7 @@ def _one(happened: tuple[Fact, ...], kind: type[T]) -> T | None:
 
 def _early(row: PortfolioRow, shelf: Shelf, now: dt.datetime) -> Iterator[Problem]:
     known = shelf.clients.get(row.client.external_id)
-    zone = row.client.timezone or (shelf.zones.get(known) if known else None) or "UTC"
+    zone = row.client.timezone or (shelf.described[known].timezone if known else None) or "UTC"
     today = local_date(now, zone)
     for column, day in (("issued", row.issued), ("paid", row.paid_on)):
         if day is not None and day > today:
@@ -255,7 +220,8 @@ def _group(client: ClientDescribed, shelf: Shelf) -> Group:
     if known is None and client.timezone is None:
         zone = zones.only_zone(client.country, client.region)
         client = client.model_copy(update={"timezone": zone})
-    return Group(client, known)
+    described = known is not None and shelf.described[known].holds(client)
+    return Group(client, known, described)
 
 
 def _name_entity(plan: Plan, name: str, currency: str) -> None:
@@ -268,7 +234,7 @@ def _take_agreements(
 ) -> None:
     for fact in agreements.facts:
         here = fact.client_external_id in groups
-        if not here and not _clients(session, fact.source, [fact.client_external_id]):
+        if not here and not shelves.clients(session, fact.source, [fact.client_external_id]):
             sentence = (
                 f"agreement {fact.external_id} names client {fact.client_external_id}, which is "
                 "neither in the file nor in the store; import its invoices first"
@@ -300,104 +266,3 @@ def _note_clients(plan: Plan, shelf: Shelf) -> None:
                 f"the legal entity {called} is new and sends nothing until it has its addresses: "
                 "give them with --firm"
             )
-
-
-# --- what the store knows -------------------------------------------------------------------------
-
-
-def _shelf(
-    session: Session, rows: Sequence[PortfolioRow], told: Sequence[tuple[Fact, ...]]
-) -> Shelf:
-    shelf = Shelf(staff=set(session.exec(select(Staff.email))))
-    for entity in session.exec(select(LegalEntity).order_by(col(LegalEntity.id))):
-        shelf.entities[entity.name] = entity.id
-    if not rows:
-        return shelf
-    source = rows[0].client.source
-    shelf.clients = _clients(session, source, {row.client.external_id for row in rows})
-    known = list(shelf.clients.values())
-    zoned = select(Client.id, Client.timezone)
-    in_zones = _asked(known, lambda ids: session.exec(zoned.where(col(Client.id).in_(ids))))
-    shelf.zones = dict(in_zones)
-    keys: dict[type[Any], list[str]] = {}
-    for fact in (fact for happened in told for fact in happened):
-        keys.setdefault(type(fact), []).append(fact.key)
-    issued, settled = keys.get(InvoiceIssued, []), keys.get(PaymentSettled, [])
-    shelf.invoices = dict(_asked(issued, lambda some: _invoices(session, source, some)))
-    shelf.payments = dict(_asked(settled, lambda some: _payments(session, source, some)))
-    disputed = keys.get(facts.InvoiceDisputed, [])
-    shelf.disputes = set(_asked(disputed, lambda some: _refs(session, source, "dispute", some)))
-    numbers = {row.invoice for row in rows}
-    shelf.numbers = dict(_asked(numbers, lambda some: _numbers(session, some)))
-    return shelf
-
-
-def _asked(names: Collection[Any], ask: Callable[[list[Any]], Any]) -> Iterator[Any]:
-    """Every answer, asked for a part of the names at a time."""
-    whole = list(names)
-    for start in range(0, len(whole), AT_ONCE):
-        yield from ask(whole[start : start + AT_ONCE])
-
-
-def _clients(session: Session, source: str, external_ids: Collection[str]) -> dict[str, int]:
-    """Our client ids by theirs; a merged client leads to the one it is an alias of."""
-    by_key = {facts.joined(source, "client", one): one for one in external_ids}
-    query = (
-        select(ExternalRef.external_id, func.coalesce(Client.merged_into_id, Client.id))
-        .join(Client, col(Client.id) == ExternalRef.target_id)
-        .where(ExternalRef.system == source, ExternalRef.kind == "client")
-    )
-    found = _asked(
-        by_key, lambda keys: session.exec(query.where(col(ExternalRef.external_id).in_(keys)))
-    )
-    return {by_key[key]: int(target) for key, target in found}
-
-
-def _refs(session: Session, source: str, kind: str, keys: list[str]) -> list[str]:
-    query = select(ExternalRef.external_id).where(
-        ExternalRef.system == source,
-        ExternalRef.kind == kind,
-        col(ExternalRef.external_id).in_(keys),
-    )
-    return list(session.exec(query))
-
-
-def _invoices(session: Session, source: str, keys: list[str]) -> Iterator[tuple[str, Held]]:
-    query = (
-        select(ExternalRef.external_id, Invoice, func.sum(Posting.amount))
-        .join(Invoice, col(Invoice.id) == ExternalRef.target_id)
-        .join(Instalment, col(Instalment.invoice_id) == Invoice.id)
-        .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(
-            ExternalRef.system == source,
-            ExternalRef.kind == "invoice",
-            col(ExternalRef.external_id).in_(keys),
-            col(Posting.kind).in_((PostingKind.ISSUE, PostingKind.CORRECTION)),
-        )
-        .group_by(col(ExternalRef.external_id), col(Invoice.id))
-    )
-    for key, invoice, amount in session.exec(query):
-        yield key, Held(int(amount), invoice.currency, invoice.issued_on, invoice.due_on)
-
-
-def _payments(session: Session, source: str, keys: list[str]) -> list[tuple[str, int]]:
-    query = (
-        select(ExternalRef.external_id, Payment.amount)
-        .join(Payment, col(Payment.id) == ExternalRef.target_id)
-        .where(
-            ExternalRef.system == source,
-            ExternalRef.kind == "payment",
-            col(ExternalRef.external_id).in_(keys),
-        )
-    )
-    return list(session.exec(query))
-
-
-def _numbers(session: Session, numbers: list[str]) -> Iterator[tuple[tuple[int, str], str]]:
-    query = (
-        select(Invoice.legal_entity_id, Invoice.number, Client.name)
-        .join(Client, col(Client.id) == Invoice.client_id)
-        .where(col(Invoice.number).in_(numbers))
-    )
-    for entity, number, client in session.exec(query):
-        yield (entity, number), client

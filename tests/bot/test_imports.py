@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session, func, select
+from sqlalchemy import select as core_select
+from sqlmodel import Session, col, func, select
 
-from billing import accounts, facts, opening, references
+from billing import accounts, facts, introductions, opening, references
 from billing.clock import TurnedClock
 from billing.models import (
+    Address,
     Client,
+    Contact,
+    ContactAddress,
+    ContactRole,
     Enrolment,
     ExternalRef,
     Invoice,
@@ -23,11 +28,16 @@ from billing.models import (
     LegalEntity,
     Payment,
     Posting,
+    PrimaryRecipient,
+    Staff,
 )
 from bot import imports, intake, zones
 from bot.app import App, books
+from bot.imports import consents
 from bot.report import DONE, WRONG, Report, Wrong, silent
 from bot.settings import Settings
+from comms import timeline
+from comms.models import ConsentEvent
 from comms.office import Office
 from tests.conftest import Database
 
@@ -302,6 +312,64 @@ def test_openings_post_what_the_ledger_posts(app: App, office: Office) -> None:
         return _snapshot(session)
 
     assert _undone(app, at_once) == _undone(app, by_ledger)
+
+
+def test_introductions_make_what_the_ledger_makes(app: App, office: Office) -> None:
+    common = {"source": "csv", "timezone": "Europe/London", "country": "GB"}
+    told = [
+        facts.ClientDescribed(
+            external_id="a1", name="A", email="a@x.example", owner_email="o@x.example",
+            phone="+442079460000", sms_consent=True, contact_name="Ann", **common,
+        ),
+        facts.ClientDescribed(external_id="b2", name="B", email="a@x.example", **common),
+        facts.ClientDescribed(external_id="c3", name="C", phone="+442079460001", **common),
+        facts.ClientDescribed(external_id="d4", name="D", source="csv"),
+    ]  # fmt: skip
+    app.keyring.make(keys := [f"client:{one.external_id}" for one in told], NOW)
+
+    def by_ledger(session: Session) -> list[Any]:
+        for fact, key in zip(told, keys, strict=True):
+            intake.book(session, office, fact, iter([key]))
+        return _people(session)
+
+    def at_once(session: Session) -> list[Any]:
+        pairs = zip(told, keys, strict=True)
+        introductions.make(
+            session, [introductions.Introduction(*pair) for pair in pairs], office.now
+        )
+        consents.assert_all(session, office, told)
+        return _people(session)
+
+    assert _undone(app, at_once) == _undone(app, by_ledger)
+
+
+def _people(session: Session) -> list[Any]:
+    session.flush()
+    assert not list(timeline.verify(session))
+    ids = ("client_id", "contact_id", "address_id", "target_id", "owner_id")
+    query = (
+        core_select(
+            *map(col, (Client.name, Staff.email, Address.kind, Address.value, ConsentEvent.change))
+        )
+        .outerjoin(Staff, col(Staff.id) == Client.owner_id)
+        .outerjoin(Contact, col(Contact.client_id) == Client.id)
+        .outerjoin(ContactAddress, col(ContactAddress.contact_id) == Contact.id)
+        .outerjoin(Address, col(Address.id) == ContactAddress.address_id)
+        .outerjoin(ConsentEvent, col(ConsentEvent.address_id) == Address.id)
+    )
+    tables = (Client, ExternalRef, Contact, ContactRole, PrimaryRecipient, Address, ConsentEvent)
+    return [
+        sorted(map(str, session.execute(query))),
+        *(_rows(session, model, *ids) for model in tables),
+    ]
+
+
+def test_a_client_whose_details_change_is_updated(app: App, csv: Any) -> None:
+    run(app, csv(row()))
+    report = run(app, csv(row(email="ann@x.example")))
+    assert report.data["booked"]["clients"] == 1
+    assert "Nothing changed." in run(app, csv(row(email="ann@x.example"))).lines
+    assert "Nothing changed." in run(app, csv(row())).lines
 
 
 def _snapshot(session: Session) -> list[Any]:
