@@ -27,6 +27,8 @@ from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
 
 BATCH = 64
+_ENOUGH = 4 * BATCH
+"""Failures in one drain after which it ends: something is wrong with more than rows."""
 AT_ONCE = 8
 """Messages of one channel on the wire at the same time: claims never exceed free slots."""
 log = structlog.get_logger("worker")
@@ -191,8 +193,7 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
 
 async def deliver(app: App) -> int:
     """Judge, claim and send what is due, on every channel at once."""
-    moved = await asyncio.gather(*(_deliver_on(app, name) for name in app.channels))
-    return sum(moved)
+    return await _together("deliver", [_deliver_on(app, name) for name in app.channels])
 
 
 async def _deliver_on(app: App, channel: str) -> int:
@@ -270,27 +271,46 @@ async def recover(app: App) -> int:
     with app.store.read() as session:
         stale = outbox.stale(session, app.clock.wall())
         doubtful = [
-            (message.id, message.client_id, message.channel, message.claimed_at,
-             outbox.rendered(session, app.keyring, message))
-            for message in outbox.doubtful(session, app.clock.now())
-        ]  # fmt: skip
-    for message_id, client_id in stale:
+            (message.id, message.client_id) for message in outbox.doubtful(session, app.clock.now())
+        ]
+    rows = [(_take_back, *row) for row in stale] + [(_look_for, *row) for row in doubtful]
+    # One after the other: two texts alike must not both be proved by the same entry.
+    return await _each("recover", rows, lambda row: row[0](app, *row[1:]), 1)
+
+
+async def _take_back(app: App, message_id: int, client_id: int | None) -> None:
+    await app.store.write(
+        lambda session: delivery.take_back(session, app.office(), message_id),
+        clients=[] if client_id is None else [client_id],
+    )
+
+
+async def _look_for(app: App, message_id: int, client_id: int | None) -> None:
+    try:
+        found = await _evidence(app, message_id)
         await app.store.write(
-            lambda session, one=message_id: delivery.take_back(session, app.office(), one),  # type: ignore[misc]
+            lambda session: _weigh(session, app, message_id, found),
             clients=[] if client_id is None else [client_id],
         )
-    for message_id, client_id, channel, since, outgoing in doubtful:
-        found: Found | None = None
-        if outgoing is not None and since is not None and channel in app.channels:
-            try:
-                found = await app.channels[channel].find(outgoing, since)
-            except DeliveryError as error:
-                log.warning("cannot_look", message=message_id, code=error.code)
-        await app.store.write(
-            lambda session, one=message_id, seen=found: _weigh(session, app, one, seen),  # type: ignore[misc]
-            clients=[] if client_id is None else [client_id],
-        )
-    return len(stale) + len(doubtful)
+    except Exception:
+        later = app.clock.now() + dt.timedelta(hours=1)
+        await app.store.write(lambda session: outbox.look_later(session, message_id, later))
+        raise
+
+
+async def _evidence(app: App, message_id: int) -> Found | None:
+    """What the provider's own list has of a message; None where it has nothing, or cannot say."""
+    with app.store.read() as session:
+        message = session.get_one(Message, message_id)
+        outgoing = outbox.rendered(session, app.keyring, message)
+    channel = app.channels.get(message.channel)
+    if outgoing is None or message.claimed_at is None or channel is None:
+        return None
+    try:
+        return await channel.find(outgoing, message.claimed_at)
+    except DeliveryError as error:
+        log.warning("cannot_look", message=message_id, code=error.code)
+        return None
 
 
 def _weigh(session: Session, app: App, message_id: int, found: Found | None) -> None:
@@ -321,17 +341,22 @@ async def tidy(app: App) -> int:
 
 
 async def drain(app: App, limit: int = 10_000) -> int:
-    """Everything that can be done now, until nothing is left."""
-    moved = 0
+    """Everything that can be done now, until nothing is left.
+
+    Raises:
+        ExceptionGroup: rows that could not be worked on; everything else was done before.
+    """
+    moved, errors = 0, list[Exception]()
     for _ in range(limit):
-        step = await _once(app)
-        if not step:
-            return moved
+        step = await _once(app, errors)
         moved += step
+        if not step or len(errors) > _ENOUGH:
+            _raise("drain", errors)
+            return moved
     raise RuntimeError("the worker does not come to rest: something is due again and again")
 
 
-async def _once(app: App) -> int:
+async def _once(app: App, errors: list[Exception]) -> int:
     """One round over the kinds of rows that have something due; one query says which."""
     with app.store.read() as session:
         first = session.execute(_FIRST).one()
@@ -340,15 +365,23 @@ async def _once(app: App) -> int:
     def is_due(*moments: dt.datetime | None) -> bool:
         return any(moment is not None and moment <= now for moment in moments)
 
+    async def tried(step: Callable[[App], Awaitable[int]]) -> int:
+        try:
+            return await step(app)
+        except ExceptionGroup as group:
+            # What failed was put off, so this was a step as well, and the other kinds go on.
+            errors.extend(group.exceptions)
+            return 1
+
     moved = 0
     if is_due(first.incoming):
-        moved += await understand(app)
+        moved += await tried(understand)
     if is_due(first.enrolment, first.held):
-        moved += await advance(app)
+        moved += await tried(advance)
     if moved or is_due(first.queued):
-        moved += await deliver(app)
+        moved += await tried(deliver)
     if is_due(first.doubt) or (first.lease is not None and first.lease <= app.clock.wall()):
-        moved += await recover(app)
+        moved += await tried(recover)
     return moved
 
 
@@ -381,15 +414,26 @@ async def _each(
     """Work on every row, a few at a time; what fails is raised together when all had their turn."""
     slots = asyncio.Semaphore(at_once)
 
-    async def one(row: T) -> None:
+    async def one(row: T) -> int:
         async with slots:
             await work(row)
+        return 1
 
-    results = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
+    return await _together(name, [one(row) for row in rows])
+
+
+async def _together(name: str, works: Sequence[Awaitable[int]]) -> int:
+    """Await all of them, whatever happens to one; then raise, or say how many rows moved."""
+    results = await asyncio.gather(*works, return_exceptions=True)
     _raise(name, [result for result in results if isinstance(result, Exception)])
-    return len(rows)
+    return sum(result for result in results if isinstance(result, int))
 
 
-def _raise(name: str, errors: list[Exception]) -> None:
+def _raise(name: str, met: Sequence[Exception]) -> None:
+    errors = [
+        leaf
+        for error in met
+        for leaf in (error.exceptions if isinstance(error, ExceptionGroup) else (error,))
+    ]
     if errors:
         raise ExceptionGroup(f"{name} met {len(errors)} rows that could not be worked on", errors)
