@@ -272,6 +272,7 @@ def in_dunning_all(
 def in_renewal(session: Session, enrolment: Enrolment) -> renewals.RenewalFact:
     """The agreement that a renewal enrolment is about."""
     agreement = session.get_one(Agreement, enrolment.agreement_id)
+    steps = taken(session, enrolment)
     return renewals.RenewalFact(
         agreement_id=agreement.id,
         name=agreement.name,
@@ -279,6 +280,7 @@ def in_renewal(session: Session, enrolment: Enrolment) -> renewals.RenewalFact:
         renews_on=agreement.renews_on,
         amount=agreement.amount,
         currency=agreement.currency,
-        taken=tuple(step.step for step in taken(session, enrolment)),
+        taken=tuple(step.step for step in steps),
         state=agreement.state,
+        in_vain=tuple(step.step for step in steps if step.how == "failed"),
     )

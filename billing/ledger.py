@@ -223,7 +223,7 @@ def _settle(session: Session, fact: facts.PaymentSettled, now: dt.datetime) -> A
     book = books.Book(session, account, cause, fact.received_on, now, payment.id)
     book.post(PostingKind.PAYMENT, -more)
     if fact.invoice_number:
-        books.allocate(book, _named(session, client_id, fact))
+        books.allocate(book, _named(session, client_id, entity.id, fact))
     books.allocate(book, books.open_instalments(session, book.account))
     touch(session, client_id, now)
     return Applied(client_id, payment_id=payment.id, received=more)
@@ -292,12 +292,18 @@ def _begin_term(session: Session, agreement: Agreement) -> None:
         enrolment.state = EnrolmentState.ACTIVE
 
 
-def _named(session: Session, client_id: int, fact: facts.PaymentSettled) -> list[int]:
+def _named(
+    session: Session, client_id: int, entity_id: int, fact: facts.PaymentSettled
+) -> list[int]:
     """The instalments of the invoice that a payment names; none where nobody issued it yet."""
     rows = session.exec(
         select(Instalment.id)
         .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
-        .where(Invoice.client_id == client_id, Invoice.number == fact.invoice_number)
+        .where(
+            Invoice.client_id == client_id,
+            Invoice.number == fact.invoice_number,
+            Invoice.legal_entity_id == entity_id,
+        )
         .order_by(col(Instalment.due_on), col(Instalment.id))
     )
     return list(rows)

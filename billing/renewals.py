@@ -23,6 +23,8 @@ class RenewalFact:
     currency: str
     taken: tuple[int, ...]
     state: str
+    in_vain: tuple[int, ...] = ()
+    """Those of the steps taken whose notice nobody got."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +95,34 @@ def decide(
         ValueError: the client's time zone is unknown.
     """
     today = calendar.local_date(now, timezone)
+    return _over(renewal, today, policy) or _notice(renewal, overdue, today, policy, timezone)
+
+
+def _over(renewal: RenewalFact, today: dt.date, policy: Policy) -> Idle | Late | None:
+    """Whether there is nothing more to send, and if so, whether somebody was left untold."""
     if renewal.state in _OVER:
         return Idle(rule=renewal.state, reason=f"{renewal.name} is {renewal.state}.")
     last = max(renewal.taken, default=0)
-    steps = policy.renewal.steps
-    if last >= len(steps):
+    if last >= len(policy.renewal.steps) and last not in renewal.in_vain:
         return Idle(rule="all_steps_taken", reason=f"All notices for {renewal.name} are sent.")
     if today > renewal.renews_on:
         reason = f"{renewal.name} was to renew on {renewal.renews_on}; no notice goes out any more."
         return Late(rule="renewal_date_passed", reason=reason)
+    return None
+
+
+def _notice(
+    renewal: RenewalFact,
+    overdue: Iterable[OpenInstalment],
+    today: dt.date,
+    policy: Policy,
+    timezone: str,
+) -> Send | Wait | Held:
+    last, steps = max(renewal.taken, default=0), policy.renewal.steps
+    if last >= len(steps):
+        reason = f"The last notice for {renewal.name} reached nobody; its owner is told in time."
+        again = calendar.midnight(renewal.renews_on + dt.timedelta(days=1), timezone)
+        return Wait(rule="last_notice_in_vain", reason=reason, look_again=again)
     days = [renewal.renews_on - dt.timedelta(days=step.days_before) for step in steps]
     reached = sum(day <= today for day in days)
     if reached <= last:

@@ -95,6 +95,7 @@ class Store:
         writable: False opens a SQLite store beside the process that writes it, for reading only.
         exclusive: False lets several processes write the SQLite file, each in its turn; only for
             one that is written rarely.
+        durable: False for a SQLite store that is thrown away: it need not survive a power cut.
 
     Raises:
         StoreBusy: the SQLite file is being written by another process.
@@ -102,7 +103,13 @@ class Store:
     """
 
     def __init__(
-        self, url: str, *, writable: bool = True, exclusive: bool = True, pool: int = 8
+        self,
+        url: str,
+        *,
+        writable: bool = True,
+        exclusive: bool = True,
+        durable: bool = True,
+        pool: int = 8,
     ) -> None:
         self.url = url
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
@@ -114,7 +121,11 @@ class Store:
         self._writer: _Writer | _Pool | None = None
         try:
             if writable:
-                self._writer = _Writer(_sqlite(url)) if self.sqlite else _Pool(self._reader, pool)
+                self._writer = (
+                    _Writer(_sqlite(url, durable=durable))
+                    if self.sqlite
+                    else _Pool(self._reader, pool)
+                )
         except BaseException:
             self.close()
             raise
@@ -331,7 +342,7 @@ def _claim(url: str) -> int:
     return descriptor
 
 
-def _sqlite(url: str, *, readonly: bool = False) -> Engine:
+def _sqlite(url: str, *, readonly: bool = False, durable: bool = True) -> Engine:
     import pysqlite3.dbapi2 as driver  # SQLite ≥ 3.51.3: older ones can corrupt a WAL
 
     engine = create_engine(url, module=driver, connect_args={"check_same_thread": False})
@@ -341,7 +352,7 @@ def _sqlite(url: str, *, readonly: bool = False) -> Engine:
         connection.execute("PRAGMA busy_timeout = 10000")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE slips past
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         if readonly:
             connection.execute("PRAGMA query_only = ON")
         else:

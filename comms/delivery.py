@@ -298,9 +298,15 @@ def gave_up(session: Session, office: Office, message: Message, code: str, sente
     if not outbox.failed(session, message.id, code or "refused", sentence):
         return
     message = session.get_one(Message, message.id, populate_existing=True)
-    if message.address_id is not None:
+    if message.address_id is not None and not _redirected(session, office, message):
         _mark_address(session, office, message, code)
     _lost(session, office, message)
+
+
+def _redirected(session: Session, office: Office, message: Message) -> bool:
+    """Whether it went to a test address: then its fate says nothing of the client's."""
+    client = session.get(Client, message.client_id) if message.client_id else None
+    return client is not None and bool(cases.live(session, client, office.now).redirect_to)
 
 
 def _mark_address(session: Session, office: Office, message: Message, code: str) -> None:

@@ -161,6 +161,12 @@ def _go_live(case: Case, _policy: Policy) -> Finding | None:
     if not case.live.open:
         reason = "This installation does not write to clients yet; `counterfoil golive` opens it."
         return Finding("go_live", Verdict.DEFER, "not_live", reason)
+    elsewhere = case.live.redirect_to
+    if elsewhere and ("@" in elsewhere) != (case.channel == "email"):
+        reason = (
+            f"Messages are redirected to one test address, and this one goes by {case.channel}."
+        )
+        return Finding("go_live", Verdict.DEFER, "not_live", reason)
     if case.live.cap_left is not None and case.live.cap_left <= 0:
         reason = "The daily cap of the go-live switch is used up."
         return Finding("go_live", Verdict.DEFER, "daily_cap", reason, until=case.live.next_day)

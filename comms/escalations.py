@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, EnrolmentState, EscalationCase
-from comms import staff
-from comms.models import UNSENT, Message, Purpose
+from comms import outbox, staff
+from comms.models import UNSENT, Audience, Message, Purpose
 from comms.office import Office
 
 _SWEEP = dt.timedelta(minutes=15)
@@ -32,18 +32,7 @@ def open_case(session: Session, office: Office, enrolment: Enrolment, client: Cl
     session.flush()
     if _imported(office, client) and _listed(session, office, client):
         return
-    staff.tell(
-        session,
-        office,
-        staff.Notice(
-            key=f"escalation:{case.id}:{case.revision}",
-            purpose=Purpose.ESCALATION,
-            template="escalation",
-            to=staff.desk_of(session, office, client.owner_id),
-            client_id=client.id,
-            subject=("case", case.id),
-        ),
-    )
+    staff.tell(session, office, _card(case, staff.desk_of(session, office, client.owner_id)))
 
 
 def _imported(office: Office, client: Client) -> bool:
@@ -84,30 +73,52 @@ def settle(session: Session, office: Office, enrolment: Enrolment, outcome: str)
 
 
 def close(session: Session, office: Office, case: EscalationCase, outcome: str, by: str) -> None:
-    """End a case; the card that announced it is updated in place."""
+    """End a case; the card that announced it is updated in place, and no reminder follows."""
     case.state, case.outcome, case.closed_at, case.closed_by = "closed", outcome, office.now, by
+    remind(session, office, case, None)
     refresh(session, office, case)
 
 
 def refresh(session: Session, office: Office, case: EscalationCase) -> None:
     """Show the case anew where it was shown before."""
-    first = session.exec(
-        select(Message).where(Message.subject_kind == "case", Message.subject_id == case.id)
-        .order_by(col(Message.id))
-    ).first()  # fmt: skip
+    first = _first_card(session, case)
     case.revision += 1
     session.add(case)
     if first is not None:
-        staff.tell(
-            session,
-            office,
-            staff.Notice(
-                key=f"escalation:{case.id}:{case.revision}",
-                purpose=Purpose.ESCALATION,
-                template="escalation",
-                to=first.destination,
-                client_id=case.client_id,
-                subject=("case", case.id),
-                updates_id=first.id,
-            ),
-        )
+        staff.tell(session, office, _card(case, first.destination, updates_id=first.id))
+
+
+def remind(session: Session, office: Office, case: EscalationCase, at: dt.datetime | None) -> None:
+    """Show an open case once more, as a new card, at the end of its pause; None where it has none.
+
+    What was to come before is not so any more.
+    """
+    to_come = outbox.about("case", case.id, Audience.STAFF) & (col(Message.send_after) > office.now)
+    outbox.cancel(session, to_come, "superseded", "The pause ends at another time.")
+    if at is None:
+        return
+    first = _first_card(session, case)
+    case.revision += 1
+    session.add(case)
+    if first is not None:
+        staff.tell(session, office, _card(case, first.destination), at)
+
+
+def _first_card(session: Session, case: EscalationCase) -> Message | None:
+    return session.exec(
+        select(Message)
+        .where(Message.subject_kind == "case", Message.subject_id == case.id)
+        .order_by(col(Message.id))
+    ).first()
+
+
+def _card(case: EscalationCase, to: str, updates_id: int | None = None) -> staff.Notice:
+    return staff.Notice(
+        key=f"escalation:{case.id}:{case.revision}",
+        purpose=Purpose.ESCALATION,
+        template="escalation",
+        to=to,
+        client_id=case.client_id,
+        subject=("case", case.id),
+        updates_id=updates_id,
+    )

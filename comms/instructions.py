@@ -126,7 +126,7 @@ def _pause(session: Session, office: Office, asked: Pause) -> str:
     if [hold.until for hold in running] != [until]:
         _release(session, office, running, asked.by_staff_id)
         _place(session, office, client, asked, until)
-        _afresh(session, office, client.id)
+        _afresh(session, office, client.id, until)
     what = f"Reminders to {client.name}" + (f" about {invoice.number}" if invoice else "")
     return f"{what} are paused until {day:%A} {day.day} {day:%B %Y}."
 
@@ -189,14 +189,17 @@ def _release(session: Session, office: Office, running: list[Hold], by: int) -> 
     session.flush()
 
 
-def _afresh(session: Session, office: Office, client_id: int) -> None:
-    """Judge everything of the client anew, and let its open cases show it."""
+def _afresh(
+    session: Session, office: Office, client_id: int, until: dt.datetime | None = None
+) -> None:
+    """Judge everything of the client anew; its open cases show it, and once more when it ends."""
     delivery.touch(session, office, client_id)
     query = select(EscalationCase).where(
         EscalationCase.client_id == client_id, EscalationCase.state == "open"
     )
     for case in session.exec(query).all():
         escalations.refresh(session, office, case)
+        escalations.remind(session, office, case, until)
 
 
 # --- cases ---------------------------------------------------------------------------------------

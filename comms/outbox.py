@@ -8,7 +8,7 @@ here. Moves run under the lock of the message's client. What a move brings about
 import datetime as dt
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -105,6 +105,7 @@ class Claim:
     channel: str
     client_id: int | None
     outgoing: Outgoing
+    key: str = ""
 
 
 def queue(session: Session, message: Message) -> int | None:
@@ -176,7 +177,7 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
         session.execute(mine.where(_MESSAGES.c.id.in_([row["of"] for row in rows]))).scalars()
     )
     return [
-        Claim(message.id, lease_id, message.channel, message.client_id, outgoing)
+        Claim(message.id, lease_id, message.channel, message.client_id, outgoing, message.key)
         for message, outgoing, _ in ready
         if message.id in won
     ]
@@ -321,21 +322,26 @@ def to_address(address_id: int) -> ColumnElement[bool]:
     return and_(_MESSAGES.c.address_id == address_id, _MESSAGES.c.audience == Audience.CLIENT)
 
 
-def about(kind: str, subject_id: int) -> ColumnElement[bool]:
-    """Everything for a client that is about one subject."""
+def about(kind: str, subject_id: int, audience: Audience = Audience.CLIENT) -> ColumnElement[bool]:
+    """Everything for clients, or for somebody else, that is about one subject."""
     return and_(
         _MESSAGES.c.subject_kind == kind,
         _MESSAGES.c.subject_id == subject_id,
-        _MESSAGES.c.audience == Audience.CLIENT,
+        _MESSAGES.c.audience == audience,
     )
 
 
 def wake_client(session: Session, client_id: int, now: dt.datetime) -> None:
     """Something about the client changed: what is held or claimed is judged anew, now."""
+    wake_clients(session, [client_id], now)
+
+
+def wake_clients(session: Session, clients: Collection[int], now: dt.datetime) -> None:
+    """The same for many clients."""
     _move(
         session,
         and_(
-            _MESSAGES.c.client_id == client_id,
+            _MESSAGES.c.client_id.in_(clients),
             _MESSAGES.c.audience == Audience.CLIENT,
             _MESSAGES.c.state.in_((State.HELD, State.CLAIMED)),
         ),

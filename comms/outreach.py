@@ -7,11 +7,11 @@ for many at once, because a sweep has many; one is a batch of one.
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import Table, func, insert
+from sqlalchemy import Table, func, insert, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -57,9 +57,15 @@ def advance(session: Session, office: Office, enrolments: Sequence[Enrolment]) -
 
 def advance_client(session: Session, office: Office, client_id: int) -> None:
     """The same for every sequence of a client, and what waits for the client is judged anew."""
-    query = select(Enrolment).where(Enrolment.client_id == client_id)
-    advance(session, office, session.exec(query).all())
-    outbox.wake_client(session, client_id, office.now)
+    advance_clients(session, office, [client_id])
+
+
+def advance_clients(session: Session, office: Office, clients: Collection[int]) -> None:
+    """The same for many clients, all locked."""
+    if clients:
+        query = select(Enrolment).where(col(Enrolment.client_id).in_(clients))
+        advance(session, office, session.exec(query.order_by(col(Enrolment.id))).all())
+        outbox.wake_clients(session, clients, office.now)
 
 
 # --- dunning --------------------------------------------------------------------------------------
@@ -164,8 +170,11 @@ def _give_notice(
     """Queue a notice; one that was held until now is superseded, so that no burst follows."""
     rung = office.policy.renewal.steps[number - 1]
     agreement = session.get_one(Agreement, enrolment.agreement_id)
-    superseded = outbox.about("agreement", agreement.id)
-    outbox.cancel(session, superseded, "superseded", "A later notice takes its place.")
+    earlier = outbox.about("agreement", agreement.id)
+    gone = outbox.cancel(session, earlier, "superseded", "A later notice takes its place.")
+    if gone:
+        held_steps = core_select(col(Message.step_id)).where(col(Message.id).in_(gone))
+        session.execute(update(_STEPS).where(_STEPS.c.id.in_(held_steps)).values(how="cancelled"))
     [step] = _take(session, office, [Taking(enrolment, number, "queued")])
     reached = recipients.to(session, office.policy, client.id, "renewal", *rung.channels)
     message = _reminder(office, enrolment, step, reached)

@@ -117,3 +117,12 @@ def test_no_notice_goes_twice_or_backwards(days: list[int]) -> None:
             assert not isinstance(decide(renewal, left), renewals.Send)
         if isinstance(decision, renewals.Wait):
             assert decision.look_again > before(left)
+
+
+def test_a_last_notice_that_reached_nobody_makes_it_late() -> None:
+    vain = replace(PLAN, taken=(1, 2, 3), in_vain=(3,))
+    waiting = decide(vain, 0)
+    assert isinstance(waiting, renewals.Wait)
+    assert waiting.rule == "last_notice_in_vain"
+    assert waiting.look_again == calendar.midnight(RENEWS + dt.timedelta(days=1), NEW_YORK)
+    assert isinstance(decide(vain, -1), renewals.Late)

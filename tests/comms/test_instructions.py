@@ -149,7 +149,15 @@ def test_pausing_twice_says_the_same_and_holds_once(desk: Desk, asked: dict[str,
     pause = desk.pause(**asked)
     assert desk.do(pause) == desk.do(pause)
     assert len(desk.holds()) == 1
-    assert len(desk.told("escalation")) == 2
+    _first, _refreshed, reminder = desk.told("escalation")
+    assert reminder.send_after == desk.holds()[0].until
+
+
+def test_a_case_is_shown_again_only_if_its_pause_ends_by_itself(desk: Desk) -> None:
+    desk.do(desk.pause())
+    desk.do(Resume(client_id=desk.client, by=desk.ada))
+    to_come = [one for one in desk.told("escalation") if one.send_after > desk.office.now]
+    assert [one.state for one in to_come] == ["cancelled"]
 
 
 def test_the_last_pause_is_the_one_that_counts(desk: Desk) -> None:
