@@ -128,8 +128,8 @@ def _timeline(session: Session, client: Client) -> list[Json]:
     """What was said, decided, issued and paid, the oldest first."""
     rows = [
         *_said(session, client.id),
-        *_decided(session, client.id),
-        *_issued(session, client.id),
+        *_decided(session, client),
+        *_issued(session, client),
         *_paid(session, client.id),
     ]
     rows.sort(key=lambda row: (row[0], row[1]))
@@ -166,21 +166,23 @@ def _said(session: Session, client_id: int) -> list[Row]:
     return found
 
 
-def _decided(session: Session, client_id: int) -> list[Row]:
+def _decided(session: Session, client: Client) -> list[Row]:
+    zone = calendar.zone(client.timezone)
     query = (
         select(Decision, Message)
         .outerjoin(
             Message,
             (col(Message.id) == col(Decision.subject_id)) & (Decision.subject_kind == "message"),
         )
-        .where(Decision.client_id == client_id)
+        .where(Decision.client_id == client.id)
         .order_by(col(Decision.id).desc())
         .limit(ROWS)
     )
     found = []
     rows: Iterable[tuple[Decision, Message | None]] = session.exec(query)
     for decision, message in rows:
-        until = f", next look {decision.until:%-d %b %H:%M}" if decision.until else ""
+        look = decision.until.astimezone(zone) if decision.until else None
+        until = f", next look {look:%-d %b %H:%M}" if look else ""
         verdict = decision.verdict.capitalize()
         what = f"{titled(message)}: {decision.verdict}" if message else verdict
         at, seq, id_ = decision.decided_at, decision.seq, f"d{decision.id}"
@@ -189,11 +191,12 @@ def _decided(session: Session, client_id: int) -> list[Row]:
     return found
 
 
-def _issued(session: Session, client_id: int) -> list[Row]:
-    query = select(Invoice).where(Invoice.client_id == client_id)
+def _issued(session: Session, client: Client) -> list[Row]:
+    zone = calendar.zone(client.timezone)
+    query = select(Invoice).where(Invoice.client_id == client.id)
     return [
         _row(
-            dt.datetime.combine(one.issued_on, dt.time(9), dt.UTC),
+            dt.datetime.combine(one.issued_on, dt.time(9), zone),
             0,
             f"i{one.id}",
             kind="invoice issued",

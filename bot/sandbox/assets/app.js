@@ -10,7 +10,8 @@ const s = {
   snap: null, client: new URLSearchParams(location.hash.slice(1)).get("client"), channel: null, mail: null,
   thread: null, why: null, whyTold: null, whyBusy: false, ledger: "timeline", filter: "all", query: "",
   pane: "slack", run: null, turning: false, online: true, seen: new Set(), unfolded: new Set(), lit: null,
-  errors: null, gone: new Set(), plainMail: false, answering: null, names: {},
+  errors: null, gone: new Set(), plainMail: false, answering: null, names: {}, readTo: new Map(), chose: false,
+  looked: false,
 };
 
 // ── the server ────────────────────────────────────────────────────────────────────────────────
@@ -31,13 +32,23 @@ async function ask(path, body) {
   return told;
 }
 
-/** Does something and shows a refusal as a toast; null when it was refused. */
+const underWay = new Set();
+
+/**
+ * Does something and shows a refusal as a toast; null when it was refused. The same thing asked
+ * again while it is under way (a double click) is done once.
+ */
 async function act(path, body) {
+  const asked = `${path} ${JSON.stringify(body)}`;
+  if (underWay.has(asked)) return null;
+  underWay.add(asked);
   try {
     return (await ask(path, body)) ?? {};
   } catch (trouble) {
     toast(trouble.message);
     return null;
+  } finally {
+    underWay.delete(asked);
   }
 }
 
@@ -57,6 +68,7 @@ async function refresh() {
       if (s.client && !s.snap) s.client = null;
       if (s.online) toast(trouble.message);
     }
+    if (s.turning || s.run) await new Promise((go) => setTimeout(go, 250)); // days pass faster than they are read
   }
   loading = false;
 }
@@ -95,8 +107,7 @@ function take(snap) {
   const moved = before?.selected?.client !== selected?.client;
   s.client = selected?.client ?? null;
   s.names = Object.fromEntries([[slack.user.id, slack.user.name], ...slack.channels.map((one) => [one.id, one.name.replace(/^#/, "")])]);
-  if (!slack.channels.some((one) => one.id === s.channel))
-    s.channel = (slack.channels.find((one) => one.unread > 0) ?? slack.channels[0])?.id ?? null;
+  look(slack.channels);
   const box = selected?.mailbox.mails ?? [];
   if (moved) {
     if (s.answering) closeMail();
@@ -111,6 +122,13 @@ function take(snap) {
   if (!s.why && s.client) tell("client", s.client);
   else if (s.why && moved && s.why.kind === "client") tell("client", s.client);
   else if (s.why) tell(s.why.kind, s.why.id);
+}
+
+/** Until the reader picks a channel the page shows one in which there is something to read. */
+function look(channels) {
+  const here = channels.find((one) => one.id === s.channel);
+  if (!here || (!s.chose && !here.messages.length))
+    s.channel = (channels.find((one) => one.name.startsWith("#") && one.messages.length) ?? here ?? channels[0])?.id ?? null;
 }
 
 function newsBetween(before, now) {
@@ -198,6 +216,7 @@ const on = {
     if (place) showPost(place);
   },
   async heldOf(row) {
+    s.looked = true;
     on.why("message", row.message_id);
     const client = s.snap.clients.find((one) => one.id === row.client || one.name === row.client);
     if (client && client.id !== s.client) {
@@ -206,6 +225,7 @@ const on = {
     }
   },
   why(kind, id) {
+    s.looked ||= kind === "message";
     tell(kind, id);
     if (narrow()) {
       s.pane = "stub";
@@ -228,8 +248,14 @@ const on = {
   reply(mail) {
     openMail(mail);
   },
+  ask() {
+    on.pane("slack");
+    $("say-text").value = `/acct ${s.client ?? ""}`.trim();
+    $("say-text").focus();
+  },
   channel(id) {
     s.channel = id;
+    s.chose = true;
     s.thread = null;
     s.lit = null;
     draw();
@@ -279,6 +305,7 @@ const excerpt = (post) => (post.text || "this message").replace(/[*_~`]/g, "").s
 
 function showPost({ channel, ts }) {
   s.channel = channel;
+  s.chose = true;
   s.lit = ts;
   draw();
   const posts = $("posts");
@@ -338,7 +365,7 @@ function composer(form, field, send) {
   });
 }
 
-const IDEAS = ["PAID", "DATE friday", "WHY", "The price is wrong", "STOP"];
+const IDEAS = ["We pay on Friday", "Which invoice?", "STOP", "START"];
 
 function openMail(answering) {
   s.answering = answering ?? { subject: "", rfc_id: null, from: null };
@@ -383,14 +410,9 @@ function wireWriting() {
 }
 
 const COMMANDS = [
-  ["/acct CLIENT", "the client’s card"], ["/acct why INVOICE", "why it was sent or held"],
-  ["/acct timeline CLIENT", "everything that happened"], ["/acct text CLIENT ", "write a text"],
-  ["/acct email CLIENT ", "write a mail"], ["/acct promise CLIENT 1200 on friday", "record a promise"],
-  ["/acct dispute INVOICE price ", "open a dispute"], ["/acct snooze CLIENT 3d ", "wait, with a reason"],
-  ["/acct pause CLIENT ", "stop the sequence, with a reason"], ["/acct resume CLIENT", "go on"],
-  ["/acct renew CLIENT", "renew the agreement"], ["/acct handoff CLIENT @", "give it to someone"],
-  ["/bill overdue 30", "overdue by 30 days"], ["/bill aging", "the aging table"],
-  ["/bill sequence preview CLIENT", "the next 60 days"], ["/bill health", "queues and failures"],
+  ["/acct CLIENT", "the client’s card"], ["/acct why CLIENT", "what was decided, and why"],
+  ["/acct why INVOICE", "why it was sent or held"], ["/acct timeline CLIENT", "everything that happened"],
+  ["/acct pause CLIENT 7d ", "stop reminders, with a reason"], ["/acct resume CLIENT", "go on"],
   ["/acct help", "all the words"],
 ];
 let hinted = [];
@@ -449,14 +471,14 @@ function wireCommands(field) {
 function draw(moved = false) {
   if (!s.snap) return;
   const { live, selected, slack, clients } = s.snap;
+  if (!narrow() || s.pane === "slack") s.readTo.set(s.channel, panes.channel(s)?.messages.length ?? 0);
   document.body.classList.add("ready");
   $("desk").dataset.pane = s.pane;
   patch($("clock"), panes.clock(s, on));
   patch($("live"), panes.live(s, on));
   $("strip").hidden = false;
   $("strip").className = `strip ${live.open ? "is-open" : "is-closed"}`;
-  $("strip").textContent = live.note || (live.open ? "Live: what passes the door goes to the phone and the mailbox on this page, and nowhere else."
-    : "Not live: nothing goes to clients yet. Every message stops at the door and can be looked at.");
+  $("strip").textContent = live.note || "Live: what passes the door goes to the phone and the mailbox on this page, and nowhere else.";
   patch($("tabs"), panes.tabs(s, on));
   $("rail-count").textContent = clients.length;
   patch($("filters"), panes.filters(s, on));
@@ -467,7 +489,7 @@ function draw(moved = false) {
   follow($("texts"), () => patch($("texts"), panes.texts(s, on)), moved);
   able("text-form", Boolean(selected?.phone.number));
   drawMail(selected);
-  $("slack-sub").textContent = `as ${slack.user.name}`;
+  $("slack-sub").textContent = `as ${panes.actor(s)}, in UTC`;
   patch($("channels"), panes.channels(s, on));
   follow($("posts"), () => patch($("posts"), panes.posts(s, on)), moved);
   drawThread();
@@ -497,7 +519,7 @@ function drawThread() {
   patch($("say-thread"), s.thread && [h("span", null, "In the thread of “", s.thread.about, "”"),
     h("button", { type: "button", class: "why-link", onclick: () => on.channel(s.channel) }, "Leave thread")]);
   const here = panes.channel(s);
-  $("say-text").placeholder = s.thread ? "Reply in the thread…" : here ? `Message ${here.name}, or / for a command` : "Message";
+  $("say-text").placeholder = s.thread ? "Reply in the thread…" : here ? `Write in ${here.name}, or type /` : "Message";
 }
 
 function drawModal(view) {

@@ -15,8 +15,14 @@ const STATES = {
   disputed: ["Disputed", "hold"], partial: ["Partly paid", "hold"], void: ["Void", "wait"],
 };
 const state = (name) => STATES[name] ?? [titled(name), "wait"];
-const titled = (name) => (name ? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ") : "");
+const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
+const titled = (name) => capital(name?.replaceAll("_", " "));
 const badge = (name) => h("span", { class: `badge ${state(name)[1]}` }, state(name)[0]);
+
+/** A sentence in which `backticks` mark what is typed somewhere. */
+const coded = (text) => (text ?? "").split("`").map((part, at) => (at % 2 ? h("code", null, part) : part));
+const spoken = (text) => (text ?? "").replace(/\bsms\b/g, "SMS");
+const ruleWords = (rule) => rule.replaceAll("_", " ");
 
 const FORMATS = new Map();
 function format(iso, zone, shape) {
@@ -38,6 +44,7 @@ export const day = (iso, zone = "UTC") => format(iso, zone, DAY);
 export const moment = (iso, zone = "UTC") => `${day(iso, zone)}, ${hour(iso, zone)}`;
 const time = (iso, zone, shown = moment) =>
   h("time", { datetime: iso, title: `${moment(iso, zone)} (${zone ?? "UTC"})` }, shown(iso, zone));
+const city = (zone) => zone.split("/").at(-1).replaceAll("_", " ");
 
 /** Rows with a heading wherever the day changes. */
 function byDay(rows, zone, draw) {
@@ -62,7 +69,7 @@ export function clock(s, on) {
   return [
     h("div", { class: "now" },
       h("strong", null, now.label),
-      h("span", { class: "next" }, now.next_event ? ["Next: ", time(now.next_event.at), " · ", now.next_event.what] : "Nothing is due")),
+      h("span", { class: "next", title: now.next_event?.what }, now.next_event ? ["Next: ", time(now.next_event.at), " · ", spoken(now.next_event.what)] : "Nothing is due")),
     s.run
       ? h("div", { key: "run", class: "run" },
         h("progress", { max: s.run.days, value: s.run.done, "aria-label": "Days turned" }),
@@ -85,10 +92,10 @@ export function live(s, on) {
 
 export function tabs(s, on) {
   const { clients, slack, selected } = s.snap;
-  const unread = (rows, but) => rows.reduce((sum, row) => sum + (row.id === but ? 0 : row.unread), 0);
+  const wrote = clients.reduce((sum, row) => sum + (row.id === selected?.client ? 0 : row.unread), 0);
   const panes = [
-    ["rail", "Clients", unread(clients, selected?.client)], ["phone", "Phone"], ["mailbox", "Mail"],
-    ["slack", "Slack", unread(slack.channels, s.channel)], ["stub", "Why"],
+    ["rail", "Clients", wrote], ["phone", "Phone"], ["mailbox", "Mail"],
+    ["slack", "Slack", s.pane === "slack" ? 0 : slack.channels.reduce((sum, one) => sum + unread(s, one), 0)], ["stub", "Why"],
   ];
   return panes.map(([id, label, count]) =>
     h("button", { key: id, type: "button", "aria-current": s.pane === id ? "true" : null, onclick: () => on.pane(id) },
@@ -129,13 +136,15 @@ export function clients(s, on) {
 
 function clientRow(client, s, on) {
   const chosen = s.client === client.id;
+  const held = client.next ? null : s.snap.held.find((one) => one.client === client.id);
   return h("button", { type: "button", class: "client", "aria-current": chosen ? "true" : null, onclick: () => on.client(client.id) },
     h("span", { class: "name" }, client.name),
     client.unread && !chosen ? h("span", { class: "pip" }, client.unread, h("span", { class: "hush" }, " unread")) : null,
     h("span", { class: "money" }, client.balances.map((one) =>
       one.overdue > 0 ? h("span", { class: "late" }, one.display_overdue, " late") : h("span", null, one.open > 0 ? one.display_open : "settled"))),
-    h("span", { class: "then" }, client.next ? [time(client.next.at, client.timezone, day), " · ", client.next.what] : "Nothing planned"),
-    client.flags.length > 0 && h("span", { class: "flags" }, client.flags.map((flag) => h("span", { class: "flag" }, flag))));
+    held ? h("span", { class: "then reason" }, "Held: ", spoken(held.what))
+      : h("span", { class: "then" }, client.next ? [time(client.next.at, client.timezone, day), " · ", spoken(client.next.what)] : "Nothing planned"),
+    client.flags.length > 0 && h("span", { class: "flags" }, client.flags.map((flag) => h("span", { class: "flag" }, spoken(flag)))));
 }
 
 export const totals = ({ snap: { totals: all } }) =>
@@ -149,20 +158,40 @@ export function who(s, on) {
   return [
     h("div", { class: "who-line" },
       h("h2", null, client.name),
-      client.flags.map((flag) => h("span", { key: flag, class: "flag" }, flag)),
-      h("span", { class: "who-facts" }, client.local_time, " · owner ", client.owner)),
+      client.flags.map((flag) => h("span", { key: flag, class: "flag" }, spoken(flag))),
+      h("span", { class: "who-facts" }, "Their time ", h("strong", null, client.local_time), " · owner ", client.owner)),
     h("div", { class: "who-line" },
       client.balances.map((one) => h("span", { key: one.currency, class: "balance" },
         h("strong", null, one.display_open), " open", one.overdue > 0 && h("span", { class: "late" }, " · ", one.display_overdue, " overdue"))),
-      client.next && h("span", { class: "who-next" }, "Next ", time(client.next.at, client.timezone), " · ", client.next.what)),
+      client.next && h("span", { class: "who-next" }, "Next ", time(client.next.at, client.timezone), " their time · ", spoken(client.next.what))),
     held.length > 0 && h("ul", { class: "who-held", "aria-label": "Held for this client" }, held.map((one) =>
       h("li", { key: one.message_id }, h("button", { type: "button", class: "held", onclick: () => on.why("message", one.message_id) },
-        h("strong", null, "Held: ", one.what, ". "), h("span", { class: "reason" }, one.reason))))),
+        h("strong", null, "Held: ", spoken(one.what), ". "), h("span", { class: "reason" }, coded(one.reason)))))),
     h("div", { class: "who-acts" },
       h("button", { type: "button", class: "quiet", onclick: () => on.why("client", client.id) }, "Why now?"),
       client.balances.some((one) => one.open > 0)
         && h("button", { type: "button", class: "quiet pay", onclick: () => on.pay(client.id, null) }, "Client pays all")),
   ];
+}
+
+/** A newcomer's first minutes, told where nothing stands yet; what is done is ticked. */
+export function guide(s, on) {
+  const { live, held, clock, selected, slack } = s.snap;
+  const first = selected?.held[0] ?? held[0];
+  const wrote = [...(selected?.phone.texts ?? []), ...(selected?.mailbox.mails ?? [])].some((one) => one.direction === "in");
+  const steps = [
+    [s.looked, "See why a reminder is held", "Every message is judged at a door, in one order.", first && (() => on.heldOf(first))],
+    [live.open, "Open the door to clients", "Nothing leaves to a client before that.", () => on.golive(true)],
+    [clock.now !== clock.started, "Turn the clock by a day", "What is due leaves in the client’s office hours.", () => on.turn("day")],
+    [wrote, "Answer as the client", "Text from the phone, or reply to a mail. Try STOP.", null],
+    [slack.channels.some((one) => one.messages.some((post) => post.ephemeral)), "Ask in Slack", "Type /acct and a client’s name.", on.ask],
+  ];
+  return h("div", { class: "guide" }, h("h3", null, "Five things to try"),
+    h("ol", null, steps.map(([done, what, why, act]) => h("li", { key: what, class: done ? "done" : null },
+      h("span", { class: "tick", "aria-hidden": "true" }, done ? "✓" : ""),
+      h("div", null,
+        act && !done ? h("button", { type: "button", class: "why-link", onclick: act }, what) : h("strong", null, what),
+        done && h("span", { class: "hush" }, ", done"), h("p", null, why))))));
 }
 
 export const chosen = (s) => s.snap.clients.find((client) => client.id === s.snap.selected?.client) ?? null;
@@ -177,7 +206,7 @@ const whyButton = (s, on, id, label) => h("button", {
 export function texts(s, on) {
   const phone = s.snap.selected?.phone;
   if (!phone?.number) return h("li", null, empty("No mobile number.", "This client can be reached by mail only."));
-  if (!phone.texts.length) return h("li", null, empty("No text messages yet.", "Turn the clock, or text as the client."));
+  if (!phone.texts.length) return h("li", null, empty("No text messages yet.", "A text needs the client’s consent; most are written to by mail. You can text as the client below."));
   return byDay(phone.texts, zoneOf(s), (one) => {
     const told = one.direction === "in" ? "Client" : one.direction === "out" ? "To the client" : "Carrier";
     return h("li", { key: one.id, class: `text ${one.direction} ${state(one.status)[1]}` },
@@ -194,14 +223,16 @@ const linked = (text) => text.split(LINK).map((part, place) =>
 export function mails(s, on) {
   const box = s.snap.selected?.mailbox;
   if (!box?.address) return h("li", null, empty("No mail address."));
-  if (!box.mails.length) return h("li", null, empty("The mailbox is empty.", "Turn the clock, or write as the client."));
+  if (!box.mails.length) return h("li", null, empty("The mailbox is empty.", s.snap.live.open ? "Turn the clock: mail leaves in the client’s office hours." : "What is meant for it is held: the door to clients is not open."));
   return box.mails.toReversed().map((one) => h("li", { key: one.id },
     h("button", { type: "button", class: `mail ${s.seen.has(one.id) ? "" : "new"}`, "aria-current": s.mail === one.id ? "true" : null, onclick: () => on.mail(one.id) },
-      h("span", { class: "from" }, one.direction === "in" ? `To ${one.to}` : one.from),
+      h("span", { class: "from" }, one.direction === "in" ? `Client to ${person(one.to)}` : person(one.from)),
       time(one.at, zoneOf(s), (iso, zone) => `${day(iso, zone)} ${hour(iso, zone)}`),
       h("span", { class: "subject" }, one.subject || "(no subject)"),
       !s.seen.has(one.id) && h("span", { class: "hush" }, "unread"))));
 }
+
+const person = (mailbox) => mailbox.replace(/\s*<[^>]*>$/, "").replace(/^"(.*)"$/, "$1") || mailbox;
 
 // The page's own policy is inherited by the frame; this one forbids what is left, so that a mail
 // shows as it was written and fetches nothing.
@@ -216,7 +247,8 @@ export function letter(s, on) {
   return [
     h("header", { key: `head ${one.id}` },
       h("h3", null, one.subject || "(no subject)"),
-      h("p", null, h("span", null, one.from, " → ", one.to), " ", time(one.at, zoneOf(s))),
+      h("p", { class: "letter-line" }, h("strong", null, one.direction === "in" ? "From the client" : person(one.from)), time(one.at, zoneOf(s))),
+      h("p", { class: "letter-to", title: `${one.from} → ${one.to}` }, (one.from.match(/<(.+)>$/)?.[1] ?? one.from), " → ", one.to),
       h("div", { class: "letter-acts" },
         one.direction !== "in" && one.status && badge(one.status),
         one.message_id && whyButton(s, on, one.message_id),
@@ -233,14 +265,17 @@ export function letter(s, on) {
 export function channels(s, on) {
   return s.snap.slack.channels.map((one) =>
     h("button", { key: one.id, type: "button", class: "channel", "aria-current": one.id === s.channel ? "true" : null, onclick: () => on.channel(one.id) },
-      one.name, one.unread > 0 && one.id !== s.channel && [" ", h("span", { class: "pip" }, one.unread, h("span", { class: "hush" }, " unread"))]));
+      one.name, unread(s, one) > 0 && [" ", h("span", { class: "pip" }, unread(s, one), h("span", { class: "hush" }, " unread"))]));
 }
+
+/** How many messages of a channel the reader has not had in front of them. */
+export const unread = (s, one) => (one.id === s.channel ? 0 : Math.max(0, one.messages.length - (s.readTo.get(one.id) ?? 0)));
 
 export const channel = (s) => s.snap.slack.channels.find((one) => one.id === s.channel) ?? null;
 
 export function posts(s, on) {
   const here = channel(s);
-  if (!here?.messages.length) return h("li", null, empty("Nothing here yet.", "Type /acct and a client’s name to ask about it."));
+  if (!here?.messages.length) return h("li", { key: "guide" }, empty(`Nothing in ${here?.name ?? "Slack"} yet.`, PURPOSES[here?.name]), guide(s, on));
   const roots = here.messages.filter((one) => !one.thread_ts || one.thread_ts === one.ts);
   const known = new Set(roots.map((one) => one.ts));
   const replies = new Map();
@@ -252,8 +287,13 @@ export function posts(s, on) {
     post(root, s, on, known.has(root.ts) ? replies.get(root.ts) ?? [] : null)));
 }
 
+const PURPOSES = {
+  "#clients": "What clients answer comes here, one thread per client. Reply in the thread, and the client’s record has it.",
+  "#finance": "What fails, and what nobody else looks after, comes here.",
+};
+
 function post(one, s, on, replies) {
-  const mine = one.user === s.snap.slack.user.name || one.user === s.snap.slack.user.id;
+  const mine = one.user === actor(s);
   const tools = { names: s.names, act: (action, value, element) => on.click(s.channel, one.ts, action, value, element) };
   return [
     h("article", { class: `post ${one.ephemeral ? "ephemeral" : ""} ${s.lit === one.ts ? "lit" : ""}` },
@@ -282,6 +322,12 @@ function thread(root, replies, s, on) {
 
 const initials = (name) => name.replace(/[^\p{L}\p{N} ]/gu, "").split(" ").filter(Boolean).slice(0, 2).map((part) => part[0].toUpperCase()).join("") || "?";
 const hue = (name) => name === "Counterfoil" ? "" : `hue${[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 5}`;
+
+/** Who writes and presses here: whoever reads a direct message, else the page's own person. */
+export function actor(s) {
+  const here = channel(s);
+  return here && !here.name.startsWith("#") ? here.name.replace(/ \(DM\)$/, "") : s.snap.slack.user.name;
+}
 
 /** Where Slack speaks of this client: its channel, or the first message that names it. */
 export function placeOf(client, slack) {
@@ -315,22 +361,22 @@ export function why(s, on) {
   if (told.error) return empty(told.error);
   const zone = zoneOf(s);
   return h("div", { key: `${told.kind} ${told.id}`, "aria-busy": s.whyBusy ? "true" : null },
-    h("p", { class: "why-title" }, told.title),
-    h("p", { class: "why-verdict" }, badge(told.verdict), told.rule && h("code", { class: "rule" }, told.rule)),
-    h("p", { class: "why-reason" }, told.reason),
-    told.next_look && h("p", { class: "why-next" }, "Looked at next ", h("strong", null, time(told.next_look, zone))),
-    told.would_change?.length > 0 && [h("h3", null, "What would change it"), h("ul", { class: "why-change" }, told.would_change.map((one) => h("li", null, one)))],
+    h("p", { class: "why-title" }, badge(told.verdict), " ", capital(spoken(told.title))),
+    h("p", { class: "why-reason" }, coded(told.reason)),
+    told.next_look && h("p", { class: "why-next" }, "Looked at next ", h("strong", null, time(told.next_look, zone)), ` (${city(zone)} time)`),
+    told.rule && h("p", { class: "why-rule" }, "Rule: ", ruleWords(told.rule), " ", h("code", { class: "rule" }, told.rule)),
+    told.would_change?.length > 0 && [h("h3", null, "What would change it"), h("ul", { class: "why-change" }, told.would_change.map((one) => h("li", null, coded(one))))],
     told.door?.length > 0 && [h("h3", null, "At the door"), h("ol", { class: "door" }, told.door.map(place))],
     told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, String(fact.value)))))],
     told.text && [h("h3", null, "Text"), h("blockquote", null, told.text)],
     told.related?.length > 0 && h("p", { class: "chips" }, told.related.map((one) =>
-      h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, one.label))));
+      h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, spoken(one.label).replace(/\(([a-z_]+)\)$/, (all, rule) => `(${ruleWords(rule)})`)))));
 }
 
 function place(one) {
   const [said, path] = DOOR[one.verdict] ?? DOOR.empty;
   return h("li", { class: one.verdict }, glyph(path), h("span", { class: "place" }, titled(one.place)), h("span", { class: "said" }, said),
-    one.reason && h("span", { class: "because" }, one.rule && h("code", { class: "rule" }, one.rule), " ", one.reason));
+    one.reason && h("span", { class: "because" }, coded(one.reason), " ", one.rule && h("code", { class: "rule" }, one.rule)));
 }
 
 export function ledgerTabs(s, on) {
@@ -347,9 +393,10 @@ const LEDGERS = {
   timeline(s, on) {
     const rows = s.snap.selected?.timeline ?? [];
     if (!rows.length) return empty("Nothing has happened with this client yet.");
-    return h("ol", { key: "timeline", class: "rows" }, byDay(rows.toReversed(), zoneOf(s), (row) => h("li", { key: row.id },
-      h("button", { type: "button", class: "record", onclick: () => (row.message_id ? on.why("message", row.message_id) : on.why("decision", row.id)) },
-        time(row.at, zoneOf(s), hour), h("span", { class: "kind" }, titled(row.kind)), h("span", { class: "what" }, row.summary, row.rule && [" ", h("code", { class: "rule" }, row.rule)])))));
+    const zone = h("p", { key: "zone", class: "zone" }, `Newest first, in ${city(zoneOf(s))} time`);
+    return [zone, h("ol", { key: "timeline", class: "rows" }, byDay(rows.toReversed(), zoneOf(s), (row) => h("li", { key: row.id },
+      h("button", { type: "button", class: `record ${row.kind === "decision" ? "thought" : "done"}`, onclick: () => (row.message_id ? on.why("message", row.message_id) : on.why("decision", row.id)) },
+        time(row.at, zoneOf(s), hour), h("span", { class: "kind" }, titled(row.kind)), h("span", { class: "what" }, capital(spoken(row.summary)), row.rule && h("span", { class: "by-rule", title: row.rule }, ` · ${ruleWords(row.rule)}`))))))];
   },
   invoices(s, on) {
     const rows = s.snap.selected?.invoices ?? [];
@@ -364,15 +411,16 @@ const LEDGERS = {
     const rows = s.snap.held;
     if (!rows.length) return empty("Nothing is held.", "Whatever waits or is stopped is listed here with its reason.");
     const names = new Map(s.snap.clients.map((client) => [client.id, client.name]));
+    const zones = new Map(s.snap.clients.map((client) => [client.id, client.timezone]));
     return h("ul", { key: "held", class: "rows" }, rows.map((row) => h("li", { key: row.message_id },
       h("button", { type: "button", class: "record tall", onclick: () => on.heldOf(row) },
-        h("strong", null, names.get(row.client) ?? row.client), h("span", { class: "what" }, row.what),
-        h("span", { class: "reason" }, row.reason, row.until && [" Until ", time(row.until), "."])))));
+        h("strong", null, names.get(row.client) ?? row.client), h("span", { class: "what" }, spoken(row.what)),
+        h("span", { class: "reason" }, coded(row.reason), row.until && [" Until ", time(row.until, zones.get(row.client)), " their time."])))));
   },
   story(s) {
     const rows = s.snap.story;
     if (!rows.length) return empty("The story starts when the clock is turned.");
     return h("ol", { key: "story", class: "rows story" }, byDay(rows.slice(-400).toReversed(), "UTC", (row) =>
-      h("li", { key: `${row.at} ${row.line}`, class: `k-${row.kind}` }, time(row.at, "UTC", hour), h("span", { class: "what" }, row.line))));
+      h("li", { key: `${row.at} ${row.line}`, class: `k-${row.kind}` }, time(row.at, "UTC", hour), h("span", { class: "what" }, spoken(row.line)))));
   },
 };
