@@ -158,18 +158,17 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
     """The same for many; without those that are no longer queued."""
     if not ready:
         return []
-    bodies = [(owner, json.dumps(asdict(outgoing), default=_plain)) for _, outgoing, owner in ready]
-    kept = vault.put_all(session, office.keyring, bodies, office.now)
+    kept = _keep(session, office, ready)
     lease_id = secrets.token_hex(8)
     rows = [
         {
             "of": message.id,
-            "body": body.vault_id,
+            "body": kept[message.id],
             "lease": lease_id,
             "until": office.wall + LEASE,
             "now": office.now,
         }
-        for (message, _, _), body in zip(ready, kept, strict=True)
+        for message, _, _ in ready
     ]
     _run(session, _CLAIM, rows)
     mine = select(_MESSAGES.c.id).where(_MESSAGES.c.lease_id == lease_id)
@@ -181,6 +180,22 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
         for message, outgoing, _ in ready
         if message.id in won
     ]
+
+
+def _keep(session: Session, office: Office, ready: Sequence[Ready]) -> dict[int, int]:
+    """What was rendered, sealed; the vault id by message.
+
+    What belongs to no client ends when what strangers wrote does, for it may show that.
+    """
+    end = office.now + dt.timedelta(days=office.policy.vault.unmatched_days)
+    ours = [one for one in ready if one[0].client_id is None]
+    theirs = [one for one in ready if one[0].client_id is not None]
+    found: dict[int, int] = {}
+    for some, expires_at in ((theirs, None), (ours, end)):
+        bodies = [(owner, json.dumps(asdict(out), default=_plain)) for _, out, owner in some]
+        kept = vault.put_all(session, office.keyring, bodies, office.now, expires_at)
+        found |= {one[0].id: body.vault_id for one, body in zip(some, kept, strict=True)}
+    return found
 
 
 def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing | None:
