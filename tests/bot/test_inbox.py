@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
@@ -94,6 +94,7 @@ def test_an_id_that_is_none_is_refused(named: str) -> None:
         Parcel("email", named, b"")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=500), st.text(max_size=50))
 def test_any_bytes_can_be_packed(body: bytes, query: str) -> None:
     parcel = Parcel("email", "m1", body, query)

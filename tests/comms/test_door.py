@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing import policy
@@ -319,6 +319,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
+@settings(deadline=None)
 @given(cases())
 def test_the_verdict_follows_from_the_facts_alone(case: Case) -> None:
     found = judge(case, POLICY)
@@ -333,12 +334,14 @@ def test_the_verdict_follows_from_the_facts_alone(case: Case) -> None:
         assert all(one.rule and one.reason for one in found.refusals)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_what_waits_for_a_moment_waits_for_one_to_come(case: Case) -> None:
     for found in judge(case, POLICY).refusals:
         assert found.until is None or found.until > case.now
 
 
+@settings(deadline=None)
 @given(cases())
 def test_the_moment_that_is_named_frees_what_it_named(case: Case) -> None:
     found = judge(case, POLICY).decisive
