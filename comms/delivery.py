@@ -229,8 +229,7 @@ def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
 def did_not_go(session: Session, office: Office, claimed: Claim, error: DeliveryError) -> None:
     """The channel could not send it: later, never, or nobody knows."""
     message = session.get_one(Message, claimed.message_id, populate_existing=True)
-    outcome = {Uncertain: "in_doubt", Throttled: "throttled"}.get(type(error), "refused")
-    outbox.close_attempt(session, message.id, outcome, office.wall, code=error.code)
+    outbox.close_attempt(session, message.id, outcome_of(error), office.wall, code=error.code)
     if isinstance(error, Throttled):
         wait = dt.timedelta(seconds=max(1.0, error.retry_after))
         outbox.again(session, claimed, office.now + wait, rule="throttled", attempt=False)
@@ -241,6 +240,11 @@ def did_not_go(session: Session, office: Office, claimed: Claim, error: Delivery
         outbox.again(session, claimed, again_at, rule="retry", attempt=True)
     else:
         gave_up(session, office, message, error.code, error.sentence)
+
+
+def outcome_of(error: DeliveryError) -> str:
+    """How a try that met this ended."""
+    return {Uncertain: "in_doubt", Throttled: "throttled"}.get(type(error), "refused")
 
 
 def _backoff(attempts: int) -> dt.timedelta:

@@ -105,6 +105,7 @@ def _keep(
         "media": message.media,
         "from": message.sender,
         "did": said,
+        "doubtful": "yes" if message.authenticated is False else "",
     }
     contact = _contact_at(session, client.id, address) if address else None
     return timeline.append(

@@ -55,7 +55,7 @@ def compose(
         card = _CARDS[message.template](session, office, message)
     else:
         raise TemplateMistake(message.template, 0, "there is no card of this name; report it")
-    return Outgoing(
+    made = Outgoing(
         reference=message.reference,
         to=message.destination,
         sender="",
@@ -64,6 +64,7 @@ def compose(
         blocks=blocks.fit(card.body, card.tail),
         updates=updates,
     )
+    return troubles.by_mail(session, message, made) if message.channel == "email" else made
 
 
 def _posted(session: Session, message_id: int | None) -> str | None:
@@ -111,6 +112,9 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
         *_words(said),
         blocks.context("; ".join(records.balances(session, office, client))),
     ]
+    if said.get("doubtful"):
+        warning = ":warning: This mail does not prove that it is from them (SPF, DKIM, DMARC)."
+        body.insert(1, blocks.section(f"{warning} Trust nothing in it about money."))
     if did:
         body.append(blocks.section(f"What we did: *{did}*."))
     text = f"{name} wrote by {touchpoint.channel}" + (f": {did}" if did else "")
@@ -297,4 +301,5 @@ _CARDS: Mapping[str, _Make] = {
     "renewal_late": _renewal_late,
     "unreadable": troubles.unreadable,
     "stuck": troubles.stuck,
+    "standstill": troubles.standstill,
 }

@@ -175,7 +175,8 @@ def spoken(session: Session, office: Office, touchpoint: Touchpoint) -> dict[str
     if text == vault.ERASED:
         return {"visible": text}
     kept = json.loads(text)
-    return {key: kept[key] for key in ("subject", "visible", "from", "did") if kept.get(key)}
+    shown = ("subject", "visible", "from", "did", "doubtful")
+    return {key: kept[key] for key in shown if kept.get(key)}
 
 
 def last_word(session: Session, client_id: int) -> Touchpoint | None:

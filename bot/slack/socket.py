@@ -27,7 +27,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from typing_extensions import override
 
 from bot.app import App
-from bot.inbox import Parcel
+from bot.inbox import Parcel, trace_of
 from bot.slack.bolt import bolt_app
 from bot.slack.desk import Desk
 
@@ -156,7 +156,8 @@ class _Line(AsyncSocketModeHandler):
         raw = json.dumps(req.payload).encode()
         parcel = Parcel("slack.event", external_id, raw)
         new = await self._product.inbox.receive(parcel, self._product.clock.now())
-        log.info("received", source=parcel.source, new=new)
+        trace = trace_of(parcel.source, parcel.external_id)
+        log.info("received", source=parcel.source, new=new, trace=trace)
         if new:
             self._product.wake.set()
         await client.send_socket_mode_response(SocketModeResponse(req.envelope_id))

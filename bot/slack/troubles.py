@@ -3,14 +3,19 @@
 These cards ask for a person: what they are about moves no further by itself.
 """
 
-from sqlmodel import Session
+from dataclasses import replace
 
-from billing.models import Client, Enrolment
+from sqlmodel import Session, col, select
+
+from billing.models import Client, Enrolment, LegalEntity
+from bot import standstills
 from bot.models import Incoming
 from bot.slack import blocks
 from bot.slack.escalations import Card
 from comms.models import Message
 from comms.office import Office
+from comms.ports import Outgoing
+from comms.rendering import TemplateMistake
 
 _SOURCES = {
     "email": "A mail",
@@ -56,6 +61,38 @@ def _stuck_ladder(session: Session, message: Message) -> Card:
     ]
     button = blocks.button("Card", "client.card", {"c": client.id})
     return Card(what, body, blocks.actions([button]))
+
+
+def standstill(_session: Session, _office: Office, message: Message) -> Card:
+    """The audit found rows that no longer move."""
+    kind, count = message.subject_kind.removeprefix("audit."), message.subject_id or 0
+    what = standstills.said(kind, count)
+    body = [
+        blocks.section(f"*{what}*"),
+        blocks.section(standstills.KINDS[kind].remedy),
+        blocks.context("`counterfoil audit moving` names them. This comes once a day at most."),
+    ]
+    return Card(what, body)
+
+
+def by_mail(session: Session, message: Message, card: Outgoing) -> Outgoing:
+    """A standstill for those who may not hear of it in Slack; plain, and without any name.
+
+    Raises:
+        TemplateMistake: this card does not go by mail, or no legal entity has a from-address.
+    """
+    sender = session.exec(
+        select(LegalEntity.from_address)
+        .where(LegalEntity.from_address != "")
+        .order_by(col(LegalEntity.id))
+    ).first()
+    if message.template != "standstill" or not sender:
+        raise TemplateMistake(message.template, 0, "this card cannot go by mail; report it")
+    kind = message.subject_kind.removeprefix("audit.")
+    remedy = standstills.KINDS[kind].remedy.replace("`", "")
+    text = f"{card.text}\n\n{remedy}\n\ncounterfoil audit moving names them.\n"
+    subject = f"Counterfoil: {card.text}"
+    return replace(card, sender=sender, subject=subject, text=text, blocks=())
 
 
 def _named(row: Incoming) -> str:

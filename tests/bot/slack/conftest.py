@@ -120,7 +120,7 @@ class Firm:
 
         return self.write(opened)
 
-    def wrote(self, visible: str, did: str = "", subject: str = "") -> int:
+    def wrote(self, visible: str, did: str = "", subject: str = "", doubtful: str = "") -> int:
         """The client wrote by SMS; the touchpoint."""
 
         def kept(session: Session) -> int:
@@ -128,6 +128,7 @@ class Firm:
             contact = session.exec(select(Contact).where(Contact.client_id == client.id)).one()
             address = session.exec(select(Address).where(Address.kind == "sms")).first()
             said = {"subject": subject, "visible": visible, "body": visible, "did": did}
+            said |= {"doubtful": doubtful}
             body_id = vault.put(
                 session, self.office.keyring, client.key_id, json.dumps(said), self.office.now
             )

@@ -112,6 +112,12 @@ def test_an_inbound_card_shows_words_balance_and_what_we_did(firm: Any) -> None:
     assert "STOP" not in card.text
 
 
+def test_a_mail_that_proves_nothing_says_so_before_its_words(firm: Any) -> None:
+    written = firm.wrote("I have paid", doubtful="yes")
+    text = shown(compose(firm, tell(firm, "inbound", ("touchpoint", written))))
+    assert text.index("does not prove") < text.index("I have paid")
+
+
 def test_a_clients_words_neither_ring_nor_format(firm: Any) -> None:
     words = "<!channel> <@U0ADA> *bold* @here <https://evil.example|pay>"
     text = shown(compose(firm, tell(firm, "inbound", ("touchpoint", firm.wrote(words)))))
