@@ -12,7 +12,7 @@ from billing.models import Client, LegalEntity, LiveSwitch
 from bot import subjects
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
-from comms import outbox
+from comms import cases, outbox
 from comms.models import Audience, Message, State
 
 _MESSAGES: Any = Message.__table__  # type: ignore[attr-defined]
@@ -126,6 +126,7 @@ def _turn(
     client_id: int | None,
     redirect: str,
 ) -> None:
+    cases.hold_switch(session, turning=True)
     session.add(
         LiveSwitch(
             client_id=client_id,

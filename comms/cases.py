@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from babel.core import get_global
-from sqlalchemy import bindparam, func, or_
+from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
 from sqlmodel import Session, SQLModel, col, select
 
@@ -65,6 +65,8 @@ _TURNS = (
     )
     .order_by(col(LiveSwitch.id))
 )
+_TURNING = text("SELECT pg_advisory_xact_lock(7601)")
+_LOOKING = text("SELECT pg_advisory_xact_lock_shared(7601)")
 Row = TypeVar("Row", bound=SQLModel)
 
 
@@ -124,6 +126,8 @@ def build_all(
 
 
 def _know(session: Session, messages: Sequence[Message]) -> Known:
+    if messages:
+        hold_switch(session)
     clients = _by_id(session, Client, {one.client_id for one in messages})
     # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
     addresses = _by_id(session, Address, {one.address_id for one in messages}, lock=True)
@@ -192,6 +196,12 @@ def _live(session: Session, client: Client, now: dt.datetime, switches: Switches
         redirect_to=ruling.redirect_to,
         next_day=today + dt.timedelta(days=1),
     )
+
+
+def hold_switch(session: Session, *, turning: bool = False) -> None:
+    """Whoever turns the go-live switch waits for the claims that saw it as it was."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_TURNING if turning else _LOOKING)
 
 
 def _switches(session: Session, clients: Collection[int]) -> dict[int | None, LiveSwitch]:
