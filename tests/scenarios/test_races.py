@@ -18,7 +18,7 @@ from billing import policy
 from billing.keyring import Keyring
 from billing.models import Client
 from billing.store import Store
-from bot import intake
+from bot import intake, switch
 from bot.models import Incoming
 from comms import consent, delivery, instructions, outbox, timeline
 from comms.facts import InboundMessage
@@ -105,6 +105,15 @@ class Firm:
     def pause(self, known: Known) -> Move:
         asked = Pause(client_id=known.client_id, days=3, reason="They called.", by_staff_id=1)
         return Move(lambda s: instructions.carry_out(s, self.office, asked), [known.client_id])
+
+    def close(self) -> Move:
+        """`counterfoil stop`."""
+
+        def turn(session: Session) -> None:
+            switch._turn(session, switch.Asked(), "closed", NOON, None, "")
+            switch._unclaim(session)
+
+        return Move(turn, [])
 
     def refused(self, claimed: Claim, error: DeliveryError) -> Move:
         return Move(
@@ -311,6 +320,31 @@ def test_a_claim_behind_a_pause_finds_it(firm: Firm, pool: ThreadPoolExecutor) -
     _, claimed = meet(firm, pool, firm.pause(known), firm.claim(message_id, known))
     assert claimed is None
     assert firm.at(message_id) == State.HELD
+
+
+# --- the switch -----------------------------------------------------------------------------------
+
+
+def test_closing_the_switch_behind_a_claim_takes_the_message_back(
+    firm: Firm, pool: ThreadPoolExecutor
+) -> None:
+    known = firm.known()
+    message_id = firm.note(known)
+    claimed, _ = meet(firm, pool, firm.claim(message_id, known), firm.close())
+    assert claimed is not None
+    assert not firm.now(firm.begin(claimed))
+    assert firm.now(firm.claim(message_id, known)) is None
+    assert factories.message(firm.store, message_id).rule == "not_live"
+
+
+def test_a_claim_behind_a_closing_switch_finds_it_closed(
+    firm: Firm, pool: ThreadPoolExecutor
+) -> None:
+    known = firm.known()
+    message_id = firm.note(known)
+    _, claimed = meet(firm, pool, firm.close(), firm.claim(message_id, known))
+    assert claimed is None
+    assert factories.message(firm.store, message_id).rule == "not_live"
 
 
 # --- two workers, two budgets ---------------------------------------------------------------------
