@@ -18,14 +18,17 @@ from billing.clock import Clock, SystemClock
 from billing.keyring import Keyring, read_master_key
 from billing.policy import Policy
 from billing.store import Store
-from bot import schema
+from bot import schema, tracing
+from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
+from bot.metrics import Meters
 from bot.settings import Settings, SettingsMissing
 from bot.slack import cards
 from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
 from bot.spool import Spool
+from bot.tracing import Tracing, Untraced
 from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
 from comms.delivery import Cards
@@ -55,6 +58,9 @@ class App:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     readers: Mapping[str, Reader] = field(default_factory=dict)
     cards: Cards = cards.compose
+    meters: Meters = field(default_factory=Meters)
+    pulse: Pulse = field(default_factory=Pulse)
+    tracing: Tracing = field(default_factory=Untraced)
 
     def office(self) -> Office:
         """What comms need for one transaction that begins now."""
@@ -71,6 +77,7 @@ class App:
         """Finish what was begun and give every connection back."""
         for channel in self.channels.values():
             await channel.close()
+        self.tracing.close()
         self.store.close()
         self.keyring.close()
 
@@ -101,10 +108,12 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     """
     settings.need("master_key", *CHANNEL_SETTINGS)
     settings.need_apart()
+    traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
     reading = readers(settings)
     return replace(
         app,
+        tracing=traced,
         channels=_channels(settings, app.clock),
         readers=reading,
         cards=partial(cards.compose, letters=letters(reading)),

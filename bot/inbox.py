@@ -7,6 +7,7 @@ encrypted under the key of the day until the client is known.
 import base64
 import binascii
 import datetime as dt
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -98,6 +99,11 @@ class Inbox:
         )
         session.flush()
         return True
+
+
+def trace_of(source: str, external_id: str) -> str:
+    """What names a delivery in logs and traces, from the hook on: 32 hexadecimal digits."""
+    return hashlib.sha256(f"{source}\0{external_id}".encode()).hexdigest()[:32]
 
 
 def day_key(now: dt.datetime) -> str:

@@ -1,14 +1,22 @@
 """Where does the log go? Event words with fields, never what a client wrote.
 
-JSON lines where the product serves; nothing where a person reads a command's answer.
+JSON lines where the product serves; nothing where a person reads a command's answer. What is bound
+around a piece of work is on every line of it: ``trace`` and ``incoming`` while a delivery is
+understood; ``message`` (its reference), ``client`` and the ``incoming`` that it answers while it is
+sent.
 """
 
+import contextvars
 import logging
 import sys
 import traceback
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import structlog
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 _OURS: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -17,6 +25,12 @@ _OURS: list[Any] = [
 ]
 _OTHERS = logging.WARNING
 """What libraries may say; below that some of them print what they send."""
+
+
+def carried(fn: Callable[[A], T]) -> Callable[[A], T]:
+    """A function that logs, on whichever thread it runs, what is bound where it was made."""
+    context = contextvars.copy_context()
+    return lambda given: context.run(fn, given)
 
 
 def quiet() -> None:

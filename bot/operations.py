@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot import grants, imports, switch, worker
+from bot import grants, imports, switch, understanding, worker
 from bot.app import App
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
@@ -11,7 +11,7 @@ _PASSES = 10_000
 """More than any day needs: rows that never rest are a bug."""
 _STEPS: Mapping[str, Callable[[App], Awaitable[int]]] = {
     "spooled": drain_spool,
-    "understood": worker.understand,
+    "understood": understanding.understand,
     "advanced": worker.advance,
     "delivered": worker.deliver,
     "recovered": worker.recover,

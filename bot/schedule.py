@@ -5,11 +5,13 @@ in the rows, so a lost one costs a delay. Two passes never overlap.
 """
 
 import asyncio
+import datetime as dt
+import time
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot import worker
+from bot import audit, heartbeat, worker
 from bot.app import App
 from bot.desk import drain_spool
 
@@ -23,6 +25,10 @@ async def run(app: App, stop: asyncio.Event) -> None:
     timers = AsyncIOScheduler(timezone="UTC")
     timers.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
     timers.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
+    soon = app.clock.now() + dt.timedelta(minutes=2)
+    timers.add_job(_audit, "interval", [app], hours=1, next_run_time=soon, id="audit")
+    if url := app.settings.heartbeat_url:
+        timers.add_job(heartbeat.beat, "interval", [app.pulse, url], minutes=1, id="heartbeat")
     timers.start()
     ending = asyncio.ensure_future(stop.wait())
     try:
@@ -40,11 +46,24 @@ async def run(app: App, stop: asyncio.Event) -> None:
 
 async def once(app: App) -> None:
     """One pass over everything that is due; what fails is logged and stays on its row."""
+    began = time.perf_counter()
     try:
         await drain_spool(app)
         await worker.drain(app)
+        app.pulse.failed = False
     except Exception as error:  # noqa: BLE001 - the rows hold what failed; the next pass goes on
+        app.pulse.failed = True
+        app.meters.failed_passes.inc()
         log.error("pass_failed", error=type(error).__name__, detail=_kinds(error))  # noqa: TRY400
+    finally:
+        app.meters.passes.observe(time.perf_counter() - began)
+
+
+async def _audit(app: App) -> None:
+    try:
+        await audit.run(app)
+    except Exception as error:  # noqa: BLE001 - a watcher that fails is no reason to stop working
+        log.error("audit_failed", error=type(error).__name__)  # noqa: TRY400
 
 
 async def _tidy(app: App) -> None:

@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     templates_dir: Path | None = None
 
+    alert_email: str = ""
+    """Hears by mail of what stands still; without it our admins do."""
+    heartbeat_url: str = Field(default="", repr=False)
+    """Called every minute while all is well."""
+    otlp_url: str = Field(default="", repr=False)
+    """A collector of OpenTelemetry, like http://127.0.0.1:4318/v1/traces."""
+
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr | None = None
     twilio_auth_token_previous: SecretStr | None = None
@@ -121,6 +128,22 @@ class Settings(BaseSettings):
         if parts.query or parts.fragment or parts.username:
             raise ValueError("must be a web address without a query, fragment or user")
         return value.rstrip("/")
+
+    @field_validator("heartbeat_url", "otlp_url")
+    @classmethod
+    def _called(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be a web address like https://example.com/ping/123")
+        return value
+
+    @field_validator("alert_email")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        name, at, host = value.strip().rpartition("@")
+        if value and not (name and at and host and value.isprintable() and " " not in value):
+            raise ValueError("must be one address like it@example.com")
+        return value.strip()
 
     @model_validator(mode="before")
     @classmethod

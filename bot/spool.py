@@ -42,6 +42,13 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
 
+    def size(self) -> int:
+        """Bytes that wait; asked without holding the file."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self) -> tuple[list[Line], int]:
         """What waits, the oldest first, and its size; a line cut short was never acknowledged."""
         if not self._path.exists():

@@ -190,6 +190,7 @@ class Timed:
         self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and note how long that took."""
         hook = _HOOKS.get(scope.get("path", ""))
         if hook is None:
             await self._app(scope, receive, send)

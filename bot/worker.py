@@ -13,15 +13,15 @@ import structlog
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
+from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import Enrolment
-from bot import inbox, intake
+from bot import inbox
 from bot.app import App
 from bot.models import Incoming
-from comms import delivery, outbox, outreach, staff
-from comms.facts import InboundMessage
-from comms.inbound import Letter
+from bot.understanding import understand
+from comms import causes, delivery, outbox, outreach, staff
 from comms.models import Message, State
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
@@ -33,96 +33,6 @@ AT_ONCE = 8
 """Messages of one channel on the wire at the same time: claims never exceed free slots."""
 log = structlog.get_logger("worker")
 T = TypeVar("T")
-
-
-# --- understand -----------------------------------------------------------------------------------
-
-
-async def understand(app: App) -> int:
-    """Read what arrived and take in what it says, in the order in which it came."""
-    with app.store.read() as session:
-        waiting = inbox.pending(session, app.clock.now(), BATCH)
-    errors: list[Exception] = []
-    for incoming_id in waiting:
-        try:
-            await _understand_one(app, incoming_id)
-        except Exception as error:  # noqa: BLE001 - stored on the row, and raised below
-            await _put_off(app, incoming_id, error)
-            errors.append(error)
-    _raise("understand", errors)
-    return len(waiting)
-
-
-async def _understand_one(app: App, incoming_id: int) -> None:
-    with app.store.read() as session:
-        row = session.get_one(Incoming, incoming_id)
-        packed = vault.get(session, app.keyring, inbox.body_of(row))
-        parcel = inbox.unpacked(row.source, row.external_id, packed)
-    try:
-        # A hostile mail may take seconds to parse; meanwhile hooks are answered.
-        found = await asyncio.to_thread(app.readers[parcel.source], parcel)
-    except ValueError as error:
-        problem = type(error).__name__
-        log.warning("unreadable", incoming=incoming_id, source=parcel.source, problem=problem)
-        await app.store.write(lambda session: _unreadable(session, app, incoming_id, problem))
-        return
-    if not found:
-        await app.store.write(lambda session: _ignore(session, app, incoming_id))
-        return
-    await app.store.write(
-        lambda session: _take(session, app, incoming_id, found),
-        clients=lambda session: {
-            client for fact in found for client in intake.clients_of(fact)(session)
-        },
-    )
-
-
-def _take(session: Session, app: App, incoming_id: int, found: Sequence[intake.Fact]) -> None:
-    """What a parcel says and its row's new state, in one transaction."""
-    row = session.get_one(Incoming, incoming_id, with_for_update=True)
-    if row.state == "pending":
-        for fact in found:
-            _take_one(session, app, row, fact)
-
-
-def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> None:
-    office = app.office()
-    if isinstance(fact, InboundMessage):
-        client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
-        inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
-        log.info("inbound", channel=fact.channel, incoming=row.id, client=client_id)
-        return
-    client_id = intake.take_in(session, office, fact, iter(()))
-    inbox.settle(row, "done", office.now, client_id)
-    log.info("taken", source=row.source, kind=type(fact).__name__, client=client_id)
-
-
-def _ignore(session: Session, app: App, incoming_id: int) -> None:
-    inbox.settle(session.get_one(Incoming, incoming_id), "ignored", app.clock.now())
-
-
-def _unreadable(session: Session, app: App, incoming_id: int, problem: str) -> None:
-    """Nobody can read it: it is kept as it came, and staff are told that it is there."""
-    row = session.get_one(Incoming, incoming_id)
-    row.problem = problem
-    inbox.settle(row, "unreadable", app.clock.now())
-    staff.alert(
-        session, app.office(), key=f"unreadable:{row.id}", template="unreadable",
-        subject=("incoming", row.id),
-    )  # fmt: skip
-
-
-async def _put_off(app: App, incoming_id: int, error: Exception) -> None:
-    def later(session: Session) -> None:
-        row = session.get_one(Incoming, incoming_id)
-        if inbox.postpone(row, type(error).__name__, app.clock.now()):
-            staff.alert(
-                session, app.office(), key=f"stuck:{row.id}", template="stuck",
-                subject=("incoming", row.id),
-            )  # fmt: skip
-
-    log.warning("put_off", incoming=incoming_id, error=type(error).__name__)
-    await app.store.write(later)
 
 
 # --- advance --------------------------------------------------------------------------------------
@@ -166,7 +76,8 @@ async def _advance(app: App, due: Sequence[tuple[int, int]]) -> None:
         outreach.advance(session, app.office(), found)
 
     if due:
-        await app.store.write(look, clients={client_id for _, client_id in due})
+        with app.tracing.span("advance", many=len(due)):
+            await app.store.write(look, clients={client_id for _, client_id in due})
 
 
 async def _advance_one(app: App, enrolment_id: int, client_id: int) -> None:
@@ -202,7 +113,12 @@ async def _deliver_on(app: App, channel: str) -> int:
     # Cards hang on the ones before them, so Slack gets its messages one after the other.
     size = 1 if channel == "slack" else AT_ONCE
     batches = [due[first : first + size] for first in range(0, len(due), size)]
-    await _each("deliver", batches, lambda batch: _deliver_batch(app, batch), 1)
+
+    async def work(batch: Sequence[tuple[int, int | None]]) -> None:
+        with app.tracing.span("deliver", channel=channel):
+            await _deliver_batch(app, batch)
+
+    await _each("deliver", batches, work, 1)
     return len(due)
 
 
@@ -224,10 +140,13 @@ async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> N
 
 async def _claim(app: App, batch: Sequence[tuple[int, int | None]]) -> list[Claim]:
     ids = [message_id for message_id, _ in batch]
-    return await app.store.write(
-        lambda session: delivery.claim_all(session, app.office(), app.templates, app.cards, ids),
-        clients={client_id for _, client_id in batch if client_id is not None},
-    )
+    with app.tracing.span("claim", many=len(ids)):
+        return await app.store.write(
+            lambda session: delivery.claim_all(
+                session, app.office(), app.templates, app.cards, ids
+            ),
+            clients={client_id for _, client_id in batch if client_id is not None},
+        )
 
 
 async def _put_off_message(app: App, message_id: int, client_id: int | None) -> None:
@@ -240,6 +159,17 @@ async def _put_off_message(app: App, message_id: int, client_id: int | None) -> 
 
 async def send(app: App, claimed: Claim) -> None:
     """Hand a claimed message to its channel, once, and write down what came of it."""
+    ids: dict[str, int | str | None] = {
+        "message": claimed.outgoing.reference,
+        "client": claimed.client_id,
+        "incoming": causes.incoming_of(claimed.key),
+    }
+    named = {name: one for name, one in ids.items() if one is not None}
+    with bound_contextvars(**named), app.tracing.span("send", "", **named):
+        await _send(app, claimed)
+
+
+async def _send(app: App, claimed: Claim) -> None:
     locks = [] if claimed.client_id is None else [claimed.client_id]
     wall = app.clock.wall()
     if not await app.store.write(
@@ -250,7 +180,8 @@ async def send(app: App, claimed: Claim) -> None:
         answer = await app.channels[claimed.channel].send(claimed.outgoing)
     except DeliveryError as error:
         failure = error
-        log.info("not_sent", message=claimed.message_id, code=error.code, channel=claimed.channel)
+        log.info("not_sent", code=error.code, channel=claimed.channel)
+        app.meters.tried(claimed.channel, delivery.outcome_of(error), error.code)
         await app.store.write(
             lambda session: delivery.did_not_go(session, app.office(), claimed, failure),
             clients=lambda session: delivery.concerned(session, claimed.message_id),
@@ -260,7 +191,8 @@ async def send(app: App, claimed: Claim) -> None:
         lambda session: delivery.went(session, app.office(), claimed.message_id, answer),
         clients=locks,
     )
-    log.info("sent", message=claimed.message_id, channel=claimed.channel, client=claimed.client_id)
+    log.info("sent", channel=claimed.channel)
+    app.meters.tried(claimed.channel, "sent")
 
 
 # --- recover --------------------------------------------------------------------------------------
@@ -367,11 +299,13 @@ async def _once(app: App, errors: list[Exception]) -> int:
 
     async def tried(step: Callable[[App], Awaitable[int]]) -> int:
         try:
-            return await step(app)
+            count = await step(app)
         except ExceptionGroup as group:
             # What failed was put off, so this was a step as well, and the other kinds go on.
             errors.extend(group.exceptions)
             return 1
+        app.meters.moved.labels(step.__name__).inc(count)
+        return count
 
     moved = 0
     if is_due(first.incoming):
@@ -382,6 +316,8 @@ async def _once(app: App, errors: list[Exception]) -> int:
         moved += await tried(deliver)
     if is_due(first.doubt) or (first.lease is not None and first.lease <= app.clock.wall()):
         moved += await tried(recover)
+    app.pulse.went_round()
+    app.meters.last_round.set(app.clock.wall().timestamp())
     return moved
 
 

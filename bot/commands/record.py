@@ -55,6 +55,16 @@ def verify(
         return doctor.chains(app.store, session, client_id)
 
 
+@audit.command()
+@command
+def moving() -> Report:
+    """Look for whatever stands still: late, forgotten, or never told to anybody."""
+    from bot import audit as looking
+
+    with terminal.reading() as app:
+        return looking.report(looking.look(app))
+
+
 @policy.command()
 @command
 def check(

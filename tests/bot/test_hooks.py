@@ -16,7 +16,7 @@ import pytest
 from sqlmodel import Session, select
 
 from billing.models import Address
-from bot import inbox, worker
+from bot import inbox, understanding, worker
 from bot.models import Incoming
 from bot.sandbox.faults import Fault
 from comms.models import ConsentEvent, Message, State, Touchpoint
@@ -532,7 +532,7 @@ async def test_a_report_may_come_before_the_answer(product: Product) -> None:
 
     async def meanwhile() -> None:
         await product.twilio.settle()
-        await worker.understand(product.app)
+        await understanding.understand(product.app)
         seen.append(product.state(message_id))
 
     slow = Patient(product.app.channels["sms"], meanwhile)

@@ -19,7 +19,7 @@ from billing.models import Hold
 from bot.desk import ALREADY, LATER, Desk, drain_spool
 from bot.models import Incoming
 from bot.spool import Spool
-from bot.worker import understand
+from bot.understanding import understand
 from comms.instructions import Pause
 from tests import factories
 from tests.factories import Product

@@ -1,0 +1,123 @@
+"""What does a delivery say? Read again what was kept, and take in what it means.
+
+One transaction for each; one that cannot be taken in is put off, and does not stop the others.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from sqlmodel import Session
+from structlog.contextvars import bound_contextvars
+
+from billing import vault
+from bot import inbox, intake
+from bot.app import App
+from bot.inbox import Parcel
+from bot.logs import carried
+from bot.models import Incoming
+from comms import staff
+from comms.facts import DeliveryReport, InboundMessage, Standing
+from comms.inbound import Letter
+
+BATCH = 64
+log = structlog.get_logger("worker")
+
+
+async def understand(app: App) -> int:
+    """Read what arrived and take in what it says, in the order in which it came."""
+    with app.store.read() as session:
+        waiting = inbox.pending(session, app.clock.now(), BATCH)
+    errors: list[Exception] = []
+    for incoming_id in waiting:
+        try:
+            await _understand_one(app, incoming_id)
+        except Exception as error:  # noqa: BLE001 - stored on the row, and raised below
+            await _put_off(app, incoming_id, error)
+            errors.append(error)
+    if errors:
+        said = f"{len(errors)} deliveries could not be understood"
+        raise ExceptionGroup(said, errors)
+    return len(waiting)
+
+
+async def _understand_one(app: App, incoming_id: int) -> None:
+    with app.store.read() as session:
+        row = session.get_one(Incoming, incoming_id)
+        packed = vault.get(session, app.keyring, inbox.body_of(row))
+        parcel = inbox.unpacked(row.source, row.external_id, packed)
+    trace = inbox.trace_of(row.source, row.external_id)
+    span = app.tracing.span("understand", trace, incoming=incoming_id)
+    with bound_contextvars(incoming=incoming_id, trace=trace), span:
+        await _read_and_take(app, incoming_id, parcel)
+
+
+async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
+    try:
+        # A hostile mail may take seconds to parse; meanwhile hooks are answered.
+        found = await asyncio.to_thread(app.readers[parcel.source], parcel)
+    except ValueError as error:
+        problem = type(error).__name__
+        log.warning("unreadable", source=parcel.source, problem=problem)
+        await app.store.write(lambda session: _unreadable(session, app, incoming_id, problem))
+        return
+    if not found:
+        await app.store.write(lambda session: _ignore(session, app, incoming_id))
+        return
+    await app.store.write(
+        carried(lambda session: _take(session, app, incoming_id, found)),
+        clients=lambda session: {
+            client for fact in found for client in intake.clients_of(fact)(session)
+        },
+    )
+    for fact in found:
+        if isinstance(fact, DeliveryReport) and fact.standing is Standing.FAILED:
+            app.meters.refused(fact.channel, fact.code)
+
+
+def _take(session: Session, app: App, incoming_id: int, found: Sequence[intake.Fact]) -> None:
+    """What a parcel says and its row's new state, in one transaction."""
+    row = session.get_one(Incoming, incoming_id, with_for_update=True)
+    if row.state == "pending":
+        for fact in found:
+            _take_one(session, app, row, fact)
+
+
+def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> None:
+    office = app.office()
+    if isinstance(fact, InboundMessage):
+        client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
+        inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
+        log.info("inbound", channel=fact.channel, client=client_id)
+        return
+    client_id = intake.take_in(session, office, fact, iter(()))
+    inbox.settle(row, "done", office.now, client_id)
+    log.info("taken", source=row.source, kind=type(fact).__name__, client=client_id)
+
+
+def _ignore(session: Session, app: App, incoming_id: int) -> None:
+    inbox.settle(session.get_one(Incoming, incoming_id), "ignored", app.clock.now())
+
+
+def _unreadable(session: Session, app: App, incoming_id: int, problem: str) -> None:
+    """Nobody can read it: it is kept as it came, and staff are told that it is there."""
+    row = session.get_one(Incoming, incoming_id)
+    row.problem = problem
+    inbox.settle(row, "unreadable", app.clock.now())
+    staff.alert(
+        session, app.office(), key=f"unreadable:{row.id}", template="unreadable",
+        subject=("incoming", row.id),
+    )  # fmt: skip
+
+
+async def _put_off(app: App, incoming_id: int, error: Exception) -> None:
+    def later(session: Session) -> None:
+        row = session.get_one(Incoming, incoming_id)
+        if inbox.postpone(row, type(error).__name__, app.clock.now()):
+            staff.alert(
+                session, app.office(), key=f"stuck:{row.id}", template="stuck",
+                subject=("incoming", row.id),
+            )  # fmt: skip
+
+    log.warning("put_off", incoming=incoming_id, error=type(error).__name__)
+    await app.store.write(later)
