@@ -9,7 +9,6 @@ import asyncio
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,7 +17,7 @@ from sqlalchemy import select as core_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from billing import accounts, dunning
+from billing import accounts, dunning, renewals
 from billing.models import (
     Agreement,
     AgreementState,
@@ -84,8 +83,10 @@ def look(app: App) -> list[Finding]:
     at = Moment(app.clock.now(), app.clock.wall())
     with app.store.read() as session:
         found = list(standing(session, at, app.policy))
-    waits = waiting(app.settings.spool_file, at.wall)
-    return [*found, *([Finding("spool_late", 1, "spool")] if waits else [])]
+    since = app.spool.since()
+    if since is not None and at.wall.timestamp() - since > LATE.total_seconds():
+        found.append(Finding("spool_late", 1, "spool"))
+    return found
 
 
 def standing(session: Session, at: Moment, policy: Policy) -> Iterator[Finding]:
@@ -97,15 +98,6 @@ def standing(session: Session, at: Moment, policy: Policy) -> Iterator[Finding]:
     for kind, which in _deliveries(at).items():
         yield from _some(session, kind, "incoming", Incoming.id, which)
     yield from _some(session, "hold_endless", "hold", Hold.id, _endless(at))
-
-
-def waiting(spool: Path, wall: dt.datetime) -> bool:
-    """Whether something has lain in the spool for longer than any pass of the worker takes."""
-    try:
-        state = spool.stat()
-    except FileNotFoundError:
-        return False
-    return state.st_size > 0 and wall.timestamp() - state.st_mtime > LATE.total_seconds()
 
 
 def report(found: Sequence[Finding]) -> Report:
@@ -200,7 +192,7 @@ def _look_late(at: Moment) -> ColumnElement[bool]:
 
 def _ladders(session: Session, at: Moment, policy: Policy) -> Iterator[Finding]:
     """Sequences without a day: those that wait for a message, and those whose rule says more."""
-    still: list[int] = list(session.exec(_renewals_still()))
+    still = _renewals_still(session, at, policy)
     forgotten: list[int] = []
     after = 0
     while pairs := session.exec(_undated(after)).all():
@@ -261,20 +253,32 @@ def _waiting_steps(session: Session, enrolments: Sequence[int]) -> set[int]:
     return set(session.exec(query))
 
 
-def _renewals_still() -> Any:
-    """Renewals without a day, of agreements that still run."""
-    return (
-        select(Enrolment.id)
+def _renewals_still(session: Session, at: Moment, policy: Policy) -> list[int]:
+    """Renewals without a day, of agreements that run, whose rule says that there is one."""
+    query = (
+        select(Enrolment, Client)
         .join(Agreement, col(Agreement.id) == Enrolment.agreement_id)
+        .join(Client, col(Client.id) == Enrolment.client_id)
         .where(
             col(Enrolment.next_due_at).is_(None),
             Enrolment.sequence == Ladder.RENEWAL,
             Enrolment.state == EnrolmentState.ACTIVE,
             Agreement.state == AgreementState.ACTIVE,
+            col(Agreement.renews_on) >= at.now.date() - ENDLESS,
         )
         .order_by(col(Enrolment.id))
         .limit(MOST)
     )
+    return [
+        enrolment.id
+        for enrolment, client in session.exec(query)
+        if _renewal_still(accounts.in_renewal(session, enrolment), at, policy, client.timezone)
+    ]
+
+
+def _renewal_still(fact: renewals.RenewalFact, at: Moment, policy: Policy, timezone: str) -> bool:
+    decision = renewals.decide(fact, (), at.now, policy, timezone)
+    return decision.look_again is not None or not isinstance(decision, renewals.Idle)
 
 
 # --- who is told ----------------------------------------------------------------------------------

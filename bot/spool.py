@@ -49,6 +49,14 @@ class Spool:
         except FileNotFoundError:
             return 0
 
+    def since(self) -> float | None:
+        """When the last line came, in seconds of the wall's clock; None while nothing waits."""
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return state.st_mtime if state.st_size else None
+
     def read(self) -> tuple[list[Line], int]:
         """What waits, the oldest first, and its size; a line cut short was never acknowledged."""
         if not self._path.exists():
