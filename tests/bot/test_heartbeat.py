@@ -1,0 +1,76 @@
+"""Somebody outside hears of us every minute, but only while the work goes on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot import heartbeat
+from bot.heartbeat import STILL, Pulse
+from bot.sandbox import loopback
+
+
+def well() -> Pulse:
+    pulse = Pulse()
+    pulse.went_round()
+    return pulse
+
+
+class Watcher:
+    """Counts the calls, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self.status = 200
+        self.url = ""
+
+    async def answer(self, _request: Request) -> Response:
+        self.heard += 1
+        return Response(status_code=self.status)
+
+
+@pytest.fixture
+async def watcher() -> AsyncIterator[Watcher]:
+    watcher = Watcher()
+    site = Starlette(routes=[Route("/ping", watcher.answer)])
+    async with loopback.serve(site) as url:
+        watcher.url = f"{url}/ping"
+        yield watcher
+
+
+async def test_the_watcher_hears_while_all_is_well(watcher: Watcher) -> None:
+    assert await heartbeat.beat(well(), watcher.url)
+    assert watcher.heard == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "pulse"),
+    [
+        ("worker_still", Pulse()),
+        ("worker_still", Pulse(last_round=time.monotonic() - STILL - 1)),
+        ("pass_failed", Pulse(last_round=float("inf"), failed=True)),
+        ("audit", Pulse(last_round=float("inf"), severe=1)),
+    ],
+    ids=["never worked", "stopped working", "failed", "audit"],
+)
+async def test_the_watcher_hears_nothing_in_trouble(
+    watcher: Watcher, trouble: str, pulse: Pulse
+) -> None:
+    assert pulse.trouble == trouble
+    assert not await heartbeat.beat(pulse, watcher.url)
+    assert watcher.heard == 0
+
+
+async def test_a_refusal_disturbs_nothing(watcher: Watcher) -> None:
+    watcher.status = 500
+    assert not await heartbeat.beat(well(), watcher.url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/ping", "http://[::1]:1/", "http://127.0.0.1:"])
+async def test_a_watcher_that_is_not_there_disturbs_nothing(url: str) -> None:
+    assert not await asyncio.wait_for(heartbeat.beat(well(), url), 15)
