@@ -38,6 +38,30 @@ class Opening:
     paid: PaymentSettled | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A new payment, and the one instalment of which it pays at most what is open."""
+
+    client_id: int
+    legal_entity_id: int
+    paid: PaymentSettled
+    instalment_id: int
+
+
+def settle(session: Session, settlements: Sequence[Settlement], now: dt.datetime) -> list[int]:
+    """Post payments, whose accounts have no money unapplied; return the ids of the payments."""
+    payments = _insert(session, Payment, [_paid(one, now) for one in settlements])
+    _refer(session, "payment", [one.paid for one in settlements], payments)
+    postings = [
+        posting
+        for one, payment in zip(settlements, payments, strict=True)
+        for posting in _moves(_debtor(one), one.paid, one.instalment_id, payment, now)
+    ]
+    if postings:
+        session.execute(insert(_table(Posting)), postings)
+    return payments
+
+
 def post(session: Session, openings: Sequence[Opening], now: dt.datetime) -> None:
     """Post them all; their clients are locked, and their accounts have no money unapplied."""
     if not openings:
@@ -118,8 +142,23 @@ def _payment(one: Opening, now: dt.datetime) -> Values:
     paid = one.paid
     if paid is None or paid.amount > one.issued.amount:
         raise ValueError("an opening is paid at most in full; the ledger books all else")
-    told = {"amount": paid.amount, "received_on": paid.received_on, "state": "succeeded"}
-    return {**_account(one), **told, "recorded_at": now}
+    return {**_account(one), **_received(paid), "recorded_at": now}
+
+
+def _paid(one: Settlement, now: dt.datetime) -> Values:
+    return {**_debtor(one), **_received(one.paid), "recorded_at": now}
+
+
+def _received(paid: PaymentSettled) -> Values:
+    return {"amount": paid.amount, "received_on": paid.received_on, "state": "succeeded"}
+
+
+def _debtor(one: Settlement) -> Values:
+    return {
+        "client_id": one.client_id,
+        "legal_entity_id": one.legal_entity_id,
+        "currency": one.paid.currency,
+    }
 
 
 def _postings(
@@ -139,18 +178,27 @@ def _postings(
     }
     if one.paid is None or payment_id is None:
         return [issue]
-    money = common | {
+    return [issue, *_moves(_account(one), one.paid, instalment_id, payment_id, now)]
+
+
+def _moves(
+    account: Values, paid: PaymentSettled, instalment_id: int, payment_id: int, now: dt.datetime
+) -> list[Values]:
+    """The money comes in, and goes on the instalment."""
+    common = {
+        **account,
         "payment_id": payment_id,
-        "effective_on": one.paid.received_on,
-        "cause": f"{one.paid.key}@{one.paid.amount}",
+        "effective_on": paid.received_on,
+        "recorded_at": now,
+        "cause": f"{paid.key}@{paid.amount}",
     }
     moves = (
-        (PostingKind.PAYMENT, None, -one.paid.amount),
-        (PostingKind.ALLOCATION, instalment_id, -one.paid.amount),
-        (PostingKind.ALLOCATION, None, one.paid.amount),
+        (PostingKind.PAYMENT, None, -paid.amount),
+        (PostingKind.ALLOCATION, instalment_id, -paid.amount),
+        (PostingKind.ALLOCATION, None, paid.amount),
     )
-    return [issue] + [
-        {**money, "kind": kind.value, "instalment_id": where, "amount": amount, "line": line}
+    return [
+        {**common, "kind": kind.value, "instalment_id": where, "amount": amount, "line": line}
         for line, (kind, where, amount) in enumerate(moves, 1)
     ]
 

@@ -138,6 +138,14 @@ def digest(session: Session, vault_id: int | None) -> str:
     return str(session.execute(query).scalar_one())
 
 
+def digests(session: Session, vault_ids: Collection[int]) -> dict[int, str]:
+    """The same for many bodies, by their ids."""
+    if not vault_ids:
+        return {}
+    query = select(_TABLE.c.id, _TABLE.c.digest).where(_TABLE.c.id.in_(vault_ids))
+    return {row.id: row.digest for row in session.execute(query)}
+
+
 def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> None:
     """Wrap the body's key for another owner: the sender is known now, the body does not expire."""
     row = session.execute(

@@ -4,12 +4,12 @@ One ``match`` over every fact, whoever told it. It runs in one transaction under
 ``clients_of`` names; adding a kind of fact lists every place that must learn of it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import assert_never
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from billing import facts, ledger, references
+from billing import batches, facts, ledger, references
 from billing.calendar import local_date
 from billing.facts import (
     AgreementDescribed,
@@ -19,6 +19,7 @@ from billing.facts import (
     InvoiceIssued,
     PaymentSettled,
 )
+from billing.ledger import Applied
 from billing.models import Client, Payment
 from comms import consent, delivery, inbound, instructions, outbox, outreach, recipients
 from comms.facts import DeliveryReport, InboundMessage
@@ -91,6 +92,22 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
     assert_never(fact)
 
 
+def take_in_all(
+    session: Session, office: Office, told: Sequence[facts.Fact], keys: Iterator[str]
+) -> None:
+    """The facts of one moment: all are booked before anything follows from any of them.
+
+    So two payments of a day are both there when the ladder is looked at, and each client is looked
+    at once.
+    """
+    applied = [one for one in batches.apply_all(session, told, office.now, keys) if one.changed]
+    for fact in told:
+        if isinstance(fact, ClientDescribed):
+            _assert_consent(session, office, fact)
+    outreach.advance_clients(session, office, {one.client_id for one in applied})
+    _thank(session, office, [one for one in applied if one.payment_id is not None])
+
+
 def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
     """Receive a client's message; return the client, or None where nobody knows the sender."""
     return inbound.receive(session, office, letter)
@@ -132,32 +149,48 @@ def _assert_consent(session: Session, office: Office, fact: ClientDescribed) -> 
 def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterator[str]) -> int:
     """Money: what waits is judged anew, and the person who paid is thanked, once."""
     applied = ledger.apply(session, fact, office.now, keys)
-    if not applied.changed or applied.payment_id is None:
-        return applied.client_id
-    outreach.advance_client(session, office, applied.client_id)
-    payment = session.get_one(Payment, applied.payment_id)
-    client = session.get_one(Client, applied.client_id)
-    reached = recipients.to(session, office.policy, client.id, "billing", "email", "sms")
-    contact_id, channel, address_id = reached
-    if contact_id is None or address_id is None:
-        return client.id
-    outbox.queue(
-        session,
-        Message(
-            key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
-            reference="",
-            audience=Audience.CLIENT,
-            channel=channel,
-            purpose=Purpose.RECEIPT,
-            template="receipt",
-            client_id=client.id,
-            legal_entity_id=payment.legal_entity_id,
-            contact_id=contact_id,
-            address_id=address_id,
-            subject_kind="payment",
-            subject_id=payment.id,
-            send_after=office.now,
-            created_at=office.now,
-        ),
+    if applied.changed and applied.payment_id is not None:
+        outreach.advance_client(session, office, applied.client_id)
+        _thank(session, office, [applied])
+    return applied.client_id
+
+
+def _thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
+    """Queue a receipt for each payment whose client can be reached."""
+    clients = {one.client_id for one in settled}
+    reach = recipients.of_clients(session, office.policy, clients, "billing") if clients else {}
+    wanted = col(Payment.id).in_([one.payment_id for one in settled])
+    payments = (
+        session.exec(select(Payment).where(wanted).order_by(col(Payment.id))) if reach else ()
     )
-    return client.id
+    receipts = [
+        _receipt(office, payment, contact_id, channel, address_id)
+        for payment in payments
+        for contact_id, channel, address_id in [
+            recipients.choose(reach.get(payment.client_id), ("email", "sms"))
+        ]
+        if contact_id is not None and address_id is not None
+    ]
+    if receipts:
+        outbox.queue_all(session, receipts)
+
+
+def _receipt(
+    office: Office, payment: Payment, contact_id: int, channel: str, address_id: int
+) -> Message:
+    return Message(
+        key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
+        reference="",
+        audience=Audience.CLIENT,
+        channel=channel,
+        purpose=Purpose.RECEIPT,
+        template="receipt",
+        client_id=payment.client_id,
+        legal_entity_id=payment.legal_entity_id,
+        contact_id=contact_id,
+        address_id=address_id,
+        subject_kind="payment",
+        subject_id=payment.id,
+        send_after=office.now,
+        created_at=office.now,
+    )

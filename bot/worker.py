@@ -7,6 +7,7 @@ fails is put off and does not stop its sweep, which ends by raising what it met 
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -19,6 +20,7 @@ from billing import vault
 from billing.models import Enrolment
 from bot import inbox
 from bot.app import App
+from bot.gathering import Gathered
 from bot.models import Incoming
 from bot.understanding import understand
 from comms import causes, delivery, outbox, outreach, staff
@@ -135,7 +137,9 @@ async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> N
             raise
         await _each("deliver", batch, lambda one: _deliver_batch(app, [one]), 1)
         return
-    await _each("send", claimed, lambda one: send(app, one), AT_ONCE)
+    begun = await _begin(app, claimed)
+    settled = Gathered(partial(_settle, app))
+    await _each("send", begun, lambda one: send(app, one, settled), AT_ONCE)
 
 
 async def _claim(app: App, batch: Sequence[tuple[int, int | None]]) -> list[Claim]:
@@ -157,42 +161,57 @@ async def _put_off_message(app: App, message_id: int, client_id: int | None) -> 
     )
 
 
-async def send(app: App, claimed: Claim) -> None:
-    """Hand a claimed message to its channel, once, and write down what came of it."""
+async def _begin(app: App, claimed: Sequence[Claim]) -> list[Claim]:
+    """Note of each that bytes are about to be written; without those that were lost meanwhile."""
+    if not claimed:
+        return []
+    wall = app.clock.wall()
+    return await app.store.write(
+        lambda session: [one for one in claimed if outbox.begin(session, one, wall)],
+        clients=_clients(claimed),
+    )
+
+
+async def _settle(app: App, answers: Sequence[tuple[Claim, Sent]]) -> None:
+    """Write down what the provider took."""
+    went = [(claimed.message_id, answer) for claimed, answer in answers]
+    await app.store.write(
+        lambda session: delivery.went_all(session, app.office(), went),
+        clients=_clients([claimed for claimed, _ in answers]),
+    )
+
+
+def _clients(claimed: Sequence[Claim]) -> set[int]:
+    return {one.client_id for one in claimed if one.client_id is not None}
+
+
+async def send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) -> None:
+    """Hand a message to its channel, once, and write down what came of it."""
     ids: dict[str, int | str | None] = {
-        "message": claimed.outgoing.reference,
-        "client": claimed.client_id,
-        "incoming": causes.incoming_of(claimed.key),
+        "message": begun.outgoing.reference,
+        "client": begun.client_id,
+        "incoming": causes.incoming_of(begun.key),
     }
     named = {name: one for name, one in ids.items() if one is not None}
     with bound_contextvars(**named), app.tracing.span("send", "", **named):
-        await _send(app, claimed)
+        await _send(app, begun, settled)
 
 
-async def _send(app: App, claimed: Claim) -> None:
-    locks = [] if claimed.client_id is None else [claimed.client_id]
-    wall = app.clock.wall()
-    if not await app.store.write(
-        lambda session: outbox.begin(session, claimed, wall), clients=locks
-    ):
-        return
+async def _send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) -> None:
     try:
-        answer = await app.channels[claimed.channel].send(claimed.outgoing)
+        answer = await app.channels[begun.channel].send(begun.outgoing)
     except DeliveryError as error:
         failure = error
-        log.info("not_sent", code=error.code, channel=claimed.channel)
-        app.meters.tried(claimed.channel, delivery.outcome_of(error), error.code)
+        log.info("not_sent", code=error.code, channel=begun.channel)
+        app.meters.tried(begun.channel, delivery.outcome_of(error), error.code)
         await app.store.write(
-            lambda session: delivery.did_not_go(session, app.office(), claimed, failure),
-            clients=lambda session: delivery.concerned(session, claimed.message_id),
+            lambda session: delivery.did_not_go(session, app.office(), begun, failure),
+            clients=lambda session: delivery.concerned(session, begun.message_id),
         )
         return
-    await app.store.write(
-        lambda session: delivery.went(session, app.office(), claimed.message_id, answer),
-        clients=locks,
-    )
-    log.info("sent", channel=claimed.channel)
-    app.meters.tried(claimed.channel, "sent")
+    await settled.add((begun, answer))
+    log.info("sent", channel=begun.channel)
+    app.meters.tried(begun.channel, "sent")
 
 
 # --- recover --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import Session, col, select
 
-from billing import ledger
+from billing import ledger, vault
 from billing.calendar import local_date
 from billing.models import Address, Client, Enrolment, Health, StepTaken
 from comms import cases, consent, door, outbox, outreach, staff, timeline
@@ -203,16 +203,27 @@ def concerned(session: Session, message_id: int) -> set[int]:
 
 def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
     """The provider took it."""
-    outbox.close_attempt(session, message_id, "sent", office.wall, provider_id=sent.provider_id)
-    if not outbox.sent(session, message_id, sent.provider_id, office.now):
-        return
-    message = session.get_one(Message, message_id, populate_existing=True)
-    _set_step(session, office, message, "sent")
-    if message.audience == Audience.CLIENT and message.client_id is not None:
-        timeline.append(
-            session,
+    went_all(session, office, [(message_id, sent)])
+
+
+def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent]]) -> None:
+    """The same for many, whose clients are all locked."""
+    outbox.close_sent(session, answers, office.wall)
+    moved = outbox.sent_all(session, answers, office.now)
+    query = select(Message).where(col(Message.id).in_(moved)).order_by(col(Message.id))
+    messages = session.exec(query.execution_options(populate_existing=True)).all() if moved else []
+    _steps_sent(session, office, messages)
+    outward = [
+        message
+        for message in messages
+        if message.audience == Audience.CLIENT and message.client_id is not None
+    ]
+    digests = vault.digests(session, [one.body_id for one in outward if one.body_id is not None])
+    timeline.append_all(
+        session,
+        [
             Touchpoint(
-                client_id=message.client_id,
+                client_id=message.client_id or 0,
                 channel=message.channel,
                 direction="out",
                 kind=message.purpose,
@@ -220,10 +231,27 @@ def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
                 contact_id=message.contact_id,
                 address_id=message.address_id,
                 body_id=message.body_id,
+                body_digest=digests.get(message.body_id or 0, ""),
                 occurred_at=office.now,
                 recorded_at=office.now,
-            ),
-        )
+            )
+            for message in outward
+        ],
+    )
+
+
+def _steps_sent(session: Session, office: Office, messages: Sequence[Message]) -> None:
+    """The steps of messages that left, and their sequences, read together."""
+    wanted = {one.step_id for one in messages if one.step_id is not None}
+    if wanted:
+        steps = session.exec(select(StepTaken).where(col(StepTaken.id).in_(wanted))).all()
+        ladders = {step.enrolment_id for step in steps}
+        held = session.exec(select(Enrolment).where(col(Enrolment.id).in_(ladders))).all()
+        clients = {one.client_id for one in held}
+        kept = session.exec(select(Client).where(col(Client.id).in_(clients))).all()
+        for message in messages:
+            _set_step(session, office, message, "sent")
+        del held, kept  # the session forgets what nobody holds
 
 
 def did_not_go(session: Session, office: Office, claimed: Claim, error: DeliveryError) -> None:

@@ -21,7 +21,7 @@ from billing.keyring import Keyring
 from comms.door import Finding
 from comms.models import UNSENT, Attempt, Audience, Message, State
 from comms.office import Office
-from comms.ports import Attachment, Outgoing
+from comms.ports import Attachment, Outgoing, Sent
 
 LEASE = dt.timedelta(minutes=2)
 """Wall time for rendering and one try on the wire; longer, and somebody else looks."""
@@ -67,12 +67,16 @@ _TRY = insert(_ATTEMPTS).values(
     provider_id="",
     started_at=bindparam("started_at"),
 )
+_SENDABLE = (State.SENDING, State.IN_DOUBT, *UNSENT)
+_MAY_BE_SENT = (
+    select(_MESSAGES.c.id)
+    .where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)), _MESSAGES.c.state.in_(_SENDABLE))
+    .order_by(_MESSAGES.c.id)
+    .with_for_update()
+)
 _SENT = (
     update(_MESSAGES)
-    .where(
-        _MESSAGES.c.id == bindparam("of"),
-        _MESSAGES.c.state.in_((State.SENDING, State.IN_DOUBT, *UNSENT)),
-    )
+    .where(_MESSAGES.c.id == bindparam("of"), _MESSAGES.c.state.in_(_SENDABLE))
     .values(
         state=State.SENT,
         provider_id=bindparam("provider"),
@@ -223,6 +227,20 @@ def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
 def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
     """The provider took it. A report may have said so before, then this changes nothing."""
     return _run(session, _SENT, {"of": message_id, "provider": provider_id, "now": now})
+
+
+def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.datetime) -> list[int]:
+    """The same for many; the ids of those that moved."""
+    wanted = [message_id for message_id, _ in answers]
+    moving = set(session.connection().execute(_MAY_BE_SENT, {"ids": wanted}).scalars())
+    rows = [
+        {"of": message_id, "provider": answer.provider_id, "now": now}
+        for message_id, answer in answers
+        if message_id in moving
+    ]
+    if rows:
+        _run(session, _SENT, rows)
+    return sorted(moving)
 
 
 def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
@@ -432,6 +450,21 @@ def close_attempt(
     """How the try on the wire ended."""
     ended = {"of": message_id, "outcome": outcome, "code": code}
     session.connection().execute(_CLOSE, ended | {"provider_id": provider_id, "ended_at": wall})
+
+
+def close_sent(session: Session, answers: Sequence[tuple[int, Sent]], wall: dt.datetime) -> None:
+    """The tries of messages that a provider took are over."""
+    rows = [
+        {
+            "of": message_id,
+            "outcome": "sent",
+            "code": "",
+            "provider_id": answer.provider_id,
+            "ended_at": wall,
+        }
+        for message_id, answer in answers
+    ]
+    session.connection().execute(_CLOSE, rows)
 
 
 def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:
