@@ -120,15 +120,23 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     )
 
 
-def books(settings: Settings, clock: Clock | None = None, *, writable: bool = True) -> App:
+def books(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    writable: bool = True,
+    durable: bool = True,
+) -> App:
     """The product without its channels: what a command that only reads or books needs.
+
+    ``durable`` False is for a store that is thrown away when the command ends.
 
     Raises:
         SettingsMissing, StoreBusy, PolicyError, SchemaMismatch: see ``live``.
     """
     settings.need("master_key")
     policy = policies.load(settings.policy_file) if settings.policy_file else policies.default()
-    store = Store(settings.database_url, writable=writable)
+    store = Store(settings.database_url, writable=writable, durable=durable)
     try:
         schema.need_head(store.engine)
     except schema.SchemaMismatch:

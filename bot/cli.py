@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import people, process, record, setup
+from bot.commands import people, process, record, replay, setup
 
 app = typer.Typer(
     name="counterfoil",
@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
-    "Try it": {"sandbox": process.sandbox},
+    "Try it": {"sandbox": process.sandbox, "replay": replay.replay},
     "Set up": {
         "migrate": setup.migrate,
         "import": setup.import_,

@@ -117,7 +117,7 @@ def import_(  # noqa: PLR0913 - each is a flag
     asked = terminal.given(
         file=_whole(file),
         source=source,
-        mapping=_mapping(map_),
+        mapping=mapping_of(map_),
         date_format=date_format,
         dry_run=dry_run,
         skip_bad=skip_bad,
@@ -138,8 +138,13 @@ def _whole(path: Path) -> str:
     return str(path.absolute())
 
 
-def _mapping(given: list[str]) -> dict[str, str]:
-    mapping = {}
+def mapping_of(given: list[str]) -> dict[str, str]:
+    """The columns as ``--map`` names them, ours to theirs.
+
+    Raises:
+        Wrong: it is written otherwise, or names one twice.
+    """
+    mapping: dict[str, str] = {}
     for one in given:
         ours, sign, theirs = one.partition("=")
         if not sign or not ours.strip() or not theirs.strip():

@@ -93,7 +93,10 @@ def writing(name: str, args: Args, *, watch: bool = False) -> Report:
     Raises:
         Wrong: neither is possible.
     """
-    return asyncio.run(_write(name, args, _bar() if watch else silent))
+    if not watch:
+        return asyncio.run(_write(name, args, silent))
+    with bar("booking") as progress:
+        return asyncio.run(_write(name, args, progress))
 
 
 async def _write(name: str, args: Args, progress: Progress) -> Report:
@@ -166,7 +169,12 @@ def _print_table(table: Table) -> None:
 
     terminal = sys.stdout.isatty()
     screen = Console(file=sys.stdout, width=None if terminal else _WIDE, highlight=False)
-    grid = Grid(box=box.SIMPLE_HEAD, title=table.title or None, title_justify="left")
+    grid = Grid(
+        box=box.SIMPLE_HEAD,
+        title=table.title or None,
+        title_justify="left",
+        min_width=len(table.title),
+    )
     for name in table.columns:
         grid.add_column(Text(name.replace("_", " ")), overflow="fold")
     for row in table.rows:
@@ -179,23 +187,26 @@ def _plain(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
 
 
-def _bar() -> Progress:
+@contextmanager
+def bar(what: str) -> Iterator[Progress]:
     """A bar on a terminal; nothing in a log."""
     if not sys.stderr.isatty():
-        return silent
+        yield silent
+        return
     from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
-    bar = Bar(console=Console(stderr=True), transient=True)
-    task = bar.add_task("booking", total=None)
-    bar.start()
-
-    def show(done: int, whole: int) -> None:
-        bar.update(task, completed=done, total=whole)
-        if done >= whole:
-            bar.stop()
-
-    return show
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    screen = Console(stderr=True)
+    with Bar(*columns, TimeRemainingColumn(), console=screen, transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, whole: shown.update(task, completed=done, total=whole)
 
 
 def by() -> str:
