@@ -193,6 +193,15 @@ def fresh_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[D
 
 
 @pytest.fixture
+def fresh_postgres(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Two empty PostgreSQL databases: for rows and for keys."""
+    names = cluster.create(), cluster.create()
+    yield cluster.url(names[0]), cluster.url(names[1])
+    for name in names:
+        cluster.drop(name)
+
+
+@pytest.fixture
 def store(database: Database) -> Iterator[Store]:
     with closing(Store(database.url)) as store:
         yield store

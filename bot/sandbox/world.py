@@ -190,8 +190,11 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[World]:
-    """The sandbox on a new store in ``folder``, the example firm imported, nothing sent yet."""
+async def running(folder: Path, **databases: str) -> AsyncIterator[World]:
+    """The sandbox on a new store in ``folder``, the example firm imported, nothing sent yet.
+
+    ``database_url`` and ``keyring_url`` put it into empty databases elsewhere.
+    """
     firm = firms.read(shipped.path("examples", "firm.toml"))
     start = dt.datetime.fromisoformat(str(firm.story["start"])).replace(tzinfo=dt.UTC)
     clock = TurnedClock(start + dt.timedelta(hours=6))
@@ -209,6 +212,7 @@ async def running(folder: Path) -> AsyncIterator[World]:
                 "twilio_base_url": twilio_url,
                 "slack_base_url": f"{slack_url}/api/",
                 "smtp_url": f"smtp://127.0.0.1:{smtp_port}",
+                **databases,
             }
         )
         schema.upgrade(settings.database_url)
