@@ -2,7 +2,7 @@
 // snapshot, asks the server, and draws; panes.js decides how it looks.
 
 import { follow, h, patch } from "./dom.js";
-import { values } from "./blockkit.js";
+import { unfilled, values } from "./blockkit.js";
 import * as panes from "./panes.js";
 
 const $ = (id) => document.getElementById(id);
@@ -277,13 +277,14 @@ const on = {
   async submit(event) {
     event.preventDefault();
     const { view } = s.snap.slack;
-    const told = await act("submit", { view_id: view.id, values: values(event.target) });
+    const missing = unfilled(event.target); // Slack does not send a form before it is filled in
+    const told = missing ? { errors: missing } : await act("submit", { view_id: view.id, values: values(event.target) });
     if (!told) return;
     s.errors = told.errors ?? null;
-    if (!s.errors) s.gone.add(view.id);
     draw();
-    if (s.errors) $("modal").querySelector("[aria-invalid=true]")?.focus();
+    if (s.errors) return $("modal").querySelector("[aria-invalid=true]")?.focus();
     await refresh();
+    if ($("modal").open && !$("modal").contains(document.activeElement)) $("modal").querySelector("footer button").focus();
   },
   async dismiss() {
     const { view } = s.snap.slack;
@@ -340,6 +341,8 @@ function toast(words) {
   close.onclick = () => card.remove();
   card.append(words, close);
   $("toasts").append(card);
+  $("toasts").hidePopover(); // shown anew it stands above a dialog that was opened later
+  $("toasts").showPopover();
   setTimeout(() => card.remove(), 9000);
 }
 
@@ -389,8 +392,9 @@ function wireWriting() {
     draw();
     return sent;
   });
-  composer("say-form", "say-text", async (text) => {
+  composer("say-form", "say-text", async (typed) => {
     hints([]);
+    const text = typed.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"); // as Slack's own clients do
     const sent = await act("say", { channel: s.channel, text, thread: s.thread?.ts ?? null });
     $("posts").scrollTop = $("posts").scrollHeight;
     return sent;

@@ -231,6 +231,12 @@ export function values(form) {
   return state;
 }
 
+/** A sentence for each field that must be filled in and is not; null when there is none. */
+export function unfilled(form) {
+  const empty = [...form.querySelectorAll("[data-block][required]")].filter((field) => !field.value?.trim());
+  return empty.length ? Object.fromEntries(empty.map((field) => [field.dataset.block, "Fill this in first."])) : null;
+}
+
 function read(field, type) {
   const option = (value, label) => ({ text: { type: "plain_text", text: label }, value });
   const ticked = () => [...field.querySelectorAll("input:checked")].map((one) => option(one.value, one.parentElement.textContent.trim()));

@@ -342,7 +342,7 @@ export function placeOf(client, slack) {
 export function modal(s, on) {
   const { view } = s.snap.slack;
   const tools = { names: s.names, errors: s.errors, act: (action, value, element) => on.click("view", view.id, action, value, element) };
-  return h("form", { key: view.id, method: "dialog", novalidate: true, onsubmit: on.submit },
+  return h("form", { key: `${view.id} ${view.submit?.text ?? "done"}`, method: "dialog", novalidate: true, onsubmit: on.submit },
     h("header", null, h("h2", { id: "modal-title" }, view.title?.text ?? ""),
       h("button", { type: "button", class: "why-link", onclick: on.dismiss, "aria-label": "Close" }, "✕")),
     h("div", { class: "modal-body scroll" }, blocks(view.blocks, tools)),
@@ -370,7 +370,7 @@ export function why(s, on) {
     told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, String(fact.value)))))],
     told.text && [h("h3", null, "Text"), h("blockquote", null, told.text)],
     told.related?.length > 0 && h("p", { class: "chips" }, told.related.map((one) =>
-      h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, spoken(one.label).replace(/\(([a-z_]+)\)$/, (all, rule) => `(${ruleWords(rule)})`)))));
+      h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, capital(spoken(one.label)).replace(/\(([a-z_]+)\)$/, (all, rule) => `(${ruleWords(rule)})`)))));
 }
 
 function place(one) {

@@ -1,0 +1,165 @@
+"""What does a person at the sandbox's page see and do? The steps that the stories are told in."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+from bot.sandbox import loopback
+from bot.sandbox.desk import SandboxDesk
+from bot.sandbox.page import page as shown
+from bot.sandbox.world import World, running
+
+DESKTOP = (1600, 1000)
+PHONE = (390, 844)
+THIRTIETH_DAY = "2026-02-03T06:00:00+00:00"
+STILL = 0.05
+"""The layout shift of a whole visit that nobody notices."""
+PATIENCE = 20_000
+"""Milliseconds until something must have happened, also on a machine that is busy."""
+
+# What moved without anybody having touched it just before (the browser leaves out the 500 ms
+# after an input by itself).
+SHIFTS = """
+window.moved = [];
+const named = (node) => node?.id || node?.className || node?.nodeName || "gone";
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries())
+    if (!one.hadRecentInput) window.moved.push([one.value, one.sources.map((from) => named(from.node)).join(", ")]);
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@dataclass
+class Stage:
+    """A running world and the page over it, which can be taken away and put back."""
+
+    world: World
+    desk: SandboxDesk
+    port: int
+    _page: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def show(self) -> None:
+        site = shown(self.desk, {f"127.0.0.1:{self.port}"})
+        await self._page.enter_async_context(loopback.serve(site, self.port))
+
+    async def hide(self) -> None:
+        await self._page.aclose()
+
+
+@asynccontextmanager
+async def staged(folder: Path) -> AsyncIterator[Stage]:
+    async with running(folder) as world:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = int(probe.getsockname()[1])
+        stage = Stage(world, SandboxDesk(world), port)
+        await stage.show()
+        yield stage
+        await stage.hide()
+
+
+@dataclass
+class Visitor:
+    """Somebody in front of the page."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    """Errors of the page and of the browser's console."""
+
+    # --- finding the way --------------------------------------------------------------------------
+
+    async def goes_to(self, pane: str) -> None:
+        """On a phone one pane is seen at a time; on a desktop all of them are."""
+        tab = self.page.locator("#tabs").get_by_role("button", name=pane)
+        if await tab.is_visible():
+            await tab.click()
+
+    async def chooses(self, client: str) -> None:
+        await self.goes_to("Clients")
+        await self.page.get_by_label("Search clients").fill(client)
+        await self.page.locator("#clients .client").get_by_text(client, exact=True).click()
+        await expect(self.page.locator("#who h2")).to_have_text(client)
+
+    async def enters(self, channel: str) -> None:
+        await self.goes_to("Slack")
+        await self.page.locator("#channels").get_by_role("button", name=channel).click()
+
+    # --- acting -----------------------------------------------------------------------------------
+
+    async def turns(self, step: str) -> None:
+        await self.page.get_by_role("button", name=step, exact=True).click()
+        await expect(self.page.locator(".steps[aria-busy]")).to_have_count(0, timeout=PATIENCE * 3)
+
+    async def texts(self, words: str) -> None:
+        await self.goes_to("Phone")
+        await self.page.get_by_label("Text from the client").fill(words)
+        await self.page.locator("#text-form").get_by_role("button", name="Send").click()
+
+    async def answers_by_mail(self, words: str) -> None:
+        await self.goes_to("Mail")
+        await self.page.get_by_role("button", name="Reply", exact=True).click()
+        await self.page.get_by_label("Mail from the client").fill(words)
+        await self.page.get_by_role("button", name="Send mail").click()
+
+    async def says(self, words: str) -> None:
+        await self.goes_to("Slack")
+        await self.page.get_by_label("Message or slash command").fill(words)
+        await self.page.locator("#say-form").get_by_role("button", name="Send").click()
+
+    # --- seeing -----------------------------------------------------------------------------------
+
+    @property
+    def why(self) -> Locator:
+        return self.page.locator("#why-body")
+
+    @property
+    def posts(self) -> Locator:
+        return self.page.locator("#posts")
+
+    def place(self, name: str) -> Locator:
+        """One place of the door, as the reasons show it."""
+        row = self.page.locator("#why-body .door li")
+        return row.filter(has=self.page.get_by_text(re.compile(f"^{name}$")))
+
+    async def sees(self, where: Locator, words: str) -> None:
+        await expect(where).to_contain_text(words, timeout=PATIENCE)
+
+    async def jumps(self) -> list[tuple[float, str]]:
+        """How much jumped under the reader's eyes so far, where it was more than a little."""
+        moved: list[tuple[float, str]] = await self.page.evaluate("window.moved")
+        return moved if sum(value for value, _ in moved) > STILL else []
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser, url: str, size: tuple[int, int], **given: Any
+) -> AsyncIterator[Visitor]:
+    """Open the page in a window of this size."""
+    width, height = size
+    context = await browser.new_context(viewport={"width": width, "height": height}, **given)
+    context.set_default_timeout(PATIENCE)
+    await context.add_init_script(SHIFTS)
+    page = await context.new_page()
+    visitor = Visitor(page)
+    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    page.on("console", lambda said: _complained(visitor, said.type, said.text))
+    await page.goto(url)
+    await expect(page.locator("body.ready")).to_be_visible(timeout=PATIENCE)
+    yield visitor
+    await context.close()
+
+
+def _complained(visitor: Visitor, kind: str, text: str) -> None:
+    if kind in {"error", "warning"}:
+        visitor.complaints.append(text)
