@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import functools
 import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 from sqlmodel import Session, col, select
+from starlette.requests import Request
+from starlette.responses import Response
 from typing_extensions import override
 
 from billing import ledger, policy, vault
@@ -33,7 +36,7 @@ from bot.sandbox.twilio import Twilio
 from bot.settings import Settings
 from bot.slack.hook import slack_side
 from bot.spool import Spool
-from bot.web import web
+from bot.web import SlackSide, web
 from comms import consent, outbox, outreach, staff
 from comms.models import Attempt, Audience, ConsentEvent, Message, Purpose
 from comms.office import Office
@@ -372,7 +375,7 @@ async def serving(around: Outside) -> AsyncIterator[Product]:
         app = live(around.settings, around.clock)
         app = replace(app, spool=Spool(around.folder / "spool", bytes(range(32))))
         stack.push_async_callback(app.close)
-        site = web(app, slack_side(Desk(app)))
+        site = web(app, _when_asked(app))
         url = await stack.enter_async_context(loopback.serve(site, around.port))
         yield Product(app, around.clock, around.twilio, around.slack, around.mail, url)
 
@@ -383,6 +386,16 @@ async def product(database: Any, folder: Path, public_url: str = "") -> AsyncIte
     async with outside(database, folder, public_url) as around, serving(around) as running:
         running.write(lambda session: firm(session, NOON))
         yield running
+
+
+def _when_asked(app: App) -> SlackSide:
+    """Slack's side, made at its first request: Bolt reads the whole stack when it starts."""
+    made = functools.cache(lambda: slack_side(Desk(app)))
+
+    async def answer(request: Request, raw: bytes) -> Response:
+        return await made()(request, raw)
+
+    return answer
 
 
 def loopback_port() -> int:

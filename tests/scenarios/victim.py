@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
+import alembic.context  # loaded late by the product: once for all victims here
+import twilio.rest.api.v2010.account.message
 from sqlmodel import Session
 from typing_extensions import override
 
@@ -27,6 +29,7 @@ from bot.settings import Settings
 from comms.ports import Channel, Found, Outgoing, Sent
 
 T = TypeVar("T")
+LOADED = (alembic.context, twilio.rest.api.v2010.account.message)
 BEFORE = {"before_claim": 1, "after_claim": 2}
 """Dies when it asks for this write: a message takes a claim, a begin and a settlement."""
 WITHIN = {"within_claim": 1, "before_commit": 3}
