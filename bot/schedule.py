@@ -22,14 +22,8 @@ log = structlog.get_logger("schedule")
 
 async def run(app: App, stop: asyncio.Event) -> None:
     """Work until ``stop`` is set; what was begun is finished first."""
-    timers = AsyncIOScheduler(timezone="UTC")
-    timers.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
-    timers.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
-    soon = app.clock.now() + dt.timedelta(minutes=2)
-    timers.add_job(_audit, "interval", [app], hours=1, next_run_time=soon, id="audit")
-    if url := app.settings.heartbeat_url:
-        timers.add_job(heartbeat.beat, "interval", [app.pulse, url], minutes=1, id="heartbeat")
-    timers.start()
+    waking_up = timers(app)
+    waking_up.start()
     ending = asyncio.ensure_future(stop.wait())
     try:
         while not stop.is_set():
@@ -41,7 +35,19 @@ async def run(app: App, stop: asyncio.Event) -> None:
                 await once(app)
     finally:
         ending.cancel()
-        timers.shutdown(wait=False)
+        waking_up.shutdown(wait=False)
+
+
+def timers(app: App) -> AsyncIOScheduler:
+    """What wakes the worker, and watches it, when nothing arrives."""
+    found = AsyncIOScheduler(timezone="UTC")
+    found.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
+    found.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
+    soon = app.clock.now() + dt.timedelta(minutes=2)
+    found.add_job(_audit, "interval", [app], hours=1, next_run_time=soon, id="audit")
+    if url := app.settings.heartbeat_url:
+        found.add_job(heartbeat.beat, "interval", [app.pulse, url], minutes=1, id="heartbeat")
+    return found
 
 
 async def once(app: App) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -10,9 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot import heartbeat
+from bot import heartbeat, schedule
 from bot.heartbeat import STILL, Pulse
+from bot.inbox import Parcel
+from bot.intake import Fact
 from bot.sandbox import loopback
+from tests import factories
 
 
 def well() -> Pulse:
@@ -74,3 +80,32 @@ async def test_a_refusal_disturbs_nothing(watcher: Watcher) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/ping", "http://[::1]:1/", "http://127.0.0.1:"])
 async def test_a_watcher_that_is_not_there_disturbs_nothing(url: str) -> None:
     assert not await asyncio.wait_for(heartbeat.beat(well(), url), 15)
+
+
+async def test_a_pass_that_fails_silences_it_and_the_next_one_gives_it_back(
+    sqlite_database: Any, tmp_path: Path
+) -> None:
+    async with factories.product(sqlite_database, tmp_path) as product:
+        readers = {"email": _explode}
+        broken = replace(product.app, readers=readers)
+        now = product.clock.now()
+        await broken.inbox.receive(Parcel("email", "m1", b"x"), now)
+        await schedule.once(broken)
+        assert broken.pulse.trouble == "pass_failed"
+        await schedule.once(broken)
+        assert broken.pulse.trouble == ""
+
+
+async def test_what_serves_calls_the_watcher_and_looks_for_itself(
+    sqlite_database: Any, tmp_path: Path, watcher: Watcher
+) -> None:
+    async with factories.product(sqlite_database, tmp_path) as product:
+        settings = product.app.settings.model_copy(update={"heartbeat_url": watcher.url})
+        timers = schedule.timers(replace(product.app, settings=settings))
+        assert {job.id for job in timers.get_jobs()} == {"work", "tidy", "audit", "heartbeat"}
+        without = schedule.timers(product.app)
+        assert {job.id for job in without.get_jobs()} == {"work", "tidy", "audit"}
+
+
+def _explode(_parcel: Parcel) -> list[Fact]:
+    raise RuntimeError("nobody foresaw this")
