@@ -7,6 +7,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+import structlog
+
+log = structlog.get_logger("gathering")
 T = TypeVar("T")
 _Waiting = tuple[T, "asyncio.Future[None]"]
 
@@ -45,6 +48,8 @@ class Gathered(Generic[T]):
         try:
             await self._write([one for one, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
+            if len(batch) > 1:
+                log.warning("written_one_by_one", many=len(batch), error=type(error).__name__)
             for alone in batch if len(batch) > 1 else ():
                 await self._write_batch([alone])
             if len(batch) == 1 and not batch[0][1].done():

@@ -12,7 +12,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -67,16 +78,17 @@ _TRY = insert(_ATTEMPTS).values(
     provider_id="",
     started_at=bindparam("started_at"),
 )
-_SENDABLE = (State.SENDING, State.IN_DOUBT, *UNSENT)
+_SENDABLE = or_(*(_MESSAGES.c.state == state for state in (State.SENDING, State.IN_DOUBT, *UNSENT)))
+"""Not ``in_``: a statement with a list of values cannot be run for many rows at once."""
 _MAY_BE_SENT = (
     select(_MESSAGES.c.id)
-    .where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)), _MESSAGES.c.state.in_(_SENDABLE))
+    .where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)), _SENDABLE)
     .order_by(_MESSAGES.c.id)
     .with_for_update()
 )
 _SENT = (
     update(_MESSAGES)
-    .where(_MESSAGES.c.id == bindparam("of"), _MESSAGES.c.state.in_(_SENDABLE))
+    .where(_MESSAGES.c.id == bindparam("of"), _SENDABLE)
     .values(
         state=State.SENT,
         provider_id=bindparam("provider"),
