@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import NewStage, Visit
-from tests.browser.visitor import DESKTOP, PATIENCE, PHONE, Stage, Visitor
+from tests.browser.visitor import DESKTOP, PHONE, Stage, Visitor
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -110,7 +110,7 @@ async def test_axe_finds_nothing_serious_in_a_form(later: Stage, visit: Visit) -
     await expect(form.locator(":focus")).to_have_attribute("aria-invalid", "true")
     assert await problems(visitor.page) == []
     await visitor.page.keyboard.press("Escape")
-    await expect(form).to_be_hidden(timeout=PATIENCE)
+    await expect(form).to_be_hidden()
 
 
 async def test_every_control_is_reached_by_the_keyboard_and_shows_where_one_is(
@@ -156,9 +156,9 @@ async def test_the_keyboard_alone_asks_answers_and_closes_the_door(
     await expect(page.get_by_role("tab", name="Invoices")).to_be_focused()
     await page.get_by_role("switch").focus()
     await keys.press("Space")
-    await expect(page.get_by_role("switch")).not_to_be_checked(timeout=PATIENCE)
+    await expect(page.get_by_role("switch")).not_to_be_checked()
     await keys.press("Space")
-    await expect(page.get_by_role("switch")).to_be_checked(timeout=PATIENCE)
+    await expect(page.get_by_role("switch")).to_be_checked()
 
 
 async def test_news_is_spoken(later: Stage, visit: Visit) -> None:
@@ -172,7 +172,7 @@ async def test_news_is_spoken(later: Stage, visit: Visit) -> None:
     await visitor.texts("Hello?")
     await visitor.sees(refused, "Is it still running in the terminal?")
     await later.show()
-    await expect(visitor.page.get_by_text("Reconnecting…")).to_have_count(0, timeout=PATIENCE)
+    await expect(visitor.page.get_by_text("Reconnecting…")).to_have_count(0)
     visitor.complaints.clear()  # the browser says that the server was away
 
 

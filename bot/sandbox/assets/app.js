@@ -61,9 +61,12 @@ async function refresh() {
   loading = true;
   while (stale) {
     stale = false;
-    const query = s.client ? `?client=${encodeURIComponent(s.client)}` : "";
+    const asked = s.client;
+    const query = asked ? `?client=${encodeURIComponent(asked)}` : "";
     try {
-      take(await ask(`snapshot${query}`));
+      const snap = await ask(`snapshot${query}`);
+      if (asked === s.client) take(snap);
+      else stale = true; // another client was chosen meanwhile
     } catch (trouble) {
       if (s.client && !s.snap) s.client = null;
       if (s.online) toast(trouble.message);

@@ -167,6 +167,7 @@ export function who(s, on) {
     held.length > 0 && h("ul", { class: "who-held", "aria-label": "Held for this client" }, held.map((one) =>
       h("li", { key: one.message_id }, h("button", { type: "button", class: "held", onclick: () => on.why("message", one.message_id) },
         h("strong", null, "Held: ", spoken(one.what), ". "), h("span", { class: "reason" }, coded(one.reason)))))),
+    held.length === 0 && h("p", { class: "who-calm" }, s.snap.live.open ? "Nothing is held for this client." : "Nothing is meant for this client yet."),
     h("div", { class: "who-acts" },
       h("button", { type: "button", class: "quiet", onclick: () => on.why("client", client.id) }, "Why now?"),
       client.balances.some((one) => one.open > 0)
