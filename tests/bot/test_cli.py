@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,16 @@ def test_the_chains_hold_until_somebody_changes_them(imported: Run, store: Path)
     result = imported("audit", "verify", "--json", code=1)
     assert said(result)["breaks"][0]["client_id"] == 1
     assert "its head says 7" in imported("audit", "verify", "--client", "a1", code=1).stdout
+
+
+def test_what_stands_still_ends_with_one(migrated: Run, store: Path) -> None:
+    assert said(migrated("audit", "moving", "--json"))["moving"] is True
+    with closing(driver.connect(str(store))) as rows, rows:
+        rows.execute(
+            "INSERT INTO incoming (source, external_id, state, received_at, attempts, problem) "
+            "VALUES ('email', 'x', 'pending', '2026-01-01 00:00:00.000000', 0, '')"
+        )
+    assert "incoming_late" in migrated("audit", "moving", code=1).stdout
 
 
 def test_a_policy_is_checked_with_every_mistake(migrated: Run, tmp_path: Path) -> None:
