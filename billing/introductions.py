@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, insert, select, tuple_
+from sqlalchemy import Table, insert, select, tuple_, update
 from sqlmodel import Session
 
 from billing import references
@@ -123,6 +123,11 @@ def _addresses(
 ) -> dict[tuple[str, str], int]:
     """The ids of all addresses; those that nobody had are made."""
     known = find_addresses(session, wanted) if wanted else {}
+    if known:  # one that wrote to us before anybody said whose it is
+        table = _table(Address)
+        stranger = table.c.verification == Verification.UNVERIFIED.value
+        named = update(table).where(table.c.id.in_(known.values()), stranger)
+        session.execute(named.values(verification=Verification.ASSERTED.value))
     new = sorted(wanted - known.keys())
     standing = {"verification": Verification.ASSERTED.value, "health": Health.OK.value}
     rows = [

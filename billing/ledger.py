@@ -29,6 +29,7 @@ from billing.models import (
     Payment,
     PostingKind,
     PrimaryRecipient,
+    Verification,
 )
 from billing.models import Sequence as Ladder
 
@@ -128,6 +129,8 @@ def _attach(session: Session, contact: Contact, kind: str, value: str, now: dt.d
         session.flush()
     if session.get(ContactAddress, (contact.id, address.id)) is not None:
         return False
+    if address.verification == Verification.UNVERIFIED:
+        address.verification = Verification.ASSERTED
     session.add(ContactAddress(contact_id=contact.id, address_id=address.id))
     return True
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from billing import vault
-from billing.models import Address, Client, Contact, ContactAddress, LegalEntity
+from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
 from comms import consent, delivery, outbox, replies, staff, timeline
 from comms.consent import Standing
 from comms.facts import InboundMessage
@@ -41,6 +41,8 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     """Take a client's message in; return the client, or None where nobody knows the sender."""
     message = letter.message
     address = consent.find_address(session, message.channel, message.sender)
+    if address is None and _asked(message) is replies.Keyword.STOP:
+        address = _stranger(session, office, message)
     client = _client_at(session, address)
     said = _act(session, office, letter, address) if address else ""
     if client is None:
@@ -73,6 +75,19 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         ),
     )
     return client.id
+
+
+def _stranger(session: Session, office: Office, message: InboundMessage) -> Address:
+    """An address that asked us to stop before we knew whose it is: so it stays for its client."""
+    address = Address(
+        kind=message.channel,
+        value=message.sender,
+        verification=Verification.UNVERIFIED,
+        created_at=office.now,
+    )
+    session.add(address)
+    session.flush()
+    return address
 
 
 def _client_at(session: Session, address: Address | None) -> Client | None:

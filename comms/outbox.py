@@ -10,17 +10,10 @@ import json
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Table,
-    Update,
     and_,
-    bindparam,
-    func,
-    insert,
-    or_,
     select,
     update,
 )
@@ -29,87 +22,15 @@ from sqlmodel import Session
 
 from billing import vault
 from billing.keyring import Keyring
+from comms import moves
 from comms.door import Finding
-from comms.models import UNSENT, Attempt, Audience, Message, State
+from comms.models import UNSENT, Audience, Message, State
+from comms.moves import MESSAGES
 from comms.office import Office
 from comms.ports import Attachment, Outgoing, Sent
 
 LEASE = dt.timedelta(minutes=2)
 """Wall time for rendering and one try on the wire; longer, and somebody else looks."""
-_MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
-_ATTEMPTS: Table = Attempt.__table__  # type: ignore[attr-defined]
-
-
-_CLAIM = (
-    update(_MESSAGES)
-    .where(_MESSAGES.c.id == bindparam("of"), _MESSAGES.c.state == State.QUEUED)
-    .values(
-        state=State.CLAIMED,
-        body_id=bindparam("body"),
-        lease_id=bindparam("lease"),
-        lease_until=bindparam("until"),
-        claimed_at=bindparam("now"),
-        rule="",
-        reason="",
-        wake_at=None,
-        wake_on_client=False,
-    )
-)
-
-_BEGIN = (
-    update(_MESSAGES)
-    .where(
-        _MESSAGES.c.id == bindparam("of"),
-        _MESSAGES.c.state == State.CLAIMED,
-        _MESSAGES.c.lease_id == bindparam("lease"),
-    )
-    .values(state=State.SENDING, lease_until=bindparam("until"), attempts=_MESSAGES.c.attempts + 1)
-)
-_TRY = insert(_ATTEMPTS).values(
-    message_id=bindparam("message_id"),
-    number=(
-        select(func.count() + 1)
-        .select_from(_ATTEMPTS)
-        .where(_ATTEMPTS.c.message_id == bindparam("message_id"))
-        .scalar_subquery()
-    ),
-    outcome="started",
-    code="",
-    provider_id="",
-    started_at=bindparam("started_at"),
-)
-_SENDABLE = or_(*(_MESSAGES.c.state == state for state in (State.SENDING, State.IN_DOUBT, *UNSENT)))
-"""Not ``in_``: a statement with a list of values cannot be run for many rows at once."""
-_MAY_BE_SENT = (
-    select(_MESSAGES.c.id)
-    .where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)), _SENDABLE)
-    .order_by(_MESSAGES.c.id)
-    .with_for_update()
-)
-_SENT = (
-    update(_MESSAGES)
-    .where(_MESSAGES.c.id == bindparam("of"), _SENDABLE)
-    .values(
-        state=State.SENT,
-        provider_id=bindparam("provider"),
-        sent_at=bindparam("now"),
-        lease_id=None,
-        lease_until=None,
-        wake_at=None,
-        rule="",
-        reason="",
-    )
-)
-_CLOSE = (
-    update(_ATTEMPTS)
-    .where(_ATTEMPTS.c.message_id == bindparam("of"), _ATTEMPTS.c.ended_at.is_(None))
-    .values(
-        outcome=bindparam("outcome"),
-        code=bindparam("code"),
-        provider_id=bindparam("provider_id"),
-        ended_at=bindparam("ended_at"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +50,8 @@ def queue(session: Session, message: Message) -> int | None:
     message.reference = message.reference or secrets.token_urlsafe(12)
     values = message.model_dump(exclude={"id"})
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    query = dialect.insert(_MESSAGES).values(values).on_conflict_do_nothing(index_elements=["key"])
-    return session.execute(query.returning(_MESSAGES.c.id)).scalar_one_or_none()
+    query = dialect.insert(MESSAGES).values(values).on_conflict_do_nothing(index_elements=["key"])
+    return session.execute(query.returning(MESSAGES.c.id)).scalar_one_or_none()
 
 
 def queue_all(session: Session, messages: Sequence[Message]) -> None:
@@ -140,7 +61,7 @@ def queue_all(session: Session, messages: Sequence[Message]) -> None:
         message.reference = message.reference or secrets.token_urlsafe(12)
         rows.append(message.model_dump(exclude={"id"}))
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    query = dialect.insert(_MESSAGES).on_conflict_do_nothing(index_elements=["key"])
+    query = dialect.insert(MESSAGES).on_conflict_do_nothing(index_elements=["key"])
     session.connection().execute(query, rows)
 
 
@@ -149,13 +70,13 @@ def due(
 ) -> list[tuple[int, int | None]]:
     """Message and client ids of what may go, what answers a person first, then the oldest."""
     query = (
-        select(_MESSAGES.c.id, _MESSAGES.c.client_id)
+        select(MESSAGES.c.id, MESSAGES.c.client_id)
         .where(
-            _MESSAGES.c.state == State.QUEUED,
-            _MESSAGES.c.channel == channel,
-            _MESSAGES.c.send_after <= now,
+            MESSAGES.c.state == State.QUEUED,
+            MESSAGES.c.channel == channel,
+            MESSAGES.c.send_after <= now,
         )
-        .order_by(_MESSAGES.c.send_after, _MESSAGES.c.id)
+        .order_by(MESSAGES.c.send_after, MESSAGES.c.id)
         .limit(limit)
     )
     return [(row.id, row.client_id) for row in session.execute(query)]
@@ -186,11 +107,9 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
         }
         for message, _, _ in ready
     ]
-    _run(session, _CLAIM, rows)
-    mine = select(_MESSAGES.c.id).where(_MESSAGES.c.lease_id == lease_id)
-    won = set(
-        session.execute(mine.where(_MESSAGES.c.id.in_([row["of"] for row in rows]))).scalars()
-    )
+    moves.run(session, moves.CLAIM, rows)
+    mine = select(MESSAGES.c.id).where(MESSAGES.c.lease_id == lease_id)
+    won = set(session.execute(mine.where(MESSAGES.c.id.in_([row["of"] for row in rows]))).scalars())
     return [
         Claim(message.id, lease_id, message.channel, message.client_id, outgoing, message.key)
         for message, outgoing, _ in ready
@@ -230,36 +149,36 @@ def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing |
 def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
     """Note that bytes are about to be written; False where the claim was lost meanwhile."""
     mine = {"of": claim_.message_id, "lease": claim_.lease_id, "until": wall + LEASE}
-    if not _run(session, _BEGIN, mine):
+    if not moves.run(session, moves.BEGIN, mine):
         return False
-    session.connection().execute(_TRY, {"message_id": claim_.message_id, "started_at": wall})
+    session.connection().execute(moves.TRY, {"message_id": claim_.message_id, "started_at": wall})
     return True
 
 
 def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
     """The provider took it. A report may have said so before, then this changes nothing."""
-    return _run(session, _SENT, {"of": message_id, "provider": provider_id, "now": now})
+    return moves.run(session, moves.SENT, {"of": message_id, "provider": provider_id, "now": now})
 
 
 def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.datetime) -> list[int]:
     """The same for many; the ids of those that moved."""
     wanted = [message_id for message_id, _ in answers]
-    moving = set(session.connection().execute(_MAY_BE_SENT, {"ids": wanted}).scalars())
+    moving = set(session.connection().execute(moves.MAY_BE_SENT, {"ids": wanted}).scalars())
     rows = [
         {"of": message_id, "provider": answer.provider_id, "now": now}
         for message_id, answer in answers
         if message_id in moving
     ]
     if rows:
-        _run(session, _SENT, rows)
+        moves.run(session, moves.SENT, rows)
     return sorted(moving)
 
 
 def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
     """The provider says that it arrived."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.SENT),
+        (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.SENT),
         state=State.DELIVERED,
         delivered_at=now,
     )
@@ -267,10 +186,10 @@ def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
 
 def failed(session: Session, message_id: int, rule: str, sentence: str) -> bool:
     """It will not arrive: the provider refused, or gave up after it had taken it."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id)
-        & _MESSAGES.c.state.in_((State.SENDING, State.SENT, State.IN_DOUBT)),
+        (MESSAGES.c.id == message_id)
+        & MESSAGES.c.state.in_((State.SENDING, State.SENT, State.IN_DOUBT)),
         state=State.FAILED,
         rule=rule,
         reason=sentence,
@@ -284,13 +203,13 @@ def again(
     session: Session, claim_: Claim, send_after: dt.datetime, *, rule: str, attempt: bool
 ) -> bool:
     """It did not go and may go later; ``attempt`` False where the provider asked us to wait."""
-    return _move(
+    return moves.where(
         session,
         _mine(claim_, State.SENDING),
         state=State.QUEUED,
         send_after=send_after,
         rule=rule,
-        attempts=_MESSAGES.c.attempts - (0 if attempt else 1),
+        attempts=MESSAGES.c.attempts - (0 if attempt else 1),
         lease_id=None,
         lease_until=None,
     )
@@ -298,15 +217,15 @@ def again(
 
 def put_off(session: Session, message_id: int, send_after: dt.datetime) -> bool:
     """It could not even be judged: later, so that it is not the first in every pass."""
-    queued = (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.QUEUED)
-    return _move(session, queued, send_after=send_after, rule="error")
+    queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.QUEUED)
+    return moves.where(session, queued, send_after=send_after, rule="error")
 
 
 def doubt(session: Session, message_id: int, look_at: dt.datetime, sentence: str) -> bool:
     """It may have gone: nobody sends it again before there is evidence."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.SENDING),
+        (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.SENDING),
         state=State.IN_DOUBT,
         wake_at=look_at,
         rule="in_doubt",
@@ -318,18 +237,18 @@ def doubt(session: Session, message_id: int, look_at: dt.datetime, sentence: str
 
 def look_later(session: Session, message_id: int, look_at: dt.datetime | None) -> bool:
     """When the evidence is looked for next; None where it is a person's turn."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.IN_DOUBT),
+        (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.IN_DOUBT),
         wake_at=look_at,
     )
 
 
 def requeue(session: Session, message_id: int, now: dt.datetime) -> bool:
     """A person, or evidence, says that a message in doubt did not go."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id) & (_MESSAGES.c.state == State.IN_DOUBT),
+        (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.IN_DOUBT),
         state=State.QUEUED,
         send_after=now,
         wake_at=None,
@@ -340,9 +259,9 @@ def requeue(session: Session, message_id: int, now: dt.datetime) -> bool:
 
 def refuse(session: Session, message_id: int, finding: Finding, state: State) -> bool:
     """What the door decided: held until a moment or an event, awaiting, withheld or cancelled."""
-    return _move(
+    return moves.where(
         session,
-        (_MESSAGES.c.id == message_id) & _MESSAGES.c.state.in_((State.QUEUED, State.HELD)),
+        (MESSAGES.c.id == message_id) & MESSAGES.c.state.in_((State.QUEUED, State.HELD)),
         state=state,
         rule=finding.rule,
         reason=finding.reason,
@@ -354,25 +273,25 @@ def refuse(session: Session, message_id: int, finding: Finding, state: State) ->
 def cancel(session: Session, which: ColumnElement[bool], rule: str, reason: str) -> list[int]:
     """Cancel whatever of ``which`` has not left yet, claimed or not; return the ids."""
     query = (
-        update(_MESSAGES)
-        .where(which, _MESSAGES.c.state.in_(UNSENT))
+        update(MESSAGES)
+        .where(which, MESSAGES.c.state.in_(UNSENT))
         .values(state=State.CANCELLED, rule=rule, reason=reason, lease_id=None, lease_until=None)
-        .returning(_MESSAGES.c.id)
+        .returning(MESSAGES.c.id)
     )
     return sorted(session.execute(query).scalars())
 
 
 def to_address(address_id: int) -> ColumnElement[bool]:
     """Everything that is meant for a client at this address."""
-    return and_(_MESSAGES.c.address_id == address_id, _MESSAGES.c.audience == Audience.CLIENT)
+    return and_(MESSAGES.c.address_id == address_id, MESSAGES.c.audience == Audience.CLIENT)
 
 
 def about(kind: str, subject_id: int, audience: Audience = Audience.CLIENT) -> ColumnElement[bool]:
     """Everything for clients, or for somebody else, that is about one subject."""
     return and_(
-        _MESSAGES.c.subject_kind == kind,
-        _MESSAGES.c.subject_id == subject_id,
-        _MESSAGES.c.audience == audience,
+        MESSAGES.c.subject_kind == kind,
+        MESSAGES.c.subject_id == subject_id,
+        MESSAGES.c.audience == audience,
     )
 
 
@@ -383,12 +302,12 @@ def wake_client(session: Session, client_id: int, now: dt.datetime) -> None:
 
 def wake_clients(session: Session, clients: Collection[int], now: dt.datetime) -> None:
     """The same for many clients."""
-    _move(
+    moves.where(
         session,
         and_(
-            _MESSAGES.c.client_id.in_(clients),
-            _MESSAGES.c.audience == Audience.CLIENT,
-            _MESSAGES.c.state.in_((State.HELD, State.CLAIMED)),
+            MESSAGES.c.client_id.in_(clients),
+            MESSAGES.c.audience == Audience.CLIENT,
+            MESSAGES.c.state.in_((State.HELD, State.CLAIMED)),
         ),
         state=State.QUEUED,
         send_after=now,
@@ -399,17 +318,17 @@ def wake_clients(session: Session, clients: Collection[int], now: dt.datetime) -
 
 def wake_rule(session: Session, rule: str, now: dt.datetime, client_id: int | None = None) -> None:
     """What a rule held is judged anew: the switch that held it was turned."""
-    held = and_(_MESSAGES.c.state == State.HELD, _MESSAGES.c.rule == rule)
+    held = and_(MESSAGES.c.state == State.HELD, MESSAGES.c.rule == rule)
     if client_id is not None:
-        held = and_(held, _MESSAGES.c.client_id == client_id)
-    _move(session, held, state=State.QUEUED, send_after=now)
+        held = and_(held, MESSAGES.c.client_id == client_id)
+    moves.where(session, held, state=State.QUEUED, send_after=now)
 
 
 def wake_due(session: Session, now: dt.datetime) -> None:
     """What was held until a moment that has come is judged anew."""
-    _move(
+    moves.where(
         session,
-        and_(_MESSAGES.c.state == State.HELD, _MESSAGES.c.wake_at <= now),
+        and_(MESSAGES.c.state == State.HELD, MESSAGES.c.wake_at <= now),
         state=State.QUEUED,
         send_after=now,
         wake_at=None,
@@ -418,22 +337,24 @@ def wake_due(session: Session, now: dt.datetime) -> None:
 
 def stale(session: Session, wall: dt.datetime, limit: int = 100) -> list[tuple[int, int | None]]:
     """Message and client ids of leases that ran out: their worker is gone."""
-    query = select(_MESSAGES.c.id, _MESSAGES.c.client_id).where(
-        _MESSAGES.c.lease_until <= wall,
-        _MESSAGES.c.state.in_((State.CLAIMED, State.SENDING)),
+    query = select(MESSAGES.c.id, MESSAGES.c.client_id).where(
+        MESSAGES.c.lease_until <= wall,
+        MESSAGES.c.state.in_((State.CLAIMED, State.SENDING)),
     )
     return [(row.id, row.client_id) for row in session.execute(query.limit(limit))]
 
 
 def recover(session: Session, message_id: int, wall: dt.datetime, look_at: dt.datetime) -> State:
     """Take a message back from a worker that is gone; say what became of it."""
-    over = (_MESSAGES.c.id == message_id) & (_MESSAGES.c.lease_until <= wall)
+    over = (MESSAGES.c.id == message_id) & (MESSAGES.c.lease_until <= wall)
     released = {"lease_id": None, "lease_until": None}
-    if _move(session, over & (_MESSAGES.c.state == State.CLAIMED), state=State.QUEUED, **released):
+    if moves.where(
+        session, over & (MESSAGES.c.state == State.CLAIMED), state=State.QUEUED, **released
+    ):
         return State.QUEUED
     sentence = "The process ended while this message was on the wire."
     in_doubt = {"state": State.IN_DOUBT, "rule": "in_doubt", "reason": sentence, "wake_at": look_at}
-    if _move(session, over & (_MESSAGES.c.state == State.SENDING), **in_doubt, **released):
+    if moves.where(session, over & (MESSAGES.c.state == State.SENDING), **in_doubt, **released):
         close_attempt(session, message_id, "in_doubt", wall)
         return State.IN_DOUBT
     return State(session.get_one(Message, message_id).state)
@@ -443,8 +364,8 @@ def doubtful(session: Session, now: dt.datetime, limit: int = 100) -> Sequence[M
     """Messages in doubt whose evidence is due for a look."""
     query = (
         select(Message)
-        .where(_MESSAGES.c.state == State.IN_DOUBT, _MESSAGES.c.wake_at <= now)
-        .order_by(_MESSAGES.c.wake_at)
+        .where(MESSAGES.c.state == State.IN_DOUBT, MESSAGES.c.wake_at <= now)
+        .order_by(MESSAGES.c.wake_at)
         .limit(limit)
     )
     return list(session.execute(query).scalars())
@@ -461,7 +382,9 @@ def close_attempt(
 ) -> None:
     """How the try on the wire ended."""
     ended = {"of": message_id, "outcome": outcome, "code": code}
-    session.connection().execute(_CLOSE, ended | {"provider_id": provider_id, "ended_at": wall})
+    session.connection().execute(
+        moves.CLOSE, ended | {"provider_id": provider_id, "ended_at": wall}
+    )
 
 
 def close_sent(session: Session, answers: Sequence[tuple[int, Sent]], wall: dt.datetime) -> None:
@@ -476,33 +399,15 @@ def close_sent(session: Session, answers: Sequence[tuple[int, Sent]], wall: dt.d
         }
         for message_id, answer in answers
     ]
-    session.connection().execute(_CLOSE, rows)
+    session.connection().execute(moves.CLOSE, rows)
 
 
 def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:
     return and_(
-        _MESSAGES.c.id == claim_.message_id,
-        _MESSAGES.c.state == state,
-        _MESSAGES.c.lease_id == claim_.lease_id,
+        MESSAGES.c.id == claim_.message_id,
+        MESSAGES.c.state == state,
+        MESSAGES.c.lease_id == claim_.lease_id,
     )
-
-
-def _move(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
-    return _run(session, update(_MESSAGES).where(which).values(**values))
-
-
-Values = dict[str, Any]
-
-
-def _run(session: Session, statement: Update, values: Values | list[Values] | None = None) -> bool:
-    """Move rows; ORM objects of the session that show them are refreshed when next read."""
-    session.flush()
-    moved = session.connection().execute(statement, values)
-    if changed := bool(moved.rowcount):
-        for loaded in session.identity_map.values():
-            if isinstance(loaded, Message):
-                session.expire(loaded)
-    return changed
 
 
 def _plain(value: object) -> object:

@@ -15,10 +15,13 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from sqlmodel import Session, select
 
+from billing.facts import ClientDescribed
 from billing.models import Address
-from bot import inbox, understanding, worker
+from bot import inbox, intake, understanding, worker
 from bot.models import Incoming
 from bot.sandbox.faults import Fault
+from comms import consent
+from comms.consent import Standing
 from comms.models import ConsentEvent, Message, State, Touchpoint
 from comms.ports import Channel, Found, Outgoing, Sent
 from tests import factories
@@ -564,6 +567,24 @@ async def test_a_stranger_is_kept_and_shown_until_it_expires(product: Product) -
     product.clock.turn(NOON + dt.timedelta(days=31))
     await worker.tidy(product.app)
     assert not keyring.has(day)
+
+
+async def test_a_stop_holds_also_for_a_client_whom_we_meet_later(product: Product) -> None:
+    await product.twilio.text(STRANGER, SENDER, "STOP")
+    await product.settle()
+    told = ClientDescribed(
+        source="csv", external_id="late", name="Late & Co", phone=STRANGER, sms_consent=True
+    )
+    product.app.keyring.make(["client:late"], NOON)
+
+    def import_(session: Session) -> Standing:
+        intake.book(session, product.app.office(), told, iter(["client:late"]))
+        address = consent.find_address(session, "sms", STRANGER)
+        assert address is not None
+        assert address.verification == "asserted"
+        return consent.of_address(session, address.id).standing
+
+    assert product.app.store.write_now(import_) is Standing.REVOKED
 
 
 async def test_two_people_who_say_the_same_are_two(product: Product) -> None:
