@@ -1,0 +1,161 @@
+"""Which faults meet the product in the run of a seed, and when? Data, made from the seed alone."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox.faults import Fault
+
+DAYS = 35
+FAR_JUMP = 30
+POSTGRES_EVERY = 8
+"""One seed in so many runs on PostgreSQL, which is stopped without a goodbye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """On a day of the story, at an hour and minute (UTC), this goes wrong."""
+
+    day: int
+    hour: int
+    minute: int
+    what: str
+    detail: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        """A line of the plan."""
+        said = ", ".join(f"{name}={value}" for name, value in self.detail)
+        return f"day {self.day:>2} {self.hour:02}:{self.minute:02}  {self.what:<12} {said}"
+
+    def get(self, name: str) -> Any:
+        return dict(self.detail)[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a seed decides about what goes wrong."""
+
+    seed: int
+    postgres: bool
+    small_disk: bool
+    troubles: tuple[Trouble, ...]
+
+    def __str__(self) -> str:
+        """What is printed when the run of this seed fails."""
+        where = "PostgreSQL" if self.postgres else "SQLite"
+        where += " on a small tmpfs" if self.small_disk else ""
+        lines = [f"seed {self.seed}, on {where}; again: make faults SEEDS={self.seed}"]
+        return "\n".join([*lines, *(f"  {trouble}" for trouble in self.troubles)])
+
+
+Make = Callable[[random.Random], dict[str, Any]]
+POINTS = ("before write", "within write", "after write", "before send", "after send")
+_HTTP = (
+    Fault.RATE_LIMIT,
+    Fault.UNAVAILABLE,
+    Fault.UNAVAILABLE_AFTER_ACCEPT,
+    Fault.TIMEOUT,
+    Fault.TIMEOUT_AFTER_ACCEPT,
+    Fault.CUT,
+    Fault.CUT_AFTER_ACCEPT,
+    Fault.GARBAGE,
+    Fault.GARBAGE_AFTER_ACCEPT,
+    Fault.SLOW,
+)
+_SMTP = (
+    Fault.REFUSE,
+    Fault.TIMEOUT,
+    Fault.CUT,
+    Fault.SLOW,
+    Fault.TIMEOUT_AFTER_ACCEPT,
+    Fault.CUT_AFTER_ACCEPT,
+)
+_CALLBACKS = (Fault.REPEAT_CALLBACKS, Fault.REORDER_CALLBACKS, Fault.LOSE_CALLBACKS)
+_JOURNEYS = (Fault.UNDELIVERED, Fault.FAILED)
+
+
+def _kill(dice: random.Random) -> dict[str, Any]:
+    return {
+        "point": dice.choice(POINTS),
+        "nth": dice.randint(1, 9),
+        "lease_over": dice.random() < 0.6,
+    }
+
+
+def _shot(dice: random.Random) -> dict[str, Any]:
+    return {"after": round(dice.uniform(0.001, 0.06), 3), "lease_over": dice.random() < 0.6}
+
+
+def _sms(dice: random.Random) -> dict[str, Any]:
+    return {"fault": dice.choice(_HTTP), "times": dice.randint(1, 3)}
+
+
+def _look(dice: random.Random) -> dict[str, Any]:
+    return {"fault": dice.choice((*_HTTP[:6], Fault.EMPTY)), "times": dice.randint(1, 3)}
+
+
+def _mail(dice: random.Random) -> dict[str, Any]:
+    command = dice.choice(("mail", "rcpt", "data", "data", "data"))
+    known = _SMTP if command == "data" else _SMTP[:4]
+    return {"command": command, "fault": dice.choice(known), "times": dice.randint(1, 3)}
+
+
+def _report(dice: random.Random) -> dict[str, Any]:
+    return {"fault": dice.choice((*_CALLBACKS, *_JOURNEYS)), "times": dice.randint(1, 3)}
+
+
+def _again(dice: random.Random) -> dict[str, Any]:
+    return {"hooks": dice.randint(3, 12)}
+
+
+def _jump(dice: random.Random) -> dict[str, Any]:
+    return {"hours": 1, "clock": dice.choice(("business", "wall", "wall back"))}
+
+
+def _passes(dice: random.Random) -> dict[str, Any]:
+    return {"passes": dice.randint(1, 3)}
+
+
+_COMMON: tuple[tuple[str, int, Make], ...] = (
+    ("kill", 4, _kill),
+    ("shot", 2, _shot),
+    ("sms", 3, _sms),
+    ("sms list", 2, _look),
+    ("slack", 2, _sms),
+    ("mail", 3, _mail),
+    ("report", 3, _report),
+    ("hooks again", 2, _again),
+    ("jump", 1, _jump),
+)
+
+
+def plan(seed: int) -> Plan:
+    """The plan of a seed: always the same."""
+    dice = random.Random(seed)
+    postgres = seed % POSTGRES_EVERY == 0
+    small_disk = not postgres and seed % 3 == 0
+    kinds = list(_COMMON)
+    if postgres:
+        kinds.append(("stop postgres", 2, lambda d: {"after": round(d.uniform(0.001, 0.05), 3)}))
+    else:
+        kinds.append(("bad disk", 1, _passes))
+    if small_disk:
+        kinds.append(("full disk", 2, _passes))
+    weights = [weight for _, weight, _ in kinds]
+    chosen = dice.choices(kinds, weights, k=dice.randint(10, 16))
+    certain = [kinds[0]] + [one for one in kinds if one[0] in ("stop postgres", "full disk")]
+    troubles = [_one(dice, *one) for one in (*certain, *chosen)]
+    if seed % 5 == 0:
+        troubles.append(_one(dice, "far jump", 1, lambda _: {"days": FAR_JUMP}))
+    return Plan(seed, postgres, small_disk, tuple(sorted(troubles, key=_when)))
+
+
+def _one(dice: random.Random, what: str, _weight: int, make: Make) -> Trouble:
+    # Working hours of the clients: a fault that meets nothing shows nothing.
+    day, hour, minute = dice.randint(1, DAYS - 2), dice.randint(11, 17), dice.randint(0, 59)
+    return Trouble(day, hour, minute, what, tuple(make(dice).items()))
+
+
+def _when(trouble: Trouble) -> tuple[int, int, int]:
+    return trouble.day, trouble.hour, trouble.minute
