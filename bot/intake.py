@@ -7,7 +7,7 @@ One ``match`` over every fact, whoever told it. It runs in one transaction under
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import assert_never
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from billing import batches, facts, ledger, references
 from billing.calendar import local_date
@@ -19,13 +19,12 @@ from billing.facts import (
     InvoiceIssued,
     PaymentSettled,
 )
-from billing.ledger import Applied
-from billing.models import Client, Payment
-from comms import consent, delivery, inbound, instructions, outbox, outreach, recipients
+from billing.models import Client
+from comms import consent, delivery, inbound, instructions, outreach, receipts
 from comms.facts import DeliveryReport, InboundMessage
 from comms.inbound import Letter
 from comms.instructions import Instruction
-from comms.models import Audience, ConsentEvent, Message, Purpose
+from comms.models import ConsentEvent
 from comms.office import Office
 
 Fact = facts.Fact | InboundMessage | DeliveryReport | Instruction
@@ -105,7 +104,7 @@ def take_in_all(
         if isinstance(fact, ClientDescribed):
             _assert_consent(session, office, fact)
     outreach.advance_clients(session, office, {one.client_id for one in applied})
-    _thank(session, office, [one for one in applied if one.payment_id is not None])
+    receipts.thank(session, office, [one for one in applied if one.payment_id is not None])
 
 
 def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
@@ -151,46 +150,5 @@ def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterat
     applied = ledger.apply(session, fact, office.now, keys)
     if applied.changed and applied.payment_id is not None:
         outreach.advance_client(session, office, applied.client_id)
-        _thank(session, office, [applied])
+        receipts.thank(session, office, [applied])
     return applied.client_id
-
-
-def _thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
-    """Queue a receipt for each payment whose client can be reached."""
-    clients = {one.client_id for one in settled}
-    reach = recipients.of_clients(session, office.policy, clients, "billing") if clients else {}
-    wanted = col(Payment.id).in_([one.payment_id for one in settled])
-    payments = (
-        session.exec(select(Payment).where(wanted).order_by(col(Payment.id))) if reach else ()
-    )
-    receipts = [
-        _receipt(office, payment, contact_id, channel, address_id)
-        for payment in payments
-        for contact_id, channel, address_id in [
-            recipients.choose(reach.get(payment.client_id), ("email", "sms"))
-        ]
-        if contact_id is not None and address_id is not None
-    ]
-    if receipts:
-        outbox.queue_all(session, receipts)
-
-
-def _receipt(
-    office: Office, payment: Payment, contact_id: int, channel: str, address_id: int
-) -> Message:
-    return Message(
-        key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
-        reference="",
-        audience=Audience.CLIENT,
-        channel=channel,
-        purpose=Purpose.RECEIPT,
-        template="receipt",
-        client_id=payment.client_id,
-        legal_entity_id=payment.legal_entity_id,
-        contact_id=contact_id,
-        address_id=address_id,
-        subject_kind="payment",
-        subject_id=payment.id,
-        send_after=office.now,
-        created_at=office.now,
-    )

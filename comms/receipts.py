@@ -1,0 +1,56 @@
+"""Who is thanked for a payment, and where?
+
+A receipt for each payment, once: its key holds the payment and what it came to, so one that grows
+is acknowledged again and one that is told twice is not.
+"""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from billing.ledger import Applied
+from billing.models import Payment
+from comms import outbox, recipients
+from comms.models import Audience, Message, Purpose
+from comms.office import Office
+
+
+def thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
+    """Queue a receipt for each payment whose client can be reached."""
+    clients = {one.client_id for one in settled}
+    reach = recipients.of_clients(session, office.policy, clients, "billing") if clients else {}
+    wanted = col(Payment.id).in_([one.payment_id for one in settled])
+    payments = (
+        session.exec(select(Payment).where(wanted).order_by(col(Payment.id))) if reach else ()
+    )
+    thanks = [
+        _receipt(office, payment, contact_id, channel, address_id)
+        for payment in payments
+        for contact_id, channel, address_id in [
+            recipients.choose(reach.get(payment.client_id), ("email", "sms"))
+        ]
+        if contact_id is not None and address_id is not None
+    ]
+    if thanks:
+        outbox.queue_all(session, thanks)
+
+
+def _receipt(
+    office: Office, payment: Payment, contact_id: int, channel: str, address_id: int
+) -> Message:
+    return Message(
+        key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
+        reference="",
+        audience=Audience.CLIENT,
+        channel=channel,
+        purpose=Purpose.RECEIPT,
+        template="receipt",
+        client_id=payment.client_id,
+        legal_entity_id=payment.legal_entity_id,
+        contact_id=contact_id,
+        address_id=address_id,
+        subject_kind="payment",
+        subject_id=payment.id,
+        send_after=office.now,
+        created_at=office.now,
+    )
