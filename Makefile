@@ -8,13 +8,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 ARGS ?=
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install dev demo test check lock wheel clean
+.PHONY: help install dev demo test check browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
 	@echo "make demo ARGS=--once  the same as a transcript, without a browser"
 	@echo "make test              everything that must pass"
 	@echo "make check             format, lint and types only"
+	@echo "make screenshots       the pictures of docs/screenshots, taken anew"
 	@echo "make lock              renew the pinned dependencies (needs uv)"
 
 # What is installed is what the locks say: a stamp per lock, so that nothing is done twice.
@@ -46,8 +47,22 @@ check: dev
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
-test: check wheel
+test: check wheel browser
 	$(BIN)/pytest
+
+# The page is tried in a real browser. Where a machine has none and lets us, one is installed; else
+# those tests are skipped and say what is missing (COUNTERFOIL_REQUIRE_BROWSER=1 makes them fail).
+browser:
+	@for name in "$$COUNTERFOIL_CHROMIUM" chromium chromium-browser google-chrome; do \
+		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing chromium for the tests of the page …"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+			|| echo "chromium could not be installed; its tests will say so"; \
+	else echo "no chromium here: the tests of the page are skipped"; fi
+
+screenshots: dev browser
+	$(BIN)/python -m tests.browser.pictures
 
 # The wheel in an empty environment must tell the whole story by itself.
 wheel: dev

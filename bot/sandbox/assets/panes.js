@@ -365,7 +365,7 @@ export function why(s, on) {
     h("p", { class: "why-title" }, badge(told.verdict), " ", capital(spoken(told.title))),
     h("p", { class: "why-reason" }, coded(told.reason)),
     told.next_look && h("p", { class: "why-next" }, "Looked at next ", h("strong", null, time(told.next_look, zone)), ` (${city(zone)} time)`),
-    told.rule && h("p", { class: "why-rule" }, "Rule: ", ruleWords(told.rule), " ", h("code", { class: "rule" }, told.rule)),
+    told.rule && h("p", { class: "why-rule" }, "Rule ", ruleWords(told.rule) === told.rule ? null : [ruleWords(told.rule), " "], h("code", { class: "rule" }, told.rule)),
     told.would_change?.length > 0 && [h("h3", null, "What would change it"), h("ul", { class: "why-change" }, told.would_change.map((one) => h("li", null, coded(one))))],
     told.door?.length > 0 && [h("h3", null, "At the door"), h("ol", { class: "door" }, told.door.map(place))],
     told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, String(fact.value)))))],
