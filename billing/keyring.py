@@ -30,6 +30,10 @@ _KEYS = Table(
 )
 
 
+_MANY = 500
+"""Owners that one statement asks about."""
+
+
 class KeyGone(Exception):
     """There is no such key: it was destroyed, or the keyring is not the one of this store."""
 
@@ -64,13 +68,23 @@ class Keyring:
     def make(self, owners: Iterable[str], now: dt.datetime) -> None:
         """Make a key for each owner that has none; committed before this returns."""
         with self._lock:
-            missing = [owner for owner in dict.fromkeys(owners) if not self.has(owner)]
+            missing = self._missing(owners)
             if missing:
                 rows = [self._row(owner, now) for owner in missing]
                 # Another process may have made one since: the first stays.
                 new = sqlite.insert if self._store.sqlite else postgresql.insert
                 adding = new(_KEYS).on_conflict_do_nothing()
                 self._store.write_now(lambda session: session.execute(adding, rows))
+
+    def _missing(self, owners: Iterable[str]) -> list[str]:
+        """Those that have no key, each once."""
+        unknown = [owner for owner in dict.fromkeys(owners) if owner not in self._known]
+        held: set[str] = set()
+        with self._store.read() as session:
+            for first in range(0, len(unknown), _MANY):
+                some = _KEYS.c.owner.in_(unknown[first : first + _MANY])
+                held.update(session.execute(select(_KEYS.c.owner).where(some)).scalars())
+        return [owner for owner in unknown if owner not in held]
 
     def has(self, owner: str) -> bool:
         """Whether the owner's key exists."""

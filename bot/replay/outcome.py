@@ -63,13 +63,28 @@ class Outcome:
     withheld: Mapping[str, int]
     """Messages that never left, by rule."""
     reminders_per_paid_invoice: Mapping[int, int]
-    days_to_pay: DaysToPay
+    waited: Mapping[int, int]
+    """Invoices that were paid in full, by the days from issue until then."""
     cash_by_day: Mapping[str, Mapping[str, int]]
     """Minor units by currency and day."""
     messages: Mapping[str, Mapping[str, int]]
     """What left, by channel and purpose."""
     notices_by_day: Mapping[str, Mapping[int, int]]
     """Steps by day and number."""
+
+    @property
+    def days_to_pay(self) -> DaysToPay:
+        """How long invoices waited for their money."""
+        days = sorted(day for day, number in self.waited.items() for _ in range(number))
+        if not days:
+            return DaysToPay()
+        tenths = statistics.quantiles(days, n=10, method="inclusive") if len(days) > 1 else days * 9
+        return DaysToPay(
+            count=len(days),
+            mean=round(statistics.fmean(days), 2),
+            median=float(statistics.median(days)),
+            p90=round(float(tenths[8]), 2),
+        )
 
     @property
     def cash_by_month(self) -> dict[str, dict[str, int]]:
@@ -86,14 +101,20 @@ class Outcome:
         """As ``--json`` prints it."""
         told = asdict(self)
         told["steps"] = told.pop("rungs")
-        return told | {"cash_by_month": self.cash_by_month}
+        del told["waited"]
+        return told | {
+            "days_to_pay": asdict(self.days_to_pay),
+            "cash_by_month": self.cash_by_month,
+        }
 
 
 def count(session: Session, policy: Policy, span: Span) -> Outcome:
     """Count what happened on the days of the span."""
     query = select(col(StepTaken.step), col(StepTaken.how), col(StepTaken.taken_on))
     steps = session.execute(query.where(*_within(StepTaken.taken_on, span))).all()
-    taken = Counter((row.step, row.how) for row in steps)
+    taken = Counter((row.step, row.how) for row in steps if row.how != "imported")
+    credited = query.where(col(StepTaken.how) == "imported")  # on its own day, before the span
+    taken.update((row.step, row.how) for row in session.execute(credited))
     by_day: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in steps:
         if row.how in ("sent", "escalated"):
@@ -104,7 +125,7 @@ def count(session: Session, policy: Policy, span: Span) -> Outcome:
         stopped=_stopped(session),
         withheld=_withheld(session),
         reminders_per_paid_invoice=_reminders(session, span),
-        days_to_pay=_days_to_pay(session, span),
+        waited=_waited(session, span),
         cash_by_day=_cash(session, span),
         messages=_messages(session),
         notices_by_day={day: dict(found) for day, found in sorted(by_day.items())},
@@ -183,17 +204,9 @@ def _reminders(session: Session, span: Span) -> dict[int, int]:
     return dict(sorted(found.items()))
 
 
-def _days_to_pay(session: Session, span: Span) -> DaysToPay:
-    days = sorted((row.paid_on - row.issued_on).days for row in _paid(session, span))
-    if not days:
-        return DaysToPay()
-    tenths = statistics.quantiles(days, n=10, method="inclusive") if len(days) > 1 else days * 9
-    return DaysToPay(
-        count=len(days),
-        mean=round(statistics.fmean(days), 2),
-        median=float(statistics.median(days)),
-        p90=round(float(tenths[8]), 2),
-    )
+def _waited(session: Session, span: Span) -> dict[int, int]:
+    days = ((row.paid_on - row.issued_on).days for row in _paid(session, span))
+    return dict(sorted(Counter(days).items()))
 
 
 def _cash(session: Session, span: Span) -> dict[str, dict[str, int]]:
