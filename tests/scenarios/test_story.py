@@ -421,3 +421,10 @@ async def test_programs_get_an_entry_for_each_line(tmp_path: Path) -> None:
     assert {"day", "at", "kind", "channel", "who", "what", "rule", "message"} == set(entries[0])
     assert entries[-1]["kind"] == "outcome"
     assert entries[-1]["sound"] is True
+
+
+def test_the_readme_quotes_the_transcript(told: Told) -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    quoted = readme.read_text().split("```text\n")[1].split("```")[0].splitlines()
+    assert len(quoted) == 15
+    assert [line for line in quoted if line not in told.transcript] == []
