@@ -4,9 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+QUIET := --disable-pip-version-check --no-input -q
+# pip names every place it was told to look in and found nothing; that helps nobody here.
+HUSH := 2> >(grep -v "^WARNING: Location" >&2)
+PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
-export PYTHONWARNINGS ?= default
 
 .PHONY: help install dev demo test check browser screenshots lock wheel clean
 
@@ -21,17 +23,17 @@ help:
 # What is installed is what the locks say: a stamp per lock, so that nothing is done twice.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing counterfoil and its pinned dependencies into $(VENV) …"
-	$(PIP) install --require-hashes -r requirements.lock 2> >(grep -v "^WARNING: Location" >&2)
-	$(PIP) install --no-deps -e . 2> >(grep -v "^WARNING: Location" >&2)
+	@$(PIP) install --require-hashes -r requirements.lock $(HUSH)
+	@$(PIP) install --no-deps -e . $(HUSH)
 	@touch $@
 
 $(VENV)/.developed: requirements-dev.lock $(VENV)/.installed
 	@echo "installing what tests and checks need …"
-	$(PIP) install --require-hashes -r requirements-dev.lock 2> >(grep -v "^WARNING: Location" >&2)
+	@$(PIP) install --require-hashes -r requirements-dev.lock $(HUSH)
 	@touch $@
 
 install: $(VENV)/.installed
@@ -66,12 +68,13 @@ screenshots: dev browser
 
 # The wheel in an empty environment must tell the whole story by itself.
 wheel: dev
+	@echo "building the wheel, and playing the story from it in an empty environment …"
 	@rm -rf .scratch/wheel && mkdir -p .scratch/wheel
-	$(PIP) wheel --no-deps -w .scratch/wheel . 2> >(grep -v "^WARNING: Location" >&2)
-	$(PYTHON) -m venv .scratch/wheel/env
-	.scratch/wheel/env/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements.lock 2> >(grep -v "^WARNING: Location" >&2)
-	.scratch/wheel/env/bin/python -m pip --disable-pip-version-check --no-input -q install --no-deps .scratch/wheel/*.whl
-	cd .scratch/wheel && env/bin/counterfoil sandbox --once > story.txt && tail -n 5 story.txt
+	@$(PIP) wheel --no-deps -w .scratch/wheel . $(HUSH)
+	@$(PYTHON) -m venv .scratch/wheel/env
+	@.scratch/wheel/env/bin/python -m pip $(QUIET) install --require-hashes -r requirements.lock $(HUSH)
+	@.scratch/wheel/env/bin/python -m pip $(QUIET) install --no-deps .scratch/wheel/*.whl
+	@cd .scratch/wheel && env/bin/counterfoil sandbox --once > story.txt && tail -n 5 story.txt
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements.lock
