@@ -78,11 +78,11 @@ class Desk(Protocol):
 
         ``revision``; ``clock`` {now, label, started, next_event {at, what} or null, busy};
         ``live`` {open, note}; ``clients`` [{id, name, owner, timezone, local_time, balances
-        [{currency, open, overdue, display_open, display_overdue}], next {at, what} or null,
-        flags, unread}]; ``selected`` {client, phone {number, texts}, mailbox {address, mails},
-        timeline, invoices, held} (null without clients); ``slack`` {user {id, name}, channels
-        [{id, name, unread, messages}], view}; ``held`` [{message_id, client, what, reason,
-        until}]; ``story`` [{at, line, kind}]; ``totals`` {sent, held, withheld, delivered,
+        [{currency, open, overdue, display_open, display_overdue}], next {at, what} or null, flags,
+        unread}]; ``selected`` {client, phone {number, texts}, mailbox {address, mails}, timeline,
+        invoices, held} (null without clients); ``slack`` {user {id, name}, users {id: name},
+        channels [{id, name, unread, messages}], view}; ``held`` [{message_id, client, what,
+        reason, until}]; ``story`` [{at, line, kind}]; ``totals`` {sent, held, withheld, delivered,
         failed, escalated}. Lists oldest first, moments ISO with offset; ``in`` is from the client.
         """
         ...

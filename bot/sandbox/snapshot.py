@@ -263,7 +263,8 @@ def slack(world: World, viewer: str, posted: Mapping[str, int], seen: Mapping[st
     views = list(team.views.values())
     view = {"id": views[-1].id, **views[-1].content} if views else None
     me = {"id": viewer, "name": team.users[viewer].name}
-    return {"user": me, "channels": channels, "view": view}
+    names = {user.id: user.name for user in team.users.values()}
+    return {"user": me, "users": names, "channels": channels, "view": view}
 
 
 def _post(post: Any, world: World, posted: Mapping[str, int]) -> Json:

@@ -109,7 +109,7 @@ function take(snap) {
   const { slack, selected } = snap;
   const moved = before?.selected?.client !== selected?.client;
   s.client = selected?.client ?? null;
-  s.names = Object.fromEntries([[slack.user.id, slack.user.name], ...slack.channels.map((one) => [one.id, one.name.replace(/^#/, "")])]);
+  s.names = Object.fromEntries([...Object.entries(slack.users), ...slack.channels.map((one) => [one.id, one.name.replace(/^#/, "")])]);
   look(slack.channels);
   const box = selected?.mailbox.mails ?? [];
   if (moved) {

@@ -24,7 +24,7 @@ SHAPES = {
         *("id", "name", "owner", "timezone", "local_time", "balances", "next", "flags", "unread"),
     },
     "selected": {"client", "phone", "mailbox", "timeline", "invoices", "held"},
-    "slack": {"user", "channels", "view"},
+    "slack": {"user", "users", "channels", "view"},
     "held": {"message_id", "client", "what", "reason", "until"},
     "story": {"at", "line", "kind"},
 }
