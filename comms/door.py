@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from billing.calendar import NeverOpen, next_open
+from billing.calendar import NeverOpen, next_open, zone
 from billing.gates import Refusal
 from billing.models import Health, Verification
 from billing.policy import Policy
@@ -261,8 +261,10 @@ def _hours(case: Case, policy: Policy) -> Finding | None:
         return Finding("hours", Verdict.REVIEW, "never_open", str(error))
     if opens == case.now:
         return None
-    where = to.zones[0] if len(to.zones) == 1 else f"{len(to.zones)} possible time zones"
-    reason = f"It is not a convenient hour in {where}; the next one is {opens:%-d %b, %H:%M} UTC."
+    where, told = f"{len(to.zones)} possible time zones", f"{opens:%-d %b, %H:%M} UTC"
+    if len(to.zones) == 1:
+        where, told = to.zones[0], f"{opens.astimezone(zone(to.zones[0])):%-d %b, %H:%M} there"
+    reason = f"It is not a convenient hour in {where}; the next one is {told}."
     return Finding("hours", Verdict.DEFER, "quiet_hours", reason, until=opens)
 
 
