@@ -65,7 +65,7 @@ def display(minor: int, currency: str, locale: str = "en_US") -> str:
     """The amount as people of the locale write it: 31000 USD is "$310.00"."""
     digits = exponent(currency)
     text: str = _pattern(locale, digits).apply(
-        Decimal(minor).scaleb(-digits), locale, currency=currency, currency_digits=False
+        Decimal(minor).scaleb(-digits), _locale(locale), currency=currency, currency_digits=False
     )
     return _LETTER_THEN_DIGIT.sub("\N{NO-BREAK SPACE}", text)
 
@@ -136,7 +136,12 @@ def _example(digits: int) -> str:
 
 
 @functools.cache
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
+
+
+@functools.cache
 def _pattern(locale: str, digits: int) -> NumberPattern:
-    pattern: NumberPattern = copy.copy(Locale.parse(locale).currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(_locale(locale).currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     return pattern

@@ -6,11 +6,12 @@ else is the ledger's.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Insert, Table, bindparam, insert, select, update
 from sqlmodel import Session
 
 from billing.facts import InvoiceIssued, PaymentSettled
@@ -26,6 +27,25 @@ from billing.models import (
 from billing.models import Sequence as Ladder
 
 Values = dict[str, Any]
+
+
+def _table(model: Any) -> Table:
+    found: Table = model.__table__
+    return found
+
+
+_ENROLMENT = _table(Enrolment)
+_POST, _REFER = insert(_table(Posting)), insert(_table(ExternalRef))
+_ENROL = insert(_ENROLMENT)
+_DUNNED = select(_ENROLMENT.c.client_id, _ENROLMENT.c.legal_entity_id, _ENROLMENT.c.currency).where(
+    _ENROLMENT.c.client_id.in_(bindparam("clients", expanding=True)),
+    _ENROLMENT.c.sequence == Ladder.DUNNING.value,
+)
+_TOUCH = (
+    update(_ENROLMENT)
+    .where(_ENROLMENT.c.client_id.in_(bindparam("clients", expanding=True)))
+    .values(next_due_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,7 @@ class Settlement:
 
 def settle(session: Session, settlements: Sequence[Settlement], now: dt.datetime) -> list[int]:
     """Post payments, whose accounts have no money unapplied; return the ids of the payments."""
+    session.flush()
     payments = _insert(session, Payment, [_paid(one, now) for one in settlements])
     _refer(session, "payment", [one.paid for one in settlements], payments)
     postings = [
@@ -58,7 +79,7 @@ def settle(session: Session, settlements: Sequence[Settlement], now: dt.datetime
         for posting in _moves(_debtor(one), one.paid, one.instalment_id, payment, now)
     ]
     if postings:
-        session.execute(insert(_table(Posting)), postings)
+        session.connection().execute(_POST, postings)
     return payments
 
 
@@ -66,6 +87,7 @@ def post(session: Session, openings: Sequence[Opening], now: dt.datetime) -> Non
     """Post them all; their clients are locked, and their accounts have no money unapplied."""
     if not openings:
         return
+    session.flush()  # what was added before it stands before it
     invoices = _insert(session, Invoice, [_invoice(one, now) for one in openings])
     _refer(session, "invoice", [one.issued for one in openings], invoices)
     instalments = _insert(
@@ -82,22 +104,22 @@ def post(session: Session, openings: Sequence[Opening], now: dt.datetime) -> Non
         for one, instalment in zip(openings, instalments, strict=True)
         for posting in _postings(one, instalment, payment_of.get(one.issued.key), now)
     ]
-    session.execute(insert(_table(Posting)), postings)
+    session.connection().execute(_POST, postings)
     _enrol(session, openings, now)
-
-
-def _table(model: Any) -> Table:
-    found: Table = model.__table__
-    return found
 
 
 def _insert(session: Session, model: Any, rows: list[Values]) -> list[int]:
     """Insert rows and return their ids in the same order."""
     if not rows:
         return []
+    return list(session.connection().execute(_adding(model), rows).scalars())
+
+
+@functools.cache
+def _adding(model: Any) -> Insert:
+    """Made once: building a statement costs more than SQLite takes to carry it out."""
     table = _table(model)
-    adding = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    return list(session.execute(adding, rows).scalars())
+    return insert(table).returning(table.c.id, sort_by_parameter_order=True)
 
 
 def _refer(
@@ -111,7 +133,7 @@ def _refer(
         for fact, target in zip(facts, targets, strict=True)
     ]
     if rows:
-        session.execute(insert(_table(ExternalRef)), rows)
+        session.connection().execute(_REFER, rows)
 
 
 def _account(one: Opening) -> Values:
@@ -205,16 +227,11 @@ def _moves(
 
 def _enrol(session: Session, openings: Sequence[Opening], now: dt.datetime) -> None:
     """Every account is in dunning, and looked at in the next sweep."""
-    table = _table(Enrolment)
     accounts = {(one.client_id, one.legal_entity_id, one.issued.currency) for one in openings}
     clients = {client for client, _, _ in accounts}
-    rows = session.execute(
-        select(table.c.client_id, table.c.legal_entity_id, table.c.currency).where(
-            table.c.client_id.in_(clients), table.c.sequence == Ladder.DUNNING.value
-        )
-    )
-    known = {tuple(row) for row in rows}
-    session.execute(table.update().where(table.c.client_id.in_(clients)).values(next_due_at=now))
+    asked = {"clients": sorted(clients)}
+    known = {tuple(row) for row in session.connection().execute(_DUNNED, asked)}
+    session.connection().execute(_TOUCH, asked | {"now": now})
     fresh = [
         {
             "sequence": Ladder.DUNNING.value,
@@ -230,4 +247,4 @@ def _enrol(session: Session, openings: Sequence[Opening], now: dt.datetime) -> N
         for client, entity, currency in sorted(accounts - known)
     ]
     if fresh:
-        session.execute(insert(table), fresh)
+        session.connection().execute(_ENROL, fresh)

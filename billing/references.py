@@ -3,6 +3,8 @@
 Facts speak in the words of their source; these few look-ups are where those words meet our ids.
 """
 
+from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import facts
@@ -12,6 +14,14 @@ from billing.models import (
     Invoice,
     LegalEntity,
     Staff,
+)
+
+_FIRST_ENTITY = core_select(LegalEntity).order_by(col(LegalEntity.id)).limit(1)
+_ENTITY = (
+    core_select(LegalEntity)
+    .where(col(LegalEntity.name) == bindparam("name"))
+    .order_by(col(LegalEntity.id))
+    .limit(1)
 )
 
 
@@ -63,8 +73,8 @@ def staff_id(session: Session, email: str | None) -> int | None:
 
 def entity(session: Session, name: str, currency: str) -> LegalEntity:
     """The legal entity of that name; where the fact names none, the first of the firm."""
-    query = select(LegalEntity).order_by(col(LegalEntity.id))
-    found = session.exec(query.where(LegalEntity.name == name) if name else query).first()
+    asked = (_ENTITY, {"name": name}) if name else (_FIRST_ENTITY, {})
+    found: LegalEntity | None = session.execute(*asked).scalars().first()
     if found is None:
         found = LegalEntity(name=name or "Our firm", currency=currency)
         session.add(found)

@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -251,9 +251,11 @@ class _Writer:
             job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()
         ]
         try:
-            with connection.begin():
+            with connection.begin() as transaction:
                 for job in group:
-                    job.run(connection)
+                    job.run(connection, alone=len(group) == 1)
+                if len(group) == 1 and group[0].error is not None:
+                    transaction.rollback()
         except BaseException as error:  # noqa: BLE001 - it is handed to everyone who waits
             for job in group:
                 job.error = error
@@ -273,10 +275,11 @@ class _Job:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: Connection, *, alone: bool) -> None:
+        """Do it, inside a savepoint where others share the commit."""
         try:
             with (
-                connection.begin_nested(),
+                nullcontext() if alone else connection.begin_nested(),
                 Session(connection, join_transaction_mode="rollback_only") as session,
             ):
                 self.result = self.fn(session)

@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from babel.core import get_global
 from sqlalchemy import bindparam, func, or_, text
@@ -22,6 +22,7 @@ from billing.gates import Refusal
 from billing.models import (
     Address,
     Client,
+    Contact,
     Enrolment,
     LegalEntity,
     LiveSwitch,
@@ -76,6 +77,8 @@ class Known:
 
     clients: Mapping[int, Client]
     addresses: Mapping[int, Address]
+    contacts: Mapping[int, Contact]
+    """Read for whoever renders: the session gives them out while they are held here."""
     entities: Mapping[int, LegalEntity]
     consents: Mapping[int, Consent]
     switches: Mapping[int | None, LiveSwitch]
@@ -145,6 +148,7 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
     return Known(
         clients=clients,
         addresses=addresses,
+        contacts=_by_id(session, Contact, {one.contact_id for one in messages}),
         entities=_by_id(session, LegalEntity, {one.legal_entity_id for one in messages}),
         consents=consent.of_addresses(session, list(addresses)),
         switches=_switches(session, list(clients)) if clients else {},
@@ -160,12 +164,17 @@ def _by_id(
     wanted = sorted(one for one in ids if one is not None)
     if not wanted:
         return {}
+    found = session.execute(_rows_of(model, lock=lock), {"ids": wanted}).scalars()
+    return {row.id: row for row in found}
+
+
+@functools.cache
+def _rows_of(model: type[Row], *, lock: bool) -> Any:
+    """Made once: building a statement costs more than SQLite takes to answer it."""
     key = model.__table__.c.id  # type: ignore[attr-defined]
-    query = select(model).where(key.in_(wanted)).order_by(key)
-    if lock:
-        query = query.with_for_update()
-    found = session.exec(query.execution_options(populate_existing=True))
-    return {row.id: row for row in found}  # type: ignore[attr-defined]
+    query = core_select(model).where(key.in_(bindparam("ids", expanding=True))).order_by(key)
+    query = query.with_for_update() if lock else query
+    return query.execution_options(populate_existing=True)
 
 
 def live(session: Session, client: Client, now: dt.datetime) -> Live:

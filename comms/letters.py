@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from babel import localedata
 from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from billing import accounts, arrears, books, vault
 from billing.calendar import local_date
@@ -43,6 +43,14 @@ _EARLIER = (
     )
     .order_by(col(Message.id).desc())
     .limit(5)
+)
+_PAID_INVOICES = (
+    core_select(col(Invoice.number))
+    .join(Instalment, col(Instalment.invoice_id) == col(Invoice.id))
+    .join(Posting, col(Posting.instalment_id) == col(Instalment.id))
+    .where(col(Posting.payment_id) == bindparam("payment_id"))
+    .distinct()
+    .order_by(col(Invoice.number))
 )
 OPT_OUT_NOTICE = "Reply STOP to opt out."
 
@@ -156,14 +164,7 @@ def _line(instalment: arrears.OpenInstalment, today: dt.date) -> dict[str, objec
 
 def _payment(session: Session, message: Message) -> dict[str, object]:
     payment = session.get_one(Payment, message.subject_id)
-    numbers = session.exec(
-        select(Invoice.number)
-        .join(Instalment, col(Instalment.invoice_id) == Invoice.id)
-        .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(Posting.payment_id == payment.id)
-        .distinct()
-        .order_by(col(Invoice.number))
-    ).all()
+    numbers = session.execute(_PAID_INVOICES, {"payment_id": payment.id}).scalars()
     account = (payment.client_id, payment.legal_entity_id, payment.currency)
     still = sum(debt.instalment.open for debt in accounts.owed(session, *account))
     return {

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import (
     ColumnElement,
     and_,
+    bindparam,
     select,
     update,
 )
@@ -45,6 +46,18 @@ class Claim:
     key: str = ""
 
 
+_DUE = (
+    select(MESSAGES.c.id, MESSAGES.c.client_id)
+    .where(
+        MESSAGES.c.state == State.QUEUED,
+        MESSAGES.c.channel == bindparam("channel"),
+        MESSAGES.c.send_after <= bindparam("now"),
+    )
+    .order_by(MESSAGES.c.send_after, MESSAGES.c.id)
+    .limit(bindparam("limit"))
+)
+
+
 def queue(session: Session, message: Message) -> int | None:
     """Put a message in the outbox; None where one with its key was there before."""
     message.reference = message.reference or secrets.token_urlsafe(12)
@@ -69,17 +82,8 @@ def due(
     session: Session, channel: str, now: dt.datetime, limit: int
 ) -> list[tuple[int, int | None]]:
     """Message and client ids of what may go, what answers a person first, then the oldest."""
-    query = (
-        select(MESSAGES.c.id, MESSAGES.c.client_id)
-        .where(
-            MESSAGES.c.state == State.QUEUED,
-            MESSAGES.c.channel == channel,
-            MESSAGES.c.send_after <= now,
-        )
-        .order_by(MESSAGES.c.send_after, MESSAGES.c.id)
-        .limit(limit)
-    )
-    return [(row.id, row.client_id) for row in session.execute(query)]
+    asked = {"channel": channel, "now": now, "limit": limit}
+    return [(row.id, row.client_id) for row in session.connection().execute(_DUE, asked)]
 
 
 Ready = tuple[Message, Outgoing, str]

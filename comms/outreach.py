@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import Table, func, insert, update
+from sqlalchemy import Table, bindparam, func, insert, update
 from sqlalchemy import select as core_select
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from billing import accounts, dunning, renewals
 from billing.calendar import local_date, midnight
@@ -34,14 +34,28 @@ from comms.office import Office
 Pair = tuple[Enrolment, Client]
 _STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
 _LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_CLIENTS = core_select(Client).where(col(Client.id).in_(bindparam("ids", expanding=True)))
+_ENROLMENTS = (
+    core_select(Enrolment)
+    .where(col(Enrolment.client_id).in_(bindparam("clients", expanding=True)))
+    .order_by(col(Enrolment.id))
+)
+_ROUNDS_SO_FAR = (
+    core_select(_STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step, func.max(_STEPS.c.round))
+    .where(_STEPS.c.enrolment_id.in_(bindparam("enrolments", expanding=True)))
+    .group_by(_STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step)
+)
+_ADD_STEPS = insert(_STEPS).returning(_STEPS.c.id, sort_by_parameter_order=True)
+_ADD_LISTED = insert(_LISTED)
 _ROUNDS = 12
 """More answers than any account gives in one look: a rule that never settles is a bug."""
 
 
 def advance(session: Session, office: Office, enrolments: Sequence[Enrolment]) -> None:
     """Bring enrolments to where they should stand now; their clients are all locked."""
-    query = select(Client).where(col(Client.id).in_({one.client_id for one in enrolments}))
-    clients = {client.id: client for client in session.exec(query)}
+    found = session.execute(_CLIENTS, {"ids": sorted({one.client_id for one in enrolments})})
+    clients = {client.id: client for client in found.scalars()}
     pairs = [(enrolment, clients[enrolment.client_id]) for enrolment in enrolments]
     dunned = [pair for pair in pairs if pair[0].sequence == Ladder.DUNNING]
     for _ in range(_ROUNDS):
@@ -63,8 +77,8 @@ def advance_client(session: Session, office: Office, client_id: int) -> None:
 def advance_clients(session: Session, office: Office, clients: Collection[int]) -> None:
     """The same for many clients, all locked."""
     if clients:
-        query = select(Enrolment).where(col(Enrolment.client_id).in_(clients))
-        advance(session, office, session.exec(query.order_by(col(Enrolment.id))).all())
+        found = session.execute(_ENROLMENTS, {"clients": sorted(clients)})
+        advance(session, office, found.scalars().all())
         outbox.wake_clients(session, clients, office.now)
 
 
@@ -232,15 +246,14 @@ def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[T
     """Write steps down, each as the next round of its number in its episode."""
     rounds = _rounds(session, takings)
     rows = [_step_row(session, office, taking, rounds) for taking in takings]
-    query = insert(_STEPS).returning(_STEPS.c.id, sort_by_parameter_order=True)
-    ids = list(session.execute(query, rows).scalars())
+    ids = list(session.execute(_ADD_STEPS, rows).scalars())
     listed = [
         {"step_taken_id": step_id, "instalment_id": instalment_id}
         for step_id, taking in zip(ids, takings, strict=True)
         for instalment_id in taking.listed
     ]
     if listed:
-        session.execute(insert(_LISTED), listed)
+        session.execute(_ADD_LISTED, listed)
     return [
         Taken(step_id, row["episode"], row["step"], row["round"])
         for step_id, row in zip(ids, rows, strict=True)
@@ -249,14 +262,8 @@ def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[T
 
 def _rounds(session: Session, takings: Sequence[Taking]) -> dict[tuple[int, int, int], int]:
     """The highest round so far, by enrolment, episode and step."""
-    query = (
-        core_select(
-            _STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step, func.max(_STEPS.c.round)
-        )
-        .where(_STEPS.c.enrolment_id.in_({taking.enrolment.id for taking in takings}))
-        .group_by(_STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step)
-    )
-    return {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
+    asked = {"enrolments": sorted({taking.enrolment.id for taking in takings})}
+    return {(row[0], row[1], row[2]): row[3] for row in session.execute(_ROUNDS_SO_FAR, asked)}
 
 
 def _step_row(

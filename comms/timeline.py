@@ -34,6 +34,37 @@ _EVENTS: Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
 
 
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_ENDS = select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash).where(
+    _HEADS.c.client_id.in_(bindparam("clients", expanding=True))
+)
+_LATEST = select(_DECISIONS.c.subject_id, _DECISIONS.c.digest).where(
+    _DECISIONS.c.id.in_(
+        select(func.max(_DECISIONS.c.id))
+        .where(
+            _DECISIONS.c.subject_kind == bindparam("kind"),
+            _DECISIONS.c.subject_id.in_(bindparam("subjects", expanding=True)),
+        )
+        .group_by(_DECISIONS.c.subject_id)
+    )
+)
+_ADD = {
+    model: insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    for model, table in (
+        (Touchpoint, _TOUCHPOINTS),
+        (Decision, _DECISIONS),
+        (ConsentEvent, _EVENTS),
+    )
+}
+_LINK = insert(_ENTRIES)
+_BEGIN = insert(_HEADS)
+_MOVE = (
+    update(_HEADS)
+    .where(_HEADS.c.client_id == bindparam("of"))
+    .values(seq=bindparam("end"), hash=bindparam("hash_"))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
     """A place where a chain does not hold."""
@@ -97,13 +128,7 @@ def _latest_digests(session: Session, decisions: Sequence[Decision]) -> dict[tup
     found: dict[tuple[str, int], str] = {}
     for kind in {decision.subject_kind for decision in decisions}:
         wanted = [one.subject_id for one in decisions if one.subject_kind == kind]
-        newest = (
-            select(func.max(_DECISIONS.c.id))
-            .where(_DECISIONS.c.subject_kind == kind, _DECISIONS.c.subject_id.in_(wanted))
-            .group_by(_DECISIONS.c.subject_id)
-        )
-        columns = select(_DECISIONS.c.subject_id, _DECISIONS.c.digest)
-        for row in session.execute(columns.where(_DECISIONS.c.id.in_(newest))):
+        for row in session.connection().execute(_LATEST, {"kind": kind, "subjects": wanted}):
             found[kind, row.subject_id] = row.digest
     return found
 
@@ -120,8 +145,8 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     of its address, so it has no ``seq`` of its own.
     """
     wanted = {client_id for client_id, _ in links}
-    query = select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash)
-    rows = session.execute(query.where(_HEADS.c.client_id.in_(wanted)))
+    session.flush()  # what was added before it stands before it
+    rows = session.connection().execute(_ENDS, {"clients": sorted(wanted)})
     known = {row.client_id: (row.seq, row.hash) for row in rows}
     placed: list[tuple[int, int, Detail]] = []
     seqs = {client_id: seq for client_id, (seq, _) in known.items()}
@@ -134,23 +159,19 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     ends = {client_id: hash_ for client_id, (_, hash_) in known.items()}
     entries = [_entry(client_id, seq, detail, ends) for client_id, seq, detail in placed]
     if entries:
-        session.execute(insert(_ENTRIES), entries)
+        session.connection().execute(_LINK, entries)
     _move_heads(session, {c: (seqs[c], ends[c]) for c in wanted}, set(known))
 
 
 def _insert_details(session: Session, details: Mapping[int, Detail]) -> None:
     """Insert the new rows of each table at once; their ids come back in the order of the rows."""
     new = [detail for detail in details.values() if not detail.id]
-    for table, model in (
-        (_TOUCHPOINTS, Touchpoint),
-        (_DECISIONS, Decision),
-        (_EVENTS, ConsentEvent),
-    ):
+    for model, query in _ADD.items():
         rows = [detail for detail in new if isinstance(detail, model)]
         if rows:
-            query = insert(table).returning(table.c.id, sort_by_parameter_order=True)
             values = [row.model_dump(exclude={"id"}) for row in rows]
-            for row, key in zip(rows, session.execute(query, values).scalars(), strict=True):
+            keys = session.connection().execute(query, values).scalars()
+            for row, key in zip(rows, keys, strict=True):
                 row.id = key
 
 
@@ -172,15 +193,15 @@ def _entry(client_id: int, seq: int, detail: Detail, ends: dict[int, str]) -> di
 
 
 def _move_heads(session: Session, ends: Mapping[int, tuple[int, str]], known: set[int]) -> None:
-    def rows(clients: set[int], name: str) -> list[dict[str, object]]:
-        return [{name: one, "seq": ends[one][0], "hash": ends[one][1]} for one in sorted(clients)]
-
-    if moved := rows(known, "of"):
-        session.connection().execute(
-            update(_HEADS).where(_HEADS.c.client_id == bindparam("of")), moved
-        )
-    if begun := rows(set(ends) - known, "client_id"):
-        session.execute(insert(_HEADS), begun)
+    moved = [{"of": one, "end": ends[one][0], "hash_": ends[one][1]} for one in sorted(known)]
+    if moved:
+        session.connection().execute(_MOVE, moved)
+    begun = [
+        {"client_id": one, "seq": ends[one][0], "hash": ends[one][1]}
+        for one in sorted(set(ends) - known)
+    ]
+    if begun:
+        session.connection().execute(_BEGIN, begun)
 
 
 def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint]:
