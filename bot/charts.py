@@ -155,18 +155,19 @@ def _draw_legend(canvas: "_Canvas", panel: _Panel, top: int) -> None:
 
 
 def _draw_months(canvas: "_Canvas", bottom: float, wide: float, mondays: list[dt.date]) -> None:
-    """A mark where a month begins, named as often as there is room; January names its year."""
+    """A mark where a month begins, named as often as there is room, January always by its year."""
     begins = [
         number
         for number, (before, monday) in enumerate(itertools.pairwise(mondays), 1)
         if before.month != monday.month
     ]
-    every = max(1, math.ceil(len(begins) * 62 / (WIDTH - _LEFT - _RIGHT)))
-    for order, number in enumerate(begins):
+    crowd = len(begins) * 66 / (WIDTH - _LEFT - _RIGHT)
+    every = next((one for one in (1, 2, 3, 4, 6, 12) if one >= crowd), 12)
+    for number in begins:
         x = _LEFT + number * wide
         canvas.line(x, bottom, x, bottom + 6)
-        if order % every == 0:
-            month = mondays[number]
+        month = mondays[number]
+        if (month.month - 1) % every == 0:
             label = f"{month:%b %Y}" if month.month == 1 else f"{month:%b}"
             canvas.text(x, bottom + 9, label, 14)
 
@@ -175,7 +176,7 @@ def _ticks(most: float) -> list[float]:
     """A few round numbers from 0 to just above the highest bar."""
     rough = max(most, 1) / 4
     power = 10 ** math.floor(math.log10(rough))
-    step = max(1, next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= rough))
+    step = max(1, next(power * one for one in (1, 2, 5, 10) if power * one >= rough))
     return [step * number for number in range(math.ceil(max(most, 1) / step) + 1)]
 
 

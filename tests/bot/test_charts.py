@@ -58,3 +58,11 @@ def test_every_history_can_be_drawn(weeks: Weeks) -> None:
 
 def test_the_same_figures_make_the_same_picture() -> None:
     assert charts.history(WEEKS) == charts.history(WEEKS)
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(0, [0, 1]), (3, [0, 1, 2, 3]), (10, [0, 5, 10]), (2356, [0, 1000, 2000, 3000])],
+)
+def test_the_axis_has_a_few_whole_round_numbers(most: float, ticks: list[float]) -> None:
+    assert charts._ticks(most) == ticks
