@@ -84,6 +84,8 @@ class Known:
     switches: Mapping[int | None, LiveSwitch]
     accounts: Mapping[int, Account]
     """In dunning, by the id of the step's message."""
+    bygone: Collection[int]
+    """Messages of steps whose episode is over: the debt that they ask for was settled."""
     owed: Mapping[int, Sequence[OpenInstalment]]
     """All that is open, by client, of those with a message that is not about the debt."""
 
@@ -153,6 +155,11 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
         consents=consent.of_addresses(session, list(addresses)),
         switches=_switches(session, list(clients)) if clients else {},
         accounts={m.id: account for m, account in zip(dunned, facts, strict=True)},
+        bygone={
+            m.id
+            for m, (enrolment, _) in zip(dunned, pairs, strict=True)
+            if steps[m.step_id or 0].episode != enrolment.episode
+        },
         owed={client: [debt.instalment for debt in found] for client, found in debts.items()},
     )
 
@@ -272,6 +279,9 @@ def _sender(known: Known, message: Message) -> Sender | None:
 
 def _billing(known: Known, office: Office, message: Message, client: Client) -> Refusal | None:
     """What the billing state says to it: a reminder needs a debt, all else needs none overdue."""
+    if message.id in known.bygone:
+        reason = "What it asks for was settled; what has fallen due since has its own reminders."
+        return Refusal("superseded", reason, final=True)
     if message.purpose == Purpose.DUNNING:
         account = known.accounts[message.id]
         return gates.dunning_refusal(account, office.now, office.policy)

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from sqlmodel import select
 
+from billing.models import Client
 from bot import intake
 from bot.desk import Desk
 from bot.sandbox.faults import Fault
@@ -226,6 +228,28 @@ async def test_a_reminder_in_doubt_waits_for_a_person(
         await product.settle()
         assert product.state(message_id) == State.SENT
     assert len(around.mail.letters) == 1
+
+
+async def test_a_reminder_in_doubt_of_a_settled_debt_does_not_go_for_the_next(
+    around: Outside, nursery: Nursery
+) -> None:
+    message_id = await killed(around, nursery, a_reminder, "email", "sending")
+    async with factories.serving(around) as product:
+        await product.settle()
+        (client,) = product.write(lambda s: s.exec(select(Client.name)).all())
+        known = factories.Known(client, 1, 1, None, None, "", "")
+        paid = factories.paid(known, NOON)
+        product.write(lambda s: intake.take_in(s, product.app.office(), paid, iter(())))
+        late = {"days": 40, "number": "INV-2"}
+        product.write(lambda s: factories.owes(s, known, NOON, **late))
+        await product.settle()
+        no = ResolveDoubt(message_id=message_id, went=False, by=1)
+        await Desk(product.app).instruct("click:1", no)
+        await product.later(days=2)
+        old = factories.message(product.store, message_id)
+        assert (old.state, old.rule) == (State.CANCELLED, "superseded")
+    reminders = [one for one in around.mail.letters if one.subject.startswith("Reminder")]
+    assert len(reminders) == 1
 
 
 @pytest.mark.parametrize("point", ["sending", "accepted", "before_commit"])
