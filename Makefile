@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check browser screenshots lock wheel clean
+.PHONY: help install dev demo test check history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -52,8 +52,12 @@ check: dev
 test: check wheel browser
 	$(BIN)/pytest
 
+# Two years of a real firm, invoice by invoice, against a count by hand; minutes, so not in `test`.
+history: dev
+	WHOLE_HISTORY=1 $(BIN)/pytest -n0 tests/bot/test_replay.py -k real_firm
+
 # The page is tried in a real browser. Where a machine has none and lets us, one is installed; else
-# those tests are skipped and say what is missing (COUNTERFOIL_REQUIRE_BROWSER=1 makes them fail).
+# those tests are skipped and say what is missing (REQUIRE_BROWSER=1 makes them fail).
 browser:
 	@for name in "$$COUNTERFOIL_CHROMIUM" chromium chromium-browser google-chrome; do \
 		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; done; \

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import datetime as dt
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -127,11 +128,16 @@ def from_report(report: Report) -> Count:
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not REAL.exists(), reason=f"{REAL.name} is not on this machine")
-def test_two_years_of_a_real_firm_agree_with_a_count_by_hand() -> None:
-    bare = from_report(replayed(REAL, mapping=THEIRS, bare=True, group_by="invoice"))
-    assert bare == by_hand(REAL, THEIRS)
+def test_two_years_of_a_real_firm_agree_with_a_count_by_hand(tmp_path: Path) -> None:
+    """Every eighth invoice of the two years; all of them with ``make history``."""
+    every = 1 if os.environ.get("WHOLE_HISTORY") else 8
+    head, *rows = REAL.read_text().splitlines()
+    file = tmp_path / REAL.name
+    file.write_text("\n".join([head, *rows[::every]]) + "\n")
+    bare = from_report(replayed(file, mapping=THEIRS, bare=True, group_by="invoice"))
+    assert bare == by_hand(file, THEIRS)
 
 
 def made_up(folder: Path, seed: int) -> Path:

@@ -2,7 +2,7 @@
 
 ``new_stage`` makes a world at its first morning; ``later`` is one world on its thirtieth day, its
 door open: tests share it, so they ask nothing of its moment. Without a Chromium the tests are
-skipped, and fail where ``COUNTERFOIL_REQUIRE_BROWSER`` says that there must be one.
+skipped, and fail where ``REQUIRE_BROWSER`` says that there must be one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def chromium_path() -> str:
             return found
     sentence = "no Chromium here; install one (apt-get install chromium) or name it in "
     sentence += "COUNTERFOIL_CHROMIUM"
-    if os.environ.get("COUNTERFOIL_REQUIRE_BROWSER"):
+    if os.environ.get("REQUIRE_BROWSER"):
         pytest.fail(sentence)
     pytest.skip(sentence)
 
