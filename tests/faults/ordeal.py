@@ -43,6 +43,8 @@ SHORT = 0.06
 TICK = dt.timedelta(seconds=5)
 """``bot.schedule.EVERY``: so often the product looks by itself."""
 MARGIN = dt.timedelta(minutes=1)
+BAD_AFTER = 8192
+"""Bytes of a file on a bad disk that can be written; SQLite meets an I/O error beyond them."""
 PATIENCE = 60
 PASSES = 1_000
 
@@ -104,8 +106,8 @@ class Ordeal:
     """When the leases of the last dead process are over."""
     problem: str = ""
     pid: int = 0
-    failing: int = 0
-    """Passes that a disk stays bad for."""
+    bad_until: dt.datetime | None = None
+    """When the disk takes writes again."""
     shot: float = 0
     stopped: float = 0
     lease_over: bool = True
@@ -200,13 +202,16 @@ class Ordeal:
         pause = TICK
         for _ in range(PASSES):
             soonest = self.now + pause
-            restless = self.failing or self.untold or self.unheard or self.problem
+            restless = self.untold or self.unheard or self.problem
             pause = min(2 * pause, _HOUR) if restless else TICK
-            wake = min((one for one in (self.due, self.lease) if one), default=None)
+            ends = (self.due, self.lease, self.bad_until)
+            wake = min((one for one in ends if one), default=None)
             at = max(wake, soonest) if wake and not restless else soonest
             if (not wake and not restless) or at > until:
                 break
             self.pass_time(at)
+            if self.bad_until and self.bad_until <= at:
+                await self.heal()
             await self.settle()
         else:
             raise AssertionError(f"no rest: {self.problem} {self.due} {self.unheard} {self.untold}")
@@ -245,10 +250,6 @@ class Ordeal:
             self.stopped = 0
         answer = await self.ask("work")
         await asyncio.gather(*tasks)
-        if self.failing:
-            self.failing -= 1
-            if not self.failing:
-                await self.heal()
         self.note_silence()
         return answer
 
@@ -379,8 +380,9 @@ class Ordeal:
             self.around.clock.ahead += LEASE + MARGIN
         else:
             self.lease = self.now + LEASE + MARGIN
-        if self.disk.small:
-            self.disk.free()
+        # A process cannot start on a full disk: it is started again when there is room.
+        self.disk.free()
+        self.bad_until = None
         await self.born()
 
     async def kill(self) -> None:
@@ -407,7 +409,7 @@ class Ordeal:
         if trouble.what == "hooks again":
             await self.repeat(trouble.get("hooks"))
         if trouble.what == "bad disk":
-            await self.ask("limit", bytes=self.largest() + 4096)
+            await self.ask("limit", bytes=BAD_AFTER)
 
     def befall_kill(self, trouble: Trouble) -> None:
         self.doom = (trouble.get("point"), trouble.get("nth"))
@@ -447,11 +449,11 @@ class Ordeal:
         clock.turn(clock.now() + dt.timedelta(days=trouble.get("days")))
 
     def befall_bad_disk(self, trouble: Trouble) -> None:
-        self.failing = trouble.get("passes")
+        self.bad_until = self.now + dt.timedelta(hours=trouble.get("hours"))
 
     def befall_full_disk(self, trouble: Trouble) -> None:
         if self.disk.small:
-            self.failing = trouble.get("passes")
+            self.bad_until = self.now + dt.timedelta(hours=trouble.get("hours"))
             self.disk.fill()
 
     def befall_stop_postgres(self, trouble: Trouble) -> None:
@@ -491,13 +493,9 @@ class Ordeal:
 
     async def heal(self) -> None:
         """The disk takes writes again."""
-        self.failing = 0
+        self.bad_until = None
         self.disk.free()
         await self.ask("limit", bytes=0)
-
-    def largest(self) -> int:
-        files = [one for one in self.disk.folder.iterdir() if one.is_file()]
-        return max((one.stat().st_size for one in files if "wal" in one.name), default=4096)
 
 
 _HOUR = dt.timedelta(hours=1)

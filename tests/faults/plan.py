@@ -117,8 +117,8 @@ def _jump(dice: random.Random) -> dict[str, Any]:
     return {"hours": 1, "clock": dice.choice(("business", "wall", "wall back"))}
 
 
-def _passes(dice: random.Random) -> dict[str, Any]:
-    return {"passes": dice.randint(1, 3)}
+def _hours(dice: random.Random) -> dict[str, Any]:
+    return {"hours": dice.randint(1, 20)}
 
 
 _COMMON: tuple[tuple[str, int, Make], ...] = (
@@ -143,9 +143,9 @@ def plan(seed: int) -> Plan:
     if postgres:
         kinds.append(("stop postgres", 2, lambda d: {"after": round(d.uniform(0.001, 0.05), 3)}))
     else:
-        kinds.append(("bad disk", 1, _passes))
+        kinds.append(("bad disk", 1, _hours))
     if small_disk:
-        kinds.append(("full disk", 2, _passes))
+        kinds.append(("full disk", 2, _hours))
     weights = [weight for _, weight, _ in kinds]
     days, clients = (22, 12) if seed <= SHORT_ONES else (35, 24)
     chosen = dice.choices(kinds, weights, k=dice.randint(days // 4, days // 3))

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 from sqlmodel import Session, select
 from typing_extensions import override
 
+from billing import vault
 from billing.clock import TurnedClock
 from billing.facts import ClientDescribed, Fact
 from billing.models import LegalEntity
@@ -204,6 +205,7 @@ class Process:
 
 async def live_and_die(birth: Answer) -> None:
     """Be the product until the parent says stop or goes away."""
+    vault._ids = vault._Ids()  # no two processes may go on where their parent stood
     settings, clock = Settings(**birth["settings"]), Wall(dt.datetime.fromisoformat(birth["now"]))
     clock.ahead = dt.timedelta(seconds=birth["ahead"])
     doom = Doom()
