@@ -10,13 +10,14 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
 	@echo "make demo ARGS=--once  the same as a transcript, without a browser"
 	@echo "make test              everything that must pass"
 	@echo "make check             format, lint and types only"
+	@echo "make faults SEEDS=1..25 the story under kills, cut wires and full disks"
 	@echo "make screenshots       the pictures of docs/screenshots, taken anew"
 	@echo "make lock              renew the pinned dependencies (needs uv)"
 
@@ -51,6 +52,11 @@ check: dev
 
 test: check wheel browser
 	$(BIN)/pytest
+
+# The story under kills, cut wires and full disks; a seed that fails prints how to run it again.
+SEEDS ?= 1..25
+faults: dev
+	FAULT_SEEDS=$(SEEDS) $(BIN)/pytest tests/faults
 
 # Two years of a real firm, invoice by invoice, against a count by hand; minutes, so not in `test`.
 history: dev
