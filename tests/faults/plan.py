@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from bot.sandbox.faults import Fault
 
 SHORT_ONES = 25
@@ -24,6 +26,7 @@ class Trouble:
     what: str
     detail: tuple[tuple[str, Any], ...] = ()
 
+    @override
     def __str__(self) -> str:
         """A line of the plan."""
         said = ", ".join(f"{name}={value}" for name, value in self.detail)
@@ -44,6 +47,7 @@ class Plan:
     clients: int
     troubles: tuple[Trouble, ...]
 
+    @override
     def __str__(self) -> str:
         """What is printed when the run of this seed fails."""
         where = "PostgreSQL" if self.postgres else "SQLite"

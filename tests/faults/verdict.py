@@ -91,8 +91,8 @@ def nothing_moves_still(ordeal: Ordeal, rows: Session) -> Iterator[str]:
     moving = (State.QUEUED, State.CLAIMED, State.SENDING, State.IN_DOUBT)
     for one in rows.exec(select(Message).where(col(Message.state).in_(moving))):
         yield f"{_name(one)} is {one.state}"
-    for one in rows.exec(select(Enrolment).where(col(Enrolment.next_due_at) <= now)):
-        yield f"enrolment {one.id} was due {one.next_due_at}"
+    for ladder in rows.exec(select(Enrolment).where(col(Enrolment.next_due_at) <= now)):
+        yield f"enrolment {ladder.id} was due {ladder.next_due_at}"
     for attempt in rows.exec(select(Attempt).where(col(Attempt.ended_at).is_(None))):
         yield f"try {attempt.number} of message {attempt.message_id} has no end"
     held = {one.step_id for one in rows.exec(select(Message)) if one.state == State.HELD}

@@ -240,8 +240,7 @@ async def test_a_reminder_in_doubt_of_a_settled_debt_does_not_go_for_the_next(
         known = factories.Known(client, 1, 1, None, None, "", "")
         paid = factories.paid(known, NOON)
         product.write(lambda s: intake.take_in(s, product.app.office(), paid, iter(())))
-        late = {"days": 40, "number": "INV-2"}
-        product.write(lambda s: factories.owes(s, known, NOON, **late))
+        product.write(lambda s: factories.owes(s, known, NOON, days=40, number="INV-2"))
         await product.settle()
         no = ResolveDoubt(message_id=message_id, went=False, by=1)
         await Desk(product.app).instruct("click:1", no)
