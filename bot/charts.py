@@ -169,7 +169,8 @@ def _draw_months(canvas: "_Canvas", bottom: float, wide: float, mondays: list[dt
         month = mondays[number]
         if (month.month - 1) % every == 0:
             label = f"{month:%b %Y}" if month.month == 1 else f"{month:%b}"
-            canvas.text(x, bottom + 9, label, 14)
+            fits = WIDTH - 8 - canvas.width(label, 14)
+            canvas.text(min(x, fits), bottom + 9, label, 14)
 
 
 def _ticks(most: float) -> list[float]:

@@ -280,8 +280,8 @@ def _sender(known: Known, message: Message) -> Sender | None:
 def _billing(known: Known, office: Office, message: Message, client: Client) -> Refusal | None:
     """What the billing state says to it: a reminder needs a debt, all else needs none overdue."""
     if message.id in known.bygone:
-        reason = "What it asks for was settled; what has fallen due since has its own reminders."
-        return Refusal("superseded", reason, final=True)
+        # What has fallen due since has reminders of its own.
+        return Refusal("paid", "What the message asks for is settled.", final=True)
     if message.purpose == Purpose.DUNNING:
         account = known.accounts[message.id]
         return gates.dunning_refusal(account, office.now, office.policy)

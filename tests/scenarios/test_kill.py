@@ -246,7 +246,7 @@ async def test_a_reminder_in_doubt_of_a_settled_debt_does_not_go_for_the_next(
         await Desk(product.app).instruct("click:1", no)
         await product.later(days=2)
         old = factories.message(product.store, message_id)
-        assert (old.state, old.rule) == (State.CANCELLED, "superseded")
+        assert (old.state, old.rule) == (State.CANCELLED, "paid")
     reminders = [one for one in around.mail.letters if one.subject.startswith("Reminder")]
     assert len(reminders) == 1
 
