@@ -24,7 +24,7 @@ from tests.faults.verdict import verdict
 
 ROOT = Path(__file__).parents[2]
 SMALL = "12m"
-SEEDS = os.environ.get("FAULT_SEEDS", "1..12")
+SEEDS = os.environ.get("FAULT_SEEDS", "1..25")
 
 
 def seeds(text: str) -> list[int]:
