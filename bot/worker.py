@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as core_select
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
@@ -301,10 +302,15 @@ async def drain(app: App, limit: int = 10_000) -> int:
     for _ in range(limit):
         step = await _once(app, errors)
         moved += step
-        if not step or len(errors) > _ENOUGH:
+        if not step or len(errors) > _ENOUGH or _cannot_write(errors):
             _raise("drain", errors)
             return moved
     raise RuntimeError("the worker does not come to rest: something is due again and again")
+
+
+def _cannot_write(errors: list[Exception]) -> bool:
+    """Whether it is the store that fails: then nothing was put off, and all of it is still due."""
+    return bool(errors) and ExceptionGroup("", errors).subgroup(OperationalError) is not None
 
 
 async def _once(app: App, errors: list[Exception]) -> int:
