@@ -25,7 +25,7 @@ from billing.models import Invoice, LiveSwitch, Payment
 from billing.store import Store
 from bot.models import Incoming, IncomingState
 from bot.spool import Spool
-from comms.models import Decision, Message, State
+from comms.models import Decision, Expired, Message, State
 
 MOST = 100_000
 """A count stops here: a queue longer than this is long enough to be looked at."""
@@ -89,6 +89,9 @@ class Meters:
             "counterfoil_audit_findings", "What the last audit found standing still.", ["kind"],
             registry=own,
         )  # fmt: skip
+        self.expired = Counter(
+            "counterfoil_expired_rows", "Rows that policy let go, by kind.", ["kind"], registry=own
+        )
         self.audited = Gauge(
             "counterfoil_audit_timestamp_seconds", "When the last audit was done.", registry=own
         )
@@ -135,6 +138,7 @@ class Scrape:
         yield from _incoming(session, now)
         yield self._decided(session)
         yield self._silence(session, now)
+        yield _expired(session)
         live = session.execute(_LIVE).scalar()
         yield _gauge("live", "1 while the door to clients is open.", [((), live == "open")])
         size = self._spool.size()
@@ -273,6 +277,13 @@ def _incoming(session: Session, now: dt.datetime) -> Iterator[Metric]:
         ages.append(((state.value,), _age(now, row.first)))
     yield _gauge("incoming", "Deliveries not understood yet, or not at all.", counts, ("state",))
     yield _gauge("incoming_oldest_seconds", "How long the oldest has waited.", ages, ("state",))
+
+
+def _expired(session: Session) -> Metric:
+    said = "Rows of this kind from before this moment are gone, unless they are still needed."
+    rows = session.execute(select(col(Expired.kind), col(Expired.before)))
+    moments = [((row.kind,), row.before.timestamp()) for row in rows]
+    return _gauge("expired_before_timestamp_seconds", said, moments, ("kind",))
 
 
 Samples = Iterable[tuple[tuple[str, ...], float]]

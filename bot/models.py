@@ -3,7 +3,7 @@
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import code, key, maybe, moment, number, one_of
@@ -32,6 +32,12 @@ class Incoming(SQLModel, table=True):
         one_of("incoming", "state", IncomingState),
         Index("incoming_of_state", "state", "received_at"),
         Index("incoming_of_client", "client_id", "received_at"),
+        Index(
+            "incoming_with_body",
+            "received_at",
+            sqlite_where=text("body_id IS NOT NULL"),
+            postgresql_where=text("body_id IS NOT NULL"),
+        ),
     )
 
     id: int = key()

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from billing import vault
 from billing.keyring import Keyring
-from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Touchpoint
+from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
 
 VERSION = 1
 GENESIS = ""
@@ -247,19 +247,24 @@ def _verify_one(session: Session, client_id: int, end: tuple[int, str]) -> Itera
 
 
 def _verify_detail(session: Session, row: Mapping[str, object]) -> Iterator[Break]:
-    """Details of decisions may have expired; what is there must be what was linked."""
+    """Old decisions may have gone as policy says; what is there must be what was linked."""
     model = _DETAILS.get(str(row["kind"]))
     if model is None:
         return
     detail: Detail | None = session.get(model, row["detail_id"])  # type: ignore[assignment]
     where = int(str(row["client_id"])), int(str(row["seq"]))
     if detail is None:
-        if model is not Decision:
+        if model is not Decision or not _expired(session, row["recorded_at"]):
             yield Break(*where, f"its {row['kind']} {row['detail_id']} is gone")
         return
     if digest(detail) != row["digest"]:
         yield Break(*where, f"its {row['kind']} {row['detail_id']} was changed")
     session.expunge(detail)
+
+
+def _expired(session: Session, recorded_at: object) -> bool:
+    held = session.get(Expired, "decisions")
+    return held is not None and isinstance(recorded_at, dt.datetime) and recorded_at < held.before
 
 
 def digest(detail: Detail) -> str:
