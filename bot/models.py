@@ -32,6 +32,7 @@ class Incoming(SQLModel, table=True):
         one_of("incoming", "state", IncomingState),
         Index("incoming_of_state", "state", "received_at"),
         Index("incoming_of_client", "client_id", "received_at"),
+        Index("incoming_of_source", "source", "received_at"),
         Index(
             "incoming_with_body",
             "received_at",

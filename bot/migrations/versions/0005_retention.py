@@ -1,4 +1,4 @@
-"""What policy lets expire: since when, by which index, and held back by which trigger."""
+"""What policy lets expire, and indexes for what is asked of ten million rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,13 +22,32 @@ def upgrade() -> None:
         sqlite_where=sa.text("body_id IS NOT NULL"),
         postgresql_where=sa.text("body_id IS NOT NULL"),
     )
+    op.create_index("incoming_of_source", "incoming", ["source", "received_at"])
     append_only.keep_decisions(op.get_bind())
+    _sums()
 
 
 def downgrade() -> None:
+    op.drop_index("posting_of_client", "posting")
+    op.drop_index("posting_of_instalment", "posting")
+    op.create_index("ix_posting_instalment_id", "posting", ["instalment_id"])
+    op.create_index("posting_of_client", "posting", ["client_id", "currency", "instalment_id"])
     append_only.forget_decisions(op.get_bind())
+    op.drop_index("incoming_of_source", "incoming")
     op.drop_index("incoming_with_body", "incoming")
     op.drop_table("expired")
+
+
+def _sums() -> None:
+    """What is open is a sum: with the amount in it, an index answers alone."""
+    op.drop_index("posting_of_client", "posting")
+    op.drop_index("ix_posting_instalment_id", "posting")
+    op.create_index(
+        "posting_of_client",
+        "posting",
+        ["client_id", "legal_entity_id", "currency", "instalment_id", "amount"],
+    )
+    op.create_index("posting_of_instalment", "posting", ["instalment_id", "amount"])
 
 
 def _expired() -> None:
