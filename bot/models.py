@@ -1,4 +1,4 @@
-"""What came in from outside, and how far did we get with it?"""
+"""What came in from outside, how far did we get with it, and which systems may ask and tell us?"""
 
 import datetime as dt
 from enum import StrEnum
@@ -53,3 +53,26 @@ class Incoming(SQLModel, table=True):
     problem: str = ""
     client_id: int | None = maybe("client.id")
     done_at: dt.datetime | None = moment(nullable=True)
+
+
+class ApiToken(SQLModel, table=True):
+    """What another system proves itself with; of the secret only its hash is here.
+
+    A row is never deleted: who made it and who ended it stays. ``handle`` is the part of the token
+    that may be shown.
+    """
+
+    __tablename__ = "api_token"
+
+    id: int = key()
+    handle: str = code(unique=True)
+    name: str = Field(unique=True)
+    digest: str = code()
+    scopes: str = code()
+    """With blanks between them."""
+    created_at: dt.datetime = moment()
+    created_by: str
+    expires_at: dt.datetime | None = moment(nullable=True)
+    revoked_at: dt.datetime | None = moment(nullable=True)
+    revoked_by: str = ""
+    last_used_on: dt.date | None = None
