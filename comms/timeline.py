@@ -217,11 +217,17 @@ def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint
 
 def verify(session: Session, client_id: int | None = None) -> Iterator[Break]:
     """Walk the chains (of one client, or all) and name every place that does not hold."""
-    heads = session.execute(select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash))
-    ends = {row.client_id: (row.seq, row.hash) for row in heads}
-    wanted = session.execute(select(_ENTRIES.c.client_id).distinct()).scalars()
-    for client in sorted({*ends, *wanted} if client_id is None else {client_id}):
+    heads = select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash)
+    if client_id is not None:
+        heads = heads.where(_HEADS.c.client_id == client_id)
+    ends = {row.client_id: (row.seq, row.hash) for row in session.execute(heads)}
+    every = {client_id} if client_id is not None else {*ends, *_chained(session)}
+    for client in sorted(every):
         yield from _verify_one(session, client, ends.get(client, (0, GENESIS)))
+
+
+def _chained(session: Session) -> Iterator[int]:
+    return session.execute(select(_ENTRIES.c.client_id).distinct()).scalars()
 
 
 def _verify_one(session: Session, client_id: int, end: tuple[int, str]) -> Iterator[Break]:
