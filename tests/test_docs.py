@@ -61,8 +61,8 @@ def test_every_setting_named_is_one(path: Path) -> None:
 def test_every_command_named_can_be_run(document: Path) -> None:
     root = get_command(app)
     assert isinstance(root, typer.core.TyperGroup)
-    for name, words, flags in asked(document.read_text()):
-        command = root.commands.get(name)
+    for name, rest, flags in asked(document.read_text()):
+        words, command = rest, root.commands.get(name)
         assert command is not None, f"counterfoil {name}"
         while isinstance(command, typer.core.TyperGroup):
             assert words, f"counterfoil {name} needs a word"
