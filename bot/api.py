@@ -24,7 +24,7 @@ from structlog.contextvars import bound_contextvars
 
 from billing import facts, references
 from billing.store import Moved
-from bot import access, factsheet, handbook, hearsay, intake, tokens
+from bot import access, apipage, factsheet, handbook, hearsay, intake, tokens
 from bot.app import App
 from bot.bodies import TooLarge, body_of
 from bot.bookings import Outcome
@@ -59,6 +59,7 @@ def api(app: App) -> APIRouter:
         "/facts", Api(app).facts, methods=["POST"], tags=["facts"], summary="Tell facts",
         response_class=JSONResponse, responses=handbook.ANSWERS, openapi_extra=handbook.request(),
     )  # fmt: skip
+    routes.add_api_route("/docs", apipage.page, methods=["GET"], include_in_schema=False)
     return routes
 
 

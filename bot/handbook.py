@@ -126,17 +126,26 @@ def facts_list() -> str:
     return "\n\n".join(_section(name, kind) for name, kind in factsheet.KINDS.items())
 
 
-def _section(name: str, kind: type[BaseModel]) -> str:
+def said(kind: type[BaseModel]) -> str:
+    """What a fact says, in one sentence."""
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+
+
+def fields(kind: type[BaseModel]) -> list[tuple[str, str, str]]:
+    """Of each field its name, what it is, and what holds where it is left out."""
     schema = factsheet.schema(kind)
-    rows = [
-        f"| `{field}` | {_what(one)}{_such(field)} | {_must(field, one, schema)} |"
+    return [
+        (f"`{field}`", f"{_what(one)}{_such(field)}", _must(field, one, schema))
         for field, one in schema["properties"].items()
         if field != "type"
     ]
-    said = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+
+
+def _section(name: str, kind: type[BaseModel]) -> str:
+    rows = [f"| {' | '.join(cells)} |" for cells in fields(kind)]
     written = json.dumps(example(kind), indent=2)
     table = "\n".join(["| Field | Is | If left out |", "|---|---|---|", *rows])
-    return f"### {name}\n\n{said}\n\n{table}\n\n```json\n{written}\n```"
+    return f"### {name}\n\n{said(kind)}\n\n{table}\n\n```json\n{written}\n```"
 
 
 def _what(field: Mapping[str, Any]) -> str:

@@ -48,7 +48,8 @@ _HOOKS = {
 
 def web(app: App, slack: SlackSide) -> FastAPI:
     """The HTTP side of the product; ``slack`` answers commands and clicks."""
-    site = FastAPI(title="Counterfoil", docs_url="/api/v1/docs", openapi_url="/api/v1/openapi.json")
+    page = "/api/v1/openapi.json"
+    site = FastAPI(title="Counterfoil", docs_url=None, redoc_url=None, openapi_url=page)
     hooks, probes = Hooks(app, slack), Probes(app)
     for path, answer in (
         ("/hooks/twilio/sms", hooks.twilio_sms),

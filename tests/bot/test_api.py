@@ -248,6 +248,10 @@ async def test_the_page_tells_every_fact(one: Product) -> None:
             page = await answer.json()
         async with session.get(f"{one.url}/api/v1/docs") as answer:
             assert answer.status == 200
+            shown = await answer.text()
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert [name for name in KINDS if f'id="{name}"' not in shown] == []
+    assert "http" not in shown
     asked = page["paths"]["/api/v1/facts"]["post"]
     content = asked["requestBody"]["content"]["application/json"]
     assert set(content["examples"]) == set(KINDS)
