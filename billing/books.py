@@ -5,7 +5,7 @@ what was invoiced are sums over them.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
@@ -48,6 +48,8 @@ class Book:
         self.account = account
         self.cause = cause
         self.payment_id = payment_id
+        self.owners: Mapping[int, int] = {}
+        """Whose an instalment is that belongs to a client who is one with this one."""
         self._line = 0
         self._day = effective_on
         self._now = now
@@ -67,7 +69,7 @@ class Book:
         client_id, legal_entity_id, currency = self.account
         self.session.add(
             Posting(
-                client_id=client_id,
+                client_id=self.owners.get(instalment_id or 0, client_id),
                 legal_entity_id=legal_entity_id,
                 currency=currency,
                 kind=kind,
@@ -101,15 +103,26 @@ def allocate(book: Book, instalments: Sequence[int]) -> None:
     book.session.flush()
 
 
-def open_instalments(session: Session, account: Account) -> list[int]:
-    """The account's instalments with something open, the oldest due first."""
+def owners(session: Session, clients: Sequence[int]) -> dict[int, int]:
+    """Whose each instalment of clients is that are one; empty for one client."""
+    if len(clients) == 1:
+        return {}
+    query = select(Instalment.id, Instalment.client_id)
+    return dict(session.exec(query.where(col(Instalment.client_id).in_(clients))).all())
+
+
+def open_instalments(session: Session, account: Account, clients: Sequence[int] = ()) -> list[int]:
+    """The account's instalments with something open, the oldest due first.
+
+    Of all of ``clients``, where the account's is one with others.
+    """
     client_id, legal_entity_id, currency = account
     rows = session.exec(
         select(Instalment.id)
         .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
         .join(Posting, col(Posting.instalment_id) == Instalment.id)
         .where(
-            Instalment.client_id == client_id,
+            col(Instalment.client_id).in_(clients or [client_id]),
             Invoice.legal_entity_id == legal_entity_id,
             Invoice.currency == currency,
             Invoice.state == InvoiceState.ISSUED,

@@ -5,13 +5,13 @@ of an account makes its sequences due for a look.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import books, facts, references
+from billing import aliases, books, duplicates, facts, references
 from billing.models import (
     Address,
     Agreement,
@@ -92,6 +92,7 @@ def _describe_client(
         references.remember(session, fact.source, "client", fact.key, client.id)
     changed = client_id is None or any(getattr(client, key) != value for key, value in told.items())
     client.sqlmodel_update(told)
+    duplicates.note(session, client.id, fact, now)
     contact = _contact(session, client, fact.contact_name or "")
     reached = [
         _attach(session, contact, kind, value, now)
@@ -223,11 +224,13 @@ def _settle(session: Session, fact: facts.PaymentSettled, now: dt.datetime) -> A
     more = fact.amount - so_far
     account = (client_id, entity.id, fact.currency)
     cause = f"{fact.key}@{fact.amount}"
+    together = aliases.group(session, client_id)
     book = books.Book(session, account, cause, fact.received_on, now, payment.id)
+    book.owners = books.owners(session, together)
     book.post(PostingKind.PAYMENT, -more)
     if fact.invoice_number:
-        books.allocate(book, _named(session, client_id, entity.id, fact))
-    books.allocate(book, books.open_instalments(session, book.account))
+        books.allocate(book, _named(session, together, entity.id, fact))
+    books.allocate(book, books.open_instalments(session, book.account, together))
     touch(session, client_id, now)
     return Applied(client_id, payment_id=payment.id, received=more)
 
@@ -236,10 +239,11 @@ def _dispute(session: Session, fact: facts.InvoiceDisputed, now: dt.datetime) ->
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     if references.known(session, fact.source, "dispute", fact.key) is not None:
         return Applied(client_id, changed=False)
-    invoice = references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
+    together = aliases.group(session, client_id)
+    invoice = references.invoice(session, together, fact.invoice_number, fact.legal_entity)
     dispute = InvoiceDispute(
         invoice_id=invoice.id,
-        client_id=client_id,
+        client_id=invoice.client_id,
         amount=fact.amount,
         opened_on=fact.opened_on,
         recorded_at=now,
@@ -296,14 +300,14 @@ def _begin_term(session: Session, agreement: Agreement) -> None:
 
 
 def _named(
-    session: Session, client_id: int, entity_id: int, fact: facts.PaymentSettled
+    session: Session, clients: Sequence[int], entity_id: int, fact: facts.PaymentSettled
 ) -> list[int]:
     """The instalments of the invoice that a payment names; none where nobody issued it yet."""
     rows = session.exec(
         select(Instalment.id)
         .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
         .where(
-            Invoice.client_id == client_id,
+            col(Invoice.client_id).in_(clients),
             Invoice.number == fact.invoice_number,
             Invoice.legal_entity_id == entity_id,
         )
@@ -355,6 +359,10 @@ def _look_again(session: Session, invoice: Invoice, now: dt.datetime) -> None:
 
 
 def touch(session: Session, client_id: int, now: dt.datetime) -> None:
-    """Something about the client changed: all its sequences are due for a look."""
-    for enrolment in session.exec(select(Enrolment).where(Enrolment.client_id == client_id)):
+    """Something about the client changed: all its sequences are due for a look.
+
+    So are those of clients that are one with it; what only rests there is put to rest again.
+    """
+    together = col(Enrolment.client_id).in_(aliases.group(session, client_id))
+    for enrolment in session.exec(select(Enrolment).where(together)):
         enrolment.next_due_at = now

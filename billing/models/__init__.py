@@ -32,6 +32,7 @@ from billing.models.invoices import (
     InvoiceLine,
     InvoiceState,
 )
+from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
 from billing.models.payments import Payment, PaymentState, Posting, PostingKind
 
 __all__ = [
@@ -40,11 +41,14 @@ __all__ = [
     "Agreement",
     "AgreementKind",
     "AgreementState",
+    "AliasEvent",
     "Client",
+    "ClientKey",
     "Contact",
     "ContactAddress",
     "ContactRole",
     "DisputeState",
+    "Duplicate",
     "Enrolment",
     "EnrolmentState",
     "EscalationCase",
@@ -67,6 +71,7 @@ __all__ = [
     "Sequence",
     "Staff",
     "StaffRole",
+    "Standing",
     "StepListed",
     "StepTaken",
     "Vault",
