@@ -4,7 +4,6 @@ Each examination looks at one thing and goes on to the next, so that one visit f
 Nothing is written, nothing is sent, and no secret is said.
 """
 
-import asyncio
 from contextlib import ExitStack
 
 from billing import policy as policies
@@ -41,7 +40,7 @@ def examine(
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:
-        found += asyncio.run(network.look(here, progress))
+        found += network.asked(here, progress)
     return finding.report(finding.hushed(found, environment.secrets(given)))
 
 

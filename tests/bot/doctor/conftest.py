@@ -8,18 +8,18 @@ import pytest
 
 from billing.keyring import new_master_key
 from billing.store import Store
-from bot import firm, schema
+from bot import firm
 from tests.bot.doctor.town import ACCOUNT, FIRM, PHONE, SECRETS, Town, authority, town
 from tests.factories import NOON
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a firm in it, to be copied."""
     folder = tmp_path_factory.mktemp("installed")
     (folder / "firm.toml").write_text(FIRM)
     url = f"sqlite:///{folder / 'cf.db'}"
-    schema.upgrade(url)
+    shutil.copy(sqlite_template, folder / "cf.db")
     store = Store(url)
     store.write_now(lambda s: firm.establish(s, firm.read(folder / "firm.toml"), NOON, "test"))
     store.close()
@@ -44,6 +44,7 @@ async def around(
         "SLACK_FINANCE_CHANNEL": "C0FINANCE",
         "SLACK_CLIENTS_CHANNEL": "C0CLIENTS",
         "DKIM_SELECTOR": "s1",
+        "EMAIL_HOST": "mx.harrow.example",
     }
     async with town(tmp_path, told) as there:
         yield there

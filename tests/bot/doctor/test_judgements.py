@@ -173,6 +173,14 @@ def test_a_certificate_is_renewed_in_time(life: int, left: int, verdict: str) ->
     assert public.judge_certificate("h.example", written, NOW).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("peer", "noted"),
+    [("10.0.0.7", True), ("fd00::1", True), ("9.9.9.9", False), ("127.0.0.1", False)],
+)
+def test_an_address_that_nobody_outside_can_call_is_noted(peer: str, *, noted: bool) -> None:
+    assert (public.judge_place("h.example", peer) is not None) is noted
+
+
 def heard(seconds: float, who: str = "Slack") -> Heard:
     return Heard(who, "Mon, 05 Jan 2026 09:00:00 GMT", NOW + dt.timedelta(seconds=seconds))
 

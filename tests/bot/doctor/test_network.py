@@ -14,6 +14,7 @@ from bot.sandbox.faults import Fault
 from tests.bot.doctor.town import (
     APP_TOKEN,
     DOMAIN,
+    KEY,
     PASSWORD,
     PHONE,
     SECRETS,
@@ -245,7 +246,7 @@ NAMES = [
         id="servfail",
     ),
 ]
-HOOKS = ("hook slack", "hook twilio", "hook email")
+HOOKS = ("hook slack", "hook twilio", "hook email", "hook facts")
 PUBLIC = [
     pytest.param(
         told(PUBLIC_URL="https://counterfoil.invalid"),
@@ -281,6 +282,11 @@ PUBLIC = [
         told(SLACK_SIGNING_SECRET="another-secret-0123"),
         {"hook slack": "restart it after a change"},
         id="secret of before",
+    ),
+    pytest.param(
+        told(FACTS_HOOK_SECRET=f"whsec_{KEY}"),
+        {"hook facts": "COUNTERFOIL_PUBLIC_URL and the secret"},
+        id="another secret of facts",
     ),
     pytest.param(
         lambda town: setattr(town, "clock", Fast()),

@@ -44,6 +44,7 @@ SECRETS = {
     "SLACK_BOT_TOKEN": f"xoxb-{SECRET}",
     "SLACK_SIGNING_SECRET": f"signing{SECRET}",
     "EMAIL_HOOK_SECRET": f"mail{SECRET}",
+    "FACTS_HOOK_SECRET": f"whsec_{base64.b64encode(bytes(range(32))).decode()}",
 }
 PASSWORD = "relay/pass@word"
 APP_TOKEN = f"xapp-{SECRET}"
