@@ -26,6 +26,7 @@ from tests.bot.doctor.town import (
     refusal,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 Break = Callable[[Town], object]
 CLOSED = "127.0.0.1:9"
 APPLICATION = "AP" + "1" * 32
