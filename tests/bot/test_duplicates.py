@@ -27,8 +27,8 @@ from billing.models import (
     StepTaken,
 )
 from billing.store import Store
+from bot import audit, imports, subjects
 from bot import duplicates as surface
-from bot import imports, subjects
 from bot.app import App, books
 from bot.report import DONE, NO, Wrong, silent
 from bot.sandbox import blockkit
@@ -313,6 +313,19 @@ def test_a_reminder_that_waited_is_decided_anew(
             (pair[1].client_id, "cancelled"),
             (pair[0].client_id, "queued"),
         ]
+
+
+def test_what_rests_while_merged_does_not_count_as_standing_still(
+    store: Store, keyring: Keyring, pair: tuple[Known, Known]
+) -> None:
+    owes(store, pair[0], "INV-1", days=5)
+    owes(store, pair[1], "INV-2", days=6)
+    merged(store, keyring, pair)
+    with store.read() as session:
+        days = session.exec(select(Enrolment.next_due_at).order_by(col(Enrolment.id))).all()
+        assert [day is None for day in days] == [False, True]
+        at = audit.Moment(NOON, NOON)
+        assert list(audit._ladders(session, at, factories.office(keyring).policy)) == []
 
 
 def test_a_payment_of_the_alias_pays_the_masters_invoice(
