@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -28,6 +30,7 @@ from tests.bot.doctor.town import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Break = Callable[[Town], object]
+DOCS = Path(__file__).parents[3] / "docs"
 CLOSED = "127.0.0.1:9"
 APPLICATION = "AP" + "1" * 32
 TOLL_FREE = "+18005550100"
@@ -434,3 +437,14 @@ async def test_stop_is_not_answered_twice(around: Town) -> None:
 async def test_an_application_of_ours_takes_the_answers(around: Town) -> None:
     application(around.twilio.inbound_url)(around)
     assert having(await around.asked(), Verdict.WRONG) == {}
+
+
+async def test_every_line_is_explained(around: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    around.told["SLACK_APP_TOKEN"] = APP_TOKEN
+    report = await around.doctor(monkeypatch)
+    table = (DOCS / "connect.md").read_text().partition("## What doctor says")[2]
+    explained = set(re.findall(r"`([^`]+)`", table)) | {"Harrow Law"}
+    said = {one["what"] for one in report.data["findings"]}
+    for name, kind in ((SENDER, "ADDRESS"), (DOMAIN, "DOMAIN"), (PHONE, "NUMBER")):
+        said = {one.replace(name, kind) for one in said}
+    assert said <= explained
