@@ -11,8 +11,10 @@ import pytest
 from typing_extensions import override
 
 from billing.clock import SystemClock
+from bot.doctor import smtp
 from bot.doctor.finding import Finding, Verdict
 from bot.sandbox.faults import Fault
+from bot.sandbox.smtp import Mail
 from tests.bot.doctor.town import (
     APP_TOKEN,
     DOMAIN,
@@ -222,6 +224,9 @@ MAIL = [
         lambda town: town.mail.logins.update(relay="another"),
         {"smtp login": "refuses the login: 535"},
         id="password",
+    ),
+    pytest.param(
+        lambda town: town.mail.logins.clear(), {"smtp login": "takes no login here"}, id="no login"
     ),
     pytest.param(lambda town: setattr(town.mail, "tls", None), {"smtp": "no STARTTLS"}, id="plain"),
     pytest.param(
@@ -437,6 +442,15 @@ async def test_stop_is_not_answered_twice(around: Town) -> None:
 async def test_an_application_of_ours_takes_the_answers(around: Town) -> None:
     application(around.twilio.inbound_url)(around)
     assert having(await around.asked(), Verdict.WRONG) == {}
+
+
+async def test_a_relay_may_speak_tls_from_the_first_byte(around: Town) -> None:
+    mail = Mail(around.clock)
+    mail.tls, mail.implicit, mail.logins = around.mail_tls, True, {"relay": "word-0123456789"}
+    async with mail.serving() as port:
+        found = await smtp.look(f"smtps://relay:word-0123456789@localhost:{port}", [SENDER])
+    assert {one.verdict for one in found} == {Verdict.OK}
+    assert "first byte" in found[0].said
 
 
 async def test_every_line_is_explained(around: Town, monkeypatch: pytest.MonkeyPatch) -> None:
