@@ -9,7 +9,6 @@ import asyncio
 
 from sqlmodel import Session
 
-from bot import inbox
 from bot.app import App
 from bot.inbox import Parcel
 from comms import instructions
@@ -38,7 +37,7 @@ class Desk:
     async def instruct(self, key: str, instruction: Instruction) -> str:
         """Carry an instruction out, once; return what the person reads."""
         app = self._app
-        app.keyring.make([inbox.day_key(app.clock.now())], app.clock.now())
+        app.inbox.open_day(app.clock.now())
         parcel = Parcel(SOURCE, key, instruction.model_dump_json().encode())
 
         def carry_out(session: Session) -> str:
@@ -55,7 +54,7 @@ class Desk:
             sentence = await asyncio.wait_for(asyncio.shield(task), PATIENCE)
         except TimeoutError:
             task.add_done_callback(_seen)
-            app.spool.append(SOURCE, key, instruction.model_dump_json())
+            await app.spool.keep(SOURCE, key, instruction.model_dump_json())
             sentence = LATER
         app.wake.set()
         return sentence
@@ -70,8 +69,9 @@ def _seen(task: "asyncio.Task[str]") -> None:
 async def drain_spool(app: App) -> int:
     """Make rows of what was spooled; what is in both places happens once."""
     lines, size = app.spool.read()
-    for source, external_id, body in lines:
-        await app.inbox.receive(Parcel(source, external_id, body.encode()), app.clock.now())
+    now = app.clock.now()
+    parcels = [Parcel(source, external_id, body.encode()) for source, external_id, body in lines]
+    await asyncio.gather(*(app.inbox.receive(parcel, now) for parcel in parcels))
     if size:
         app.spool.clear(size)
     return len(lines)

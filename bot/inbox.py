@@ -1,12 +1,9 @@
 """Has this arrived before, and is it safe on disk? Then, and only then, 2xx.
 
 Whatever the world sends is a row first: unique by its source and the source's own id, its bytes
-encrypted under the key of the day until the client is known. What arrives while others are being
-written waits for them, and is then written with whatever else waits: a commit costs the same for
-one as for sixty.
+encrypted under the key of the day until the client is known.
 """
 
-import asyncio
 import datetime as dt
 import hashlib
 import json
@@ -23,6 +20,7 @@ from billing import vault
 from billing.keyring import KeyGone, Keyring
 from billing.policy import Policy
 from billing.store import Store
+from bot.groups import Together
 from bot.models import Incoming
 
 TRIES = 8
@@ -83,22 +81,7 @@ def unpacked(source: str, external_id: str, packed: bytes) -> Parcel:
     return Parcel(source, external_id, body, query)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A parcel on its way to the store, and whoever waits for it to be there."""
-
-    parcel: Parcel
-    now: dt.datetime
-    new: "asyncio.Future[bool]"
-
-    def settle(self, answer: bool | BaseException) -> None:  # noqa: FBT001 - new, or why not
-        """Tell whoever waits, if anybody still does."""
-        if self.new.done():
-            return
-        if isinstance(answer, BaseException):
-            self.new.set_exception(answer)
-        else:
-            self.new.set_result(answer)
+Dated = tuple[Parcel, dt.datetime]
 
 
 class Inbox:
@@ -108,17 +91,12 @@ class Inbox:
         self._store = store
         self._keyring = keyring
         self._keep = dt.timedelta(days=policy.vault.unmatched_days)
-        self._waiting: list[_Waiting] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._kept = Together(self._write, TOGETHER)
 
     async def receive(self, parcel: Parcel, now: dt.datetime) -> bool:
         """Keep a parcel, committed when this returns; False where it was here before."""
         self.open_day(now)
-        waiting = _Waiting(parcel, now, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-        return await waiting.new
+        return await self._kept.do((parcel, now))
 
     def is_another(self, parcel: Parcel) -> bool:
         """Whether what was kept under this id is something else, as far as it is still there."""
@@ -137,40 +115,25 @@ class Inbox:
         if not self._keyring.has(day_key(now)):
             self._keyring.make([day_key(now)], now)
 
-    async def _write(self) -> None:
-        """Write what waits, and what came meanwhile, until nothing does."""
-        while self._waiting:
-            some, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-            try:
-                new = await self._store.write(partial(self._add, some))
-            except Exception:  # noqa: BLE001 - whoever it concerns is told below
-                await asyncio.gather(*map(self._write_alone, some))
-                continue
-            for one, answer in zip(some, new, strict=True):
-                one.settle(answer)
-
-    async def _write_alone(self, one: _Waiting) -> None:
-        """What fails among others fails, or succeeds, by itself."""
+    async def _write(self, parcels: Sequence[Dated]) -> Sequence[bool]:
         try:
-            one.settle(
-                await self._store.write(lambda session: self.keep(session, one.parcel, one.now))
-            )
+            return await self._store.write(partial(self._add, parcels))
         except IntegrityError:
-            one.settle(False)  # its twin was committed between our look and our insert
-        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
-            one.settle(error)
+            if len(parcels) > 1:
+                raise
+            return [False]  # its twin was committed between our look and our insert
 
-    def _add(self, some: Sequence[_Waiting], session: Session) -> list[bool]:
+    def _add(self, parcels: Sequence[Dated], session: Session) -> list[bool]:
         """Which of them are new; those are rows now."""
         connection = session.connection()
-        keys = [one.parcel.key for one in some]
+        keys = [parcel.key for parcel, _ in parcels]
         seen = {(row.source, row.external_id) for row in connection.execute(_HERE, {"keys": keys})}
         new, fresh = [], []
-        for one in some:
-            new.append(one.parcel.key not in seen)
+        for parcel, now in parcels:
+            new.append(parcel.key not in seen)
             if new[-1]:
-                fresh.append((one.parcel, one.now))
-                seen.add(one.parcel.key)
+                fresh.append((parcel, now))
+                seen.add(parcel.key)
         if fresh:
             bodies = self._seal(session, fresh)
             rows = [
@@ -195,9 +158,7 @@ class Inbox:
         [body] = self._seal(session, [(parcel, now)])
         return body.vault_id
 
-    def _seal(
-        self, session: Session, parcels: Sequence[tuple[Parcel, dt.datetime]]
-    ) -> list[vault.Kept]:
+    def _seal(self, session: Session, parcels: Sequence[Dated]) -> list[vault.Kept]:
         newest = max(now for _, now in parcels)
         bodies = [(day_key(now), parcel.packed()) for parcel, now in parcels]
         return vault.put_all(session, self._keyring, bodies, newest, newest + self._keep)

@@ -114,9 +114,13 @@ def _told_to_stop() -> asyncio.Event:
 
 def _bound(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), backlog=2048)
+        listener = socket.create_server((host, port), backlog=2048)
     except OSError as error:
         reason = (
             os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
         )
         raise Wrong(f"{host}:{port} cannot be served ({reason}); choose another --port.") from error
+    # An answer is two writes, and the second would wait 40 ms for the first to be acknowledged.
+    # asyncio sees to that only where the socket's protocol was named when it was made.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

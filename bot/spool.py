@@ -4,11 +4,13 @@ An encrypted line in a file, synced to disk before the person is told "working o
 ``Incoming`` row as soon as the store writes again; the row's key keeps it from happening twice.
 """
 
+import asyncio
 import base64
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -19,8 +21,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from bot.groups import Together
+
 log = structlog.get_logger("spool")
 Line = tuple[str, str, str]
+TOGETHER = 256
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
@@ -31,16 +36,34 @@ class Spool:
         self._path = path
         derived = HKDF(SHA256(), 32, None, b"counterfoil spool").derive(master_key)
         self._key = AESGCM(derived)
+        self._together: Together[Line, None] = Together(self._write, TOGETHER)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+    async def keep(self, source: str, external_id: str, body: str) -> None:
+        """Keep a line, with whichever others come at once; it is on disk when this returns."""
+        await self._together.do((source, external_id, body))
 
     def append(self, source: str, external_id: str, body: str) -> None:
-        """Keep a line; it is on disk when this returns."""
-        nonce = os.urandom(12)
-        sealed = self._key.encrypt(nonce, json.dumps([source, external_id, body]).encode(), b"")
+        """The same for a caller without an event loop."""
+        self._append([(source, external_id, body)])
+
+    async def _write(self, lines: Sequence[Line]) -> Sequence[None]:
+        # A thread of its own: those that read cards may all be busy.
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._append, lines)
+        return [None] * len(lines)
+
+    def _append(self, lines: Sequence[Line]) -> None:
         with self._held() as file:
-            # The first line end parts it from a line that a crash cut short.
-            file.write(b"\n" + base64.b64encode(nonce + sealed) + b"\n")
+            for line in lines:
+                # The first line end parts it from a line that a crash cut short.
+                file.write(b"\n" + self._sealed(line) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _sealed(self, line: Line) -> bytes:
+        nonce = os.urandom(12)
+        return base64.b64encode(nonce + self._key.encrypt(nonce, json.dumps(line).encode(), b""))
 
     def size(self) -> int:
         """Bytes that wait; asked without holding the file."""

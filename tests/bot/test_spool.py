@@ -200,3 +200,10 @@ async def test_what_was_spooled_happens_after_a_crash(database: Any, tmp_path: P
         assert holds(product) == 1
         with product.store.read() as session:
             assert [row.state for row in session.exec(select(Incoming))] == ["done"]
+
+
+async def test_what_comes_at_once_is_kept_in_its_order(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", KEY)
+    asked = [("slack.instruction", f"k{number}", "{}") for number in range(50)]
+    await asyncio.gather(*(spool.keep(*line) for line in asked))
+    assert spool.read()[0] == [tuple(line) for line in asked]
