@@ -49,6 +49,7 @@ _OPEN = (
     .where(
         col(Instalment.client_id).in_(bindparam("clients", expanding=True)),
         col(Invoice.state) == InvoiceState.ISSUED,
+        col(Posting.payer_id).is_(None),
     )
     .group_by(col(Instalment.id), col(Invoice.id))
     .having(_STILL_OPEN > 0)
@@ -165,7 +166,7 @@ def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_not(None)),
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_(None)),
         )
-        .where(Posting.client_id == client_id)
+        .where(Posting.client_id == client_id, col(Posting.payer_id).is_(None))
         .group_by(col(Posting.legal_entity_id), col(Posting.currency))
         .order_by(col(Posting.legal_entity_id), col(Posting.currency))
     ).all()

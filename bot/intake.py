@@ -11,14 +11,7 @@ from sqlmodel import Session
 
 from billing import batches, facts, ledger, references
 from billing.calendar import local_date
-from billing.facts import (
-    AgreementDescribed,
-    ClientDescribed,
-    InvoiceCorrected,
-    InvoiceDisputed,
-    InvoiceIssued,
-    PaymentSettled,
-)
+from billing.facts import ClientDescribed
 from billing.models import Client
 from comms import consent, delivery, inbound, instructions, outreach, receipts
 from comms.facts import DeliveryReport, InboundMessage
@@ -42,13 +35,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 return delivery.concerned(session, message.id) if message else []
             case ClientDescribed():
                 return _known(session, fact.source, fact.external_id)
-            case (
-                InvoiceIssued()
-                | InvoiceCorrected()
-                | PaymentSettled()
-                | InvoiceDisputed()
-                | AgreementDescribed()
-            ):
+            case facts.Told():
                 return _known(session, fact.source, fact.client_external_id)
             case _:
                 return instructions.clients_of(session, fact)
@@ -66,13 +53,8 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
     match fact:
         case ClientDescribed():
             return _describe(session, office, fact, keys)
-        case PaymentSettled():
-            return _settle(session, office, fact, keys)
-        case InvoiceIssued() | InvoiceCorrected() | InvoiceDisputed() | AgreementDescribed():
-            applied = ledger.apply(session, fact, office.now, keys)
-            if applied.changed:
-                outreach.advance_client(session, office, applied.client_id)
-            return applied.client_id
+        case facts.Told():
+            return _book(session, office, fact, keys)
         case InboundMessage():
             raise TypeError("a client's message needs the row that keeps it: take_letter")
         case DeliveryReport():
@@ -104,7 +86,7 @@ def take_in_all(
         if isinstance(fact, ClientDescribed):
             _assert_consent(session, office, fact)
     outreach.advance_clients(session, office, {one.client_id for one in applied})
-    receipts.thank(session, office, [one for one in applied if one.payment_id is not None])
+    receipts.thank(session, office, [one for one in applied if one.received])
 
 
 def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
@@ -114,7 +96,7 @@ def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
 
 def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> bool:
     """A fact of an import: booked, its sequences left to the next sweep. Says if it was new."""
-    applied = ledger.apply(session, fact, office.now, keys)
+    applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if isinstance(fact, ClientDescribed):
         _assert_consent(session, office, fact)
         client = session.get_one(Client, applied.client_id)
@@ -145,10 +127,11 @@ def _assert_consent(session: Session, office: Office, fact: ClientDescribed) -> 
         consent.record(session, event)
 
 
-def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterator[str]) -> int:
-    """Money: what waits is judged anew, and the person who paid is thanked, once."""
-    applied = ledger.apply(session, fact, office.now, keys)
-    if applied.changed and applied.payment_id is not None:
+def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> int:
+    """News of a client's account: what waits is judged anew, and who paid is thanked, once."""
+    applied = ledger.apply(session, fact, office.now, keys, office.keyring)
+    if applied.changed:
         outreach.advance_client(session, office, applied.client_id)
+    if applied.received:
         receipts.thank(session, office, [applied])
     return applied.client_id

@@ -1,6 +1,11 @@
 """Which tables does billing keep?"""
 
-from billing.models.agreements import Agreement, AgreementKind, AgreementState
+from billing.models.agreements import (
+    Agreement,
+    AgreementChange,
+    AgreementKind,
+    AgreementState,
+)
 from billing.models.bodies import Vault
 from billing.models.clients import (
     Address,
@@ -25,25 +30,46 @@ from billing.models.collections import (
 from billing.models.firm import LegalEntity, LiveSwitch, Role, Staff, StaffRole
 from billing.models.invoices import (
     OPEN_DISPUTES,
+    CreditApplication,
+    CreditNote,
     DisputeState,
     Instalment,
     Invoice,
     InvoiceDispute,
     InvoiceLine,
     InvoiceState,
+    Payer,
+    PayerKind,
+    Share,
+    ShareState,
 )
-from billing.models.payments import Payment, PaymentState, Posting, PostingKind
+from billing.models.payments import (
+    Chargeback,
+    ChargebackOutcome,
+    Payment,
+    PaymentName,
+    PaymentState,
+    Posting,
+)
+from billing.models.promises import Promise, PromiseOutcome, PromisePart, PromiseScope
+from billing.settlement import CreditKind, InstalmentKind, PostingKind
 
 __all__ = [
     "OPEN_DISPUTES",
     "Address",
     "Agreement",
+    "AgreementChange",
     "AgreementKind",
     "AgreementState",
+    "Chargeback",
+    "ChargebackOutcome",
     "Client",
     "Contact",
     "ContactAddress",
     "ContactRole",
+    "CreditApplication",
+    "CreditKind",
+    "CreditNote",
     "DisputeState",
     "Enrolment",
     "EnrolmentState",
@@ -52,19 +78,29 @@ __all__ = [
     "Health",
     "Hold",
     "Instalment",
+    "InstalmentKind",
     "Invoice",
     "InvoiceDispute",
     "InvoiceLine",
     "InvoiceState",
     "LegalEntity",
     "LiveSwitch",
+    "Payer",
+    "PayerKind",
     "Payment",
+    "PaymentName",
     "PaymentState",
     "Posting",
     "PostingKind",
     "PrimaryRecipient",
+    "Promise",
+    "PromiseOutcome",
+    "PromisePart",
+    "PromiseScope",
     "Role",
     "Sequence",
+    "Share",
+    "ShareState",
     "Staff",
     "StaffRole",
     "StepListed",
