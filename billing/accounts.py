@@ -6,14 +6,14 @@ across currencies or legal entities.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import arrears, books, renewals
+from billing import arrears, books, fences, renewals
 from billing.models import (
     OPEN_DISPUTES,
     Agreement,
@@ -120,7 +120,25 @@ def owed_by(session: Session, clients: Sequence[int]) -> dict[int, list[Owed]]:
     found: dict[int, list[Owed]] = {}
     for row in rows:
         found.setdefault(row.client_id, []).append(_owed(row, disputed))
+    for client_id, payments in (fences.under_way(session, clients) if found else {}).items():
+        found[client_id] = _fenced(found.get(client_id, []), payments)
     return found
+
+
+def _fenced(debts: Sequence[Owed], payments: Sequence[fences.UnderWay]) -> list[Owed]:
+    """What is owed, with the money that is on its way: to what it names, then to the oldest."""
+    covered = dict.fromkeys((debt.instalment.id for debt in debts), 0)
+    for payment in payments:
+        left = payment.amount
+        mine = [debt for debt in debts if (debt.legal_entity_id, debt.currency) == payment.account]
+        for debt in sorted(mine, key=lambda one: one.instalment.number not in payment.names):
+            share = min(left, debt.instalment.open - covered[debt.instalment.id])
+            covered[debt.instalment.id] += share
+            left -= share
+    return [
+        replace(debt, instalment=replace(debt.instalment, in_flight=covered[debt.instalment.id]))
+        for debt in debts
+    ]
 
 
 def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
@@ -247,6 +265,7 @@ def in_dunning_all(
     cash = books.unapplied_by(session, clients)
     held = _holds_by(session, clients)
     steps = _taken_by(session, [enrolment for enrolment, _ in pairs])
+    promised = fences.promises_of(session, clients)
     return [
         arrears.Account(
             client_id=client.id,
@@ -265,6 +284,9 @@ def in_dunning_all(
             holds=held.get(client.id, ()),
             taken=steps.get(enrolment.id, ()),
             imported_on=client.imported_on,
+            promises=tuple(
+                promised.get((client.id, enrolment.legal_entity_id, enrolment.currency), ())
+            ),
         )
         for enrolment, client in pairs
     ]

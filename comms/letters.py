@@ -139,7 +139,7 @@ def _debt(
 ) -> dict[str, object]:
     """Everything of the account that may be chased today, also what came after the decision."""
     step = session.get_one(StepTaken, message.step_id)
-    account = arrears.standing(account, office.now)
+    account = arrears.standing(account, office.now, office.policy)
     today = local_date(office.now, account.timezone)
     late = arrears.overdue(account, today, office.policy)
     return {
