@@ -125,6 +125,12 @@ class Keyring:
         with self._store.read() as session:
             return list(session.execute(select(_KEYS.c.owner).order_by(_KEYS.c.owner)).scalars())
 
+    def inboxes(self) -> list[str]:
+        """The keys of days; those of clients may be a million."""
+        with self._store.read() as session:
+            some = select(_KEYS.c.owner).where(_KEYS.c.owner.startswith("inbox:", autoescape=True))
+            return list(session.execute(some.order_by(_KEYS.c.owner)).scalars())
+
     def close(self) -> None:
         """Give the connections back and forget the keys."""
         self._known.clear()

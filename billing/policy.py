@@ -140,6 +140,16 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """After how many days what has become of no use is deleted; 0 keeps it for ever."""
+
+    inbox_bodies: int
+    inbox: int
+    attempts: int
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything the firm has decided."""
 
@@ -150,6 +160,7 @@ class Policy:
     holds: Holds
     consent: Consent
     vault: Vault
+    retention: Retention
 
     @property
     def version(self) -> str:
@@ -205,6 +216,7 @@ def _policy(table: Table) -> Policy:
         holds=_holds(table.table("holds")),
         consent=_consent(table.table("consent")),
         vault=_vault(table.table("vault")),
+        retention=_retention(table.table("retention")),
     )
     table.close()
     return policy
@@ -329,6 +341,16 @@ def _vault(table: Table) -> Vault:
     vault = Vault(unmatched_days=table.whole("unmatched_days", least=1))
     table.close()
     return vault
+
+
+def _retention(table: Table) -> Retention:
+    kept = {
+        field.name: table.days_kept(field.name, least=30) for field in dataclasses.fields(Retention)
+    }
+    table.close()
+    if kept["inbox"] and not 0 < kept["inbox_bodies"] <= kept["inbox"]:
+        table.wrong("inbox_bodies", f"must be at most inbox, {kept['inbox']}: it goes with its row")
+    return Retention(**kept)
 
 
 def _plain(value: object) -> object:

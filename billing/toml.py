@@ -42,6 +42,16 @@ class Table:
         self.wrong(key, f"must be a whole number from {least} to 36500{_not(value)}")
         return least
 
+    def days_kept(self, key: str, least: int) -> int:
+        """A whole number of days, or 0 for "forever"."""
+        value = self.get(key)
+        if value == "forever" or (value == 0 and value is not False):
+            return 0
+        if isinstance(value, str):
+            self.wrong(key, f'must be "forever" or days from {least} to 36500{_not(value)}')
+            return 0
+        return self.whole(key, least)
+
     def flag(self, key: str) -> bool:
         """True or false."""
         value = self.get(key)

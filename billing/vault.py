@@ -28,6 +28,9 @@ _ADD = insert(_TABLE)
 _DIGESTS = select(_TABLE.c.id, _TABLE.c.digest).where(
     _TABLE.c.id.in_(bindparam("ids", expanding=True))
 )
+_BODY = select(_TABLE.c.owner, _TABLE.c.wrapped_key, _TABLE.c.ciphertext).where(
+    _TABLE.c.id == bindparam("id")
+)
 _EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 """Milliseconds since then take 41 of an id's 63 bits until 2089; since 1970 only until 2039."""
 
@@ -115,8 +118,7 @@ def get(session: Session, keyring: Keyring, vault_id: int) -> bytes:
         KeyGone: it was erased, or has expired.
         cryptography.exceptions.InvalidTag: somebody changed the row.
     """
-    columns = (_TABLE.c.owner, _TABLE.c.wrapped_key, _TABLE.c.ciphertext)
-    row = session.execute(select(*columns).where(_TABLE.c.id == vault_id)).one_or_none()
+    row = session.connection().execute(_BODY, {"id": vault_id}).one_or_none()
     if row is None:
         raise KeyGone(f"body {vault_id} has expired")
     bound = str(vault_id).encode()
@@ -164,9 +166,15 @@ def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> 
     )
 
 
-def expire(session: Session, now: dt.datetime) -> int:
-    """Delete bodies past their day; return how many."""
-    gone = session.execute(delete(_TABLE).where(_TABLE.c.expires_at <= now).returning(_TABLE.c.id))
+def expire(session: Session, now: dt.datetime, most: int = 1000) -> int:
+    """Delete bodies past their day, so many at a time that nobody waits; return how many."""
+    past = (
+        select(_TABLE.c.id)
+        .where(_TABLE.c.expires_at <= now)
+        .order_by(_TABLE.c.expires_at)
+        .limit(most)
+    )
+    gone = session.execute(delete(_TABLE).where(_TABLE.c.id.in_(past)).returning(_TABLE.c.id))
     return len(gone.all())
 
 

@@ -3,6 +3,7 @@
 Pure. Nobody has a role by default, and a refusal says which role is needed and who gives it.
 """
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 
@@ -77,6 +78,41 @@ def place_refusal(*, guest: bool = False, shared: bool = False, unseen: bool = F
             "me into the channel."
         )
     return None
+
+
+# --- other systems --------------------------------------------------------------------------------
+
+FACTS = "facts:write"
+"""Tell facts: ``facts:write:crm`` those of one source."""
+REPORTS = "report:read"
+"""Read reports."""
+OURS = frozenset({"clio", "csv", "hubspot", "quickbooks", "salesforce", "stripe", "xero"})
+"""Sources that a way of our own feeds: who may tell facts of any source does not mean these."""
+
+
+def scope(written: str) -> str:
+    """A scope, as a token holds it.
+
+    Raises:
+        ValueError: there is no such scope.
+    """
+    asked = written.strip()
+    if asked in {FACTS, REPORTS} or re.fullmatch(rf"{FACTS}:[a-z][a-z0-9_.-]{{0,39}}", asked):
+        return asked
+    raise ValueError(f"is no scope; write {FACTS}, {FACTS}:SOURCE or {REPORTS}")
+
+
+def may_tell(scopes: Collection[str], source: str) -> bool:
+    """Whether these scopes let somebody speak for a source, so that none restates another's."""
+    return f"{FACTS}:{source}" in scopes or (FACTS in scopes and source not in OURS)
+
+
+def silence(scopes: Collection[str], source: str) -> str:
+    """Why they may not speak for it, and for which they may."""
+    named = sorted(one.removeprefix(f"{FACTS}:") for one in scopes if one.startswith(f"{FACTS}:"))
+    others = ["any source that no connector or import of ours feeds"] if FACTS in scopes else []
+    mine = _either([*named, *others]) if named or others else "no source"
+    return f"speaks for `{source}`, and you may speak for {mine}"
 
 
 def _either(names: list[str]) -> str:

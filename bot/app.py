@@ -18,7 +18,7 @@ from billing.clock import Clock, SystemClock
 from billing.keyring import Keyring, read_master_key
 from billing.policy import Policy
 from billing.store import Store
-from bot import schema, tracing
+from bot import factsheet, schema, tracing
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
@@ -106,7 +106,8 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
         billing.policy.PolicyError: the policy cannot be used.
         bot.schema.SchemaMismatch: the store's schema is not the one of this version.
     """
-    settings.need("master_key", *CHANNEL_SETTINGS)
+    given = ("facts_hook_secret",) if settings.facts_hook_secret else ()
+    settings.need("master_key", *CHANNEL_SETTINGS, *given)
     settings.need_apart()
     traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
@@ -200,6 +201,7 @@ def readers(settings: Settings) -> dict[str, Reader]:
         "email": lambda parcel: [inbound_mail.read(parcel.body, our_host=settings.email_host)],
         "slack.event": lambda _parcel: [],
         "slack.instruction": _read_instruction,
+        **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),
     }
 
 

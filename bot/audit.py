@@ -36,6 +36,7 @@ from billing.models import (
 from billing.models import Sequence as Ladder
 from billing.policy import Policy
 from bot.app import App
+from bot.factsheet import WAITING
 from bot.models import Incoming, IncomingState
 from bot.report import NO, Report, Table
 from bot.standstills import KINDS, NAMED, Finding
@@ -173,7 +174,11 @@ def _deliveries(at: Moment) -> dict[str, ColumnElement[bool]]:
     state, received = col(Incoming.state), col(Incoming.received_at)
     since = at.now - RECENT["incoming_failed"]
     return {
-        "incoming_late": and_(state == IncomingState.PENDING, received <= at.now - LATE),
+        "incoming_late": and_(
+            state == IncomingState.PENDING,
+            received <= at.now - LATE,
+            col(Incoming.source) != WAITING,  # patient by nature; finance hears after a day
+        ),
         "incoming_failed": and_(state == IncomingState.FAILED, received >= since),
     }
 

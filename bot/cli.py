@@ -23,7 +23,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "Set up": {
         "migrate": setup.migrate,
         "import": setup.import_,
-        "doctor": record.doctor,
+        "doctor": setup.doctor,
         "backup": setup.backup,
         "restore": setup.restore,
     },

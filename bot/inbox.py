@@ -1,27 +1,42 @@
 """Has this arrived before, and is it safe on disk? Then, and only then, 2xx.
 
 Whatever the world sends is a row first: unique by its source and the source's own id, its bytes
-encrypted under the key of the day until the client is known.
+encrypted under the key of the day until the client is known. What arrives while others are being
+written waits for them, and is then written with whatever else waits: a commit costs the same for
+one as for sixty.
 """
 
-import base64
-import binascii
+import asyncio
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from sqlalchemy import Table, bindparam, insert, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from billing import vault
-from billing.keyring import Keyring
+from billing.keyring import KeyGone, Keyring
 from billing.policy import Policy
 from billing.store import Store
 from bot.models import Incoming
 
 TRIES = 8
 LONGEST_ID = 500
+TOGETHER = 64
+"""How many are written in one go at most."""
+_TABLE: Table = Incoming.__table__  # type: ignore[attr-defined]
+_ADD = insert(_TABLE)
+_BLANK = {
+    name: field.get_default() for name, field in Incoming.model_fields.items() if name != "id"
+}
+_HERE = select(_TABLE.c.source, _TABLE.c.external_id).where(
+    tuple_(_TABLE.c.source, _TABLE.c.external_id).in_(bindparam("keys", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +57,14 @@ class Parcel:
         if not (0 < len(self.external_id) <= LONGEST_ID and self.external_id.isprintable()):
             raise ValueError("the id of this request is no id")
 
-    def packed(self) -> str:
-        """The form in which the vault keeps it."""
-        return json.dumps({"body": base64.b85encode(self.body).decode(), "query": self.query})
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same one again."""
+        return self.source, self.external_id
+
+    def packed(self) -> bytes:
+        """The form in which the vault keeps it: a line about it, then its bytes as they came."""
+        return json.dumps({"query": self.query}).encode() + b"\n" + self.body
 
 
 def unpacked(source: str, external_id: str, packed: bytes) -> Parcel:
@@ -53,11 +73,32 @@ def unpacked(source: str, external_id: str, packed: bytes) -> Parcel:
     Raises:
         ValueError: it is not one.
     """
+    about, found, body = packed.partition(b"\n")
     try:
-        kept = json.loads(packed)
-        return Parcel(source, external_id, base64.b85decode(kept["body"]), kept["query"])
-    except (KeyError, TypeError, binascii.Error) as error:
+        query = json.loads(about)["query"]
+    except (KeyError, TypeError) as error:
         raise ValueError("what was kept of this request cannot be read") from error
+    if not found:
+        raise ValueError("what was kept of this request has no body")
+    return Parcel(source, external_id, body, query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A parcel on its way to the store, and whoever waits for it to be there."""
+
+    parcel: Parcel
+    now: dt.datetime
+    new: "asyncio.Future[bool]"
+
+    def settle(self, answer: bool | BaseException) -> None:  # noqa: FBT001 - new, or why not
+        """Tell whoever waits, if anybody still does."""
+        if self.new.done():
+            return
+        if isinstance(answer, BaseException):
+            self.new.set_exception(answer)
+        else:
+            self.new.set_result(answer)
 
 
 class Inbox:
@@ -67,16 +108,77 @@ class Inbox:
         self._store = store
         self._keyring = keyring
         self._keep = dt.timedelta(days=policy.vault.unmatched_days)
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def receive(self, parcel: Parcel, now: dt.datetime) -> bool:
         """Keep a parcel, committed when this returns; False where it was here before."""
-        owner = day_key(now)
-        if not self._keyring.has(owner):
-            self._keyring.make([owner], now)
+        self.open_day(now)
+        waiting = _Waiting(parcel, now, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return await waiting.new
+
+    def is_another(self, parcel: Parcel) -> bool:
+        """Whether what was kept under this id is something else, as far as it is still there."""
+        with self._store.read() as session:
+            row = find(session, parcel.source, parcel.external_id)
+            if row is None or row.body_id is None:
+                return False
+            try:
+                packed = vault.get(session, self._keyring, row.body_id)
+            except KeyGone:
+                return False
+        return unpacked(parcel.source, parcel.external_id, packed).body != parcel.body
+
+    def open_day(self, now: dt.datetime) -> None:
+        """Make the key of the day, where it is not there yet."""
+        if not self._keyring.has(day_key(now)):
+            self._keyring.make([day_key(now)], now)
+
+    async def _write(self) -> None:
+        """Write what waits, and what came meanwhile, until nothing does."""
+        while self._waiting:
+            some, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+            try:
+                new = await self._store.write(partial(self._add, some))
+            except Exception:  # noqa: BLE001 - whoever it concerns is told below
+                await asyncio.gather(*map(self._write_alone, some))
+                continue
+            for one, answer in zip(some, new, strict=True):
+                one.settle(answer)
+
+    async def _write_alone(self, one: _Waiting) -> None:
+        """What fails among others fails, or succeeds, by itself."""
         try:
-            return await self._store.write(lambda session: self.keep(session, parcel, now))
+            one.settle(
+                await self._store.write(lambda session: self.keep(session, one.parcel, one.now))
+            )
         except IntegrityError:
-            return False  # its twin was committed between our look and our insert
+            one.settle(False)  # its twin was committed between our look and our insert
+        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
+            one.settle(error)
+
+    def _add(self, some: Sequence[_Waiting], session: Session) -> list[bool]:
+        """Which of them are new; those are rows now."""
+        connection = session.connection()
+        keys = [one.parcel.key for one in some]
+        seen = {(row.source, row.external_id) for row in connection.execute(_HERE, {"keys": keys})}
+        new, fresh = [], []
+        for one in some:
+            new.append(one.parcel.key not in seen)
+            if new[-1]:
+                fresh.append((one.parcel, one.now))
+                seen.add(one.parcel.key)
+        if fresh:
+            bodies = self._seal(session, fresh)
+            rows = [
+                _row(parcel, now, body.vault_id)
+                for (parcel, now), body in zip(fresh, bodies, strict=True)
+            ]
+            connection.execute(_ADD, rows)
+        return new
 
     def keep(
         self, session: Session, parcel: Parcel, now: dt.datetime, state: str = "pending"
@@ -84,21 +186,34 @@ class Inbox:
         """The same inside a transaction of somebody else's; the day's key is there already."""
         if find(session, parcel.source, parcel.external_id) is not None:
             return False
-        body_id = vault.put(
-            session, self._keyring, day_key(now), parcel.packed(), now, now + self._keep
-        )
-        session.add(
-            Incoming(
-                source=parcel.source,
-                external_id=parcel.external_id,
-                state=state,
-                body_id=body_id,
-                received_at=now,
-                next_attempt_at=now,
-            )
-        )
+        session.add(Incoming(**_row(parcel, now, self.seal(session, parcel, now), state)))
         session.flush()
         return True
+
+    def seal(self, session: Session, parcel: Parcel, now: dt.datetime) -> int:
+        """Keep a parcel's bytes, without a row that says so; their vault id."""
+        [body] = self._seal(session, [(parcel, now)])
+        return body.vault_id
+
+    def _seal(
+        self, session: Session, parcels: Sequence[tuple[Parcel, dt.datetime]]
+    ) -> list[vault.Kept]:
+        newest = max(now for _, now in parcels)
+        bodies = [(day_key(now), parcel.packed()) for parcel, now in parcels]
+        return vault.put_all(session, self._keyring, bodies, newest, newest + self._keep)
+
+
+def _row(parcel: Parcel, now: dt.datetime, body_id: int, state: str = "pending") -> dict[str, Any]:
+    open_ = state == "pending"
+    return _BLANK | {
+        "source": parcel.source,
+        "external_id": parcel.external_id,
+        "state": state,
+        "body_id": body_id,
+        "received_at": now,
+        "next_attempt_at": now if open_ else None,
+        "done_at": None if open_ else now,
+    }
 
 
 def trace_of(source: str, external_id: str) -> str:

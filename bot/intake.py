@@ -1,18 +1,21 @@
 """Something is known from outside: what does it change?
 
-One ``match`` over every fact, whoever told it. It runs in one transaction under the locks that
-``clients_of`` names; adding a kind of fact lists every place that must learn of it.
+One ``match`` over everything, whoever told it. It runs in one transaction under the locks that
+``clients_of`` names. A new kind of billing fact needs no line here: ``ledger.apply`` learns of it.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import assert_never
 
 from sqlmodel import Session
 
 from billing import batches, facts, ledger, references
 from billing.calendar import local_date
-from billing.facts import ClientDescribed
+from billing.facts import ClientDescribed, PaymentSettled
+from billing.ledger import Applied
 from billing.models import Client
+from bot import bookings
+from bot.bookings import Outcome
 from comms import consent, delivery, inbound, instructions, outreach, receipts
 from comms.facts import DeliveryReport, InboundMessage
 from comms.inbound import Letter
@@ -21,6 +24,8 @@ from comms.models import ConsentEvent
 from comms.office import Office
 
 Fact = facts.Fact | InboundMessage | DeliveryReport | Instruction
+NEWS = dt.timedelta(days=7)
+"""A payment told of later than this is history: nobody is thanked for it any more."""
 
 
 def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
@@ -33,19 +38,29 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
             case DeliveryReport():
                 message = delivery.find_message(session, fact)
                 return delivery.concerned(session, message.id) if message else []
-            case ClientDescribed():
-                return _known(session, fact.source, fact.external_id)
-            case facts.Told():
-                return _known(session, fact.source, fact.client_external_id)
-            case _:
+            case (
+                instructions.Pause()
+                | instructions.Resume()
+                | instructions.CloseCase()
+                | instructions.AssignCase()
+                | instructions.ResolveDoubt()
+                | instructions.Merge()
+                | instructions.KeepApart()
+            ):
                 return instructions.clients_of(session, fact)
+            case _:
+                return _known(session, fact)
 
     return look
 
 
-def _known(session: Session, source: str, external_id: str) -> list[int]:
-    found = references.find_client(session, source, external_id)
-    return [] if found is None else [found]
+def _known(session: Session, fact: facts.Fact) -> set[int]:
+    """Every client that a billing fact names, as far as we know them."""
+    names = {value for name, value in fact if name.endswith("client_external_id")}
+    if isinstance(fact, ClientDescribed):
+        names = {fact.external_id}
+    found = [references.find_client(session, fact.source, name) for name in names if name]
+    return {one for one in found if one is not None}
 
 
 def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -> int | None:
@@ -53,8 +68,6 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
     match fact:
         case ClientDescribed():
             return _describe(session, office, fact, keys)
-        case facts.Told():
-            return _book(session, office, fact, keys)
         case InboundMessage():
             raise TypeError("a client's message needs the row that keeps it: take_letter")
         case DeliveryReport():
@@ -67,10 +80,13 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             | instructions.CloseCase()
             | instructions.AssignCase()
             | instructions.ResolveDoubt()
+            | instructions.Merge()
+            | instructions.KeepApart()
         ):
             instructions.carry_out(session, office, fact)
             return None
-    assert_never(fact)
+        case _:
+            return _book(session, office, fact, keys)
 
 
 def take_in_all(
@@ -89,6 +105,35 @@ def take_in_all(
     receipts.thank(session, office, [one for one in applied if one.received])
 
 
+def take_told(
+    session: Session, office: Office, told: Sequence[facts.Fact], keys: Sequence[str]
+) -> list[Outcome]:
+    """The facts that another system told, in its order; one that is wrong stops no other.
+
+    All that can be booked is, before anything follows from it. A client who is new with them may
+    have a history: the steps whose day has passed count as taken, as after an import.
+    """
+    outcomes = bookings.book(session, told, office.now, list(keys))
+    done = [(one.fact, one.applied) for one in outcomes if one.applied is not None]
+    for fact, applied in done:
+        if isinstance(fact, ClientDescribed):
+            _assert_consent(session, office, fact)
+            _begin(session, office, applied.client_id)
+    changed = [(fact, applied) for fact, applied in done if applied.changed]
+    outreach.advance_clients(session, office, {applied.client_id for _, applied in changed})
+    receipts.thank(session, office, [one for fact, one in changed if _is_news(office, fact, one)])
+    return outcomes
+
+
+def _is_news(office: Office, fact: facts.Fact, applied: Applied) -> bool:
+    """Money that came in, and lately."""
+    return (
+        isinstance(fact, PaymentSettled)
+        and applied.received > 0
+        and office.now.date() - fact.received_on <= NEWS
+    )
+
+
 def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
     """Receive a client's message; return the client, or None where nobody knows the sender."""
     return inbound.receive(session, office, letter)
@@ -99,10 +144,15 @@ def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if isinstance(fact, ClientDescribed):
         _assert_consent(session, office, fact)
-        client = session.get_one(Client, applied.client_id)
-        if client.created_at == office.now:
-            client.imported_on = local_date(office.now, client.timezone)
+        _begin(session, office, applied.client_id)
     return applied.changed
+
+
+def _begin(session: Session, office: Office, client_id: int) -> None:
+    """A client who is new comes with a past, from before our time."""
+    client = session.get_one(Client, client_id)
+    if client.created_at == office.now:
+        client.imported_on = local_date(office.now, client.timezone)
 
 
 def _describe(session: Session, office: Office, fact: ClientDescribed, keys: Iterator[str]) -> int:

@@ -18,14 +18,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import and_, bindparam, func, literal, select, union_all
 from sqlmodel import Session, col
 
 from billing.models import Invoice, LiveSwitch, Payment
 from billing.store import Store
+from bot.factsheet import WAITING
 from bot.models import Incoming, IncomingState
 from bot.spool import Spool
-from comms.models import Decision, Message, State
+from comms.models import Decision, Expired, Message, State
 
 MOST = 100_000
 """A count stops here: a queue longer than this is long enough to be looked at."""
@@ -89,6 +90,9 @@ class Meters:
             "counterfoil_audit_findings", "What the last audit found standing still.", ["kind"],
             registry=own,
         )  # fmt: skip
+        self.expired = Counter(
+            "counterfoil_expired_rows", "Rows that policy let go, by kind.", ["kind"], registry=own
+        )
         self.audited = Gauge(
             "counterfoil_audit_timestamp_seconds", "When the last audit was done.", registry=own
         )
@@ -111,8 +115,6 @@ class Scrape:
         self._spool = spool
         self._queues = _queues(sorted(channels))
         self._decisions = Since()
-        self._heard: dict[str, dt.datetime] = {}
-        self._heard_to = 0
         self._turn = threading.Lock()
         self._kept: tuple[float, list[Metric]] = (float("-inf"), [])
 
@@ -134,7 +136,8 @@ class Scrape:
         yield from self._messages(session, now)
         yield from _incoming(session, now)
         yield self._decided(session)
-        yield self._silence(session, now)
+        yield _silence(session, now)
+        yield _expired(session)
         live = session.execute(_LIVE).scalar()
         yield _gauge("live", "1 while the door to clients is open.", [((), live == "open")])
         size = self._spool.size()
@@ -157,21 +160,6 @@ class Scrape:
         for (verdict, rule), many in sorted(self._decisions.counted(session).items()):
             family.add_metric((verdict, rule), many)
         return family
-
-    def _silence(self, session: Session, now: dt.datetime) -> Metric:
-        """How long ago each source was last heard; rows that are known are not read again."""
-        top = session.execute(select(func.max(col(Incoming.id)))).scalar() or 0
-        since = max(self._heard_to, top - _NEW)
-        new = _LATEST.where(col(Incoming.id) > since, col(Incoming.id) <= top)
-        self._heard |= {row.source: row.last for row in session.execute(new)}
-        self._heard_to = top
-        heard = dict(self._heard)
-        for source, latest in _BOOKED.items():
-            if (last := session.execute(latest).scalar()) is not None:
-                heard[source] = last
-        said = "Seconds since something came from a source."
-        ages = [((source,), _age(now, last)) for source, last in sorted(heard.items())]
-        return _gauge("feed_silence_seconds", said, ages, ("source",))
 
 
 class Since:
@@ -246,8 +234,14 @@ _HELD = _by(col(Message.rule), col(Message.state) == State.HELD, _RULED)
 _DECIDED = select(col(Decision.verdict), col(Decision.rule), func.count().label("many")).group_by(
     col(Decision.verdict), col(Decision.rule)
 )
-_LATEST = select(col(Incoming.source), func.max(col(Incoming.received_at)).label("last")).group_by(
-    col(Incoming.source)
+_NEXT_SOURCE = (
+    select(col(Incoming.source))
+    .where(col(Incoming.source) > bindparam("after"))
+    .order_by(col(Incoming.source))
+    .limit(1)
+)
+_LATEST = select(func.max(col(Incoming.received_at))).where(
+    col(Incoming.source) == bindparam("source")
 )
 _BOOKED = {
     "books.invoices": select(col(Invoice.recorded_at)).order_by(col(Invoice.id).desc()).limit(1),
@@ -265,6 +259,8 @@ def _incoming(session: Session, now: dt.datetime) -> Iterator[Metric]:
     counts, ages = [], []
     for state in (IncomingState.PENDING, IncomingState.FAILED):
         mine = col(Incoming.state) == state.value
+        if state is IncomingState.PENDING:  # a fact that waits for another is no delivery that does
+            mine = and_(mine, col(Incoming.source) != WAITING)
         some = select(col(Incoming.received_at)).where(mine).limit(MOST).subquery()
         row = session.execute(
             select(func.count().label("many"), func.min(some.c.received_at).label("first"))
@@ -273,6 +269,28 @@ def _incoming(session: Session, now: dt.datetime) -> Iterator[Metric]:
         ages.append(((state.value,), _age(now, row.first)))
     yield _gauge("incoming", "Deliveries not understood yet, or not at all.", counts, ("state",))
     yield _gauge("incoming_oldest_seconds", "How long the oldest has waited.", ages, ("state",))
+
+
+def _silence(session: Session, now: dt.datetime) -> Metric:
+    """How long ago each source was last heard: one step in the index for each."""
+    heard: dict[str, dt.datetime] = {}
+    source = ""
+    while (row := session.execute(_NEXT_SOURCE, {"after": source}).one_or_none()) is not None:
+        source = row.source
+        heard[source] = session.execute(_LATEST, {"source": source}).scalar_one()
+    for name, latest in _BOOKED.items():
+        if (last := session.execute(latest).scalar()) is not None:
+            heard[name] = last
+    said = "Seconds since something came from a source."
+    ages = [((source,), _age(now, last)) for source, last in sorted(heard.items())]
+    return _gauge("feed_silence_seconds", said, ages, ("source",))
+
+
+def _expired(session: Session) -> Metric:
+    said = "Rows of this kind from before this moment are gone, unless they are still needed."
+    rows = session.execute(select(col(Expired.kind), col(Expired.before)))
+    moments = [((row.kind,), row.before.timestamp()) for row in rows]
+    return _gauge("expired_before_timestamp_seconds", said, moments, ("kind",))
 
 
 Samples = Iterable[tuple[tuple[str, ...], float]]

@@ -1,9 +1,9 @@
-"""What came in from outside, and how far did we get with it?"""
+"""What came in from outside, how far did we get with it, and which systems may ask and tell us?"""
 
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import code, key, maybe, moment, number, one_of
@@ -32,6 +32,13 @@ class Incoming(SQLModel, table=True):
         one_of("incoming", "state", IncomingState),
         Index("incoming_of_state", "state", "received_at"),
         Index("incoming_of_client", "client_id", "received_at"),
+        Index("incoming_of_source", "source", "received_at"),
+        Index(
+            "incoming_with_body",
+            "received_at",
+            sqlite_where=text("body_id IS NOT NULL"),
+            postgresql_where=text("body_id IS NOT NULL"),
+        ),
     )
 
     id: int = key()
@@ -46,3 +53,26 @@ class Incoming(SQLModel, table=True):
     problem: str = ""
     client_id: int | None = maybe("client.id")
     done_at: dt.datetime | None = moment(nullable=True)
+
+
+class ApiToken(SQLModel, table=True):
+    """What another system proves itself with; of the secret only its hash is here.
+
+    A row is never deleted: who made it and who ended it stays. ``handle`` is the part of the token
+    that may be shown.
+    """
+
+    __tablename__ = "api_token"
+
+    id: int = key()
+    handle: str = code(unique=True)
+    name: str = Field(unique=True)
+    digest: str = code()
+    scopes: str = code()
+    """With blanks between them."""
+    created_at: dt.datetime = moment()
+    created_by: str
+    expires_at: dt.datetime | None = moment(nullable=True)
+    revoked_at: dt.datetime | None = moment(nullable=True)
+    revoked_by: str = ""
+    last_used_on: dt.date | None = None

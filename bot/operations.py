@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot import grants, imports, switch, understanding, worker
+from bot import duplicates, grants, imports, switch, tokens, understanding, worker
 from bot.app import App
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
@@ -12,6 +12,7 @@ _PASSES = 10_000
 _STEPS: Mapping[str, Callable[[App], Awaitable[int]]] = {
     "spooled": drain_spool,
     "understood": understanding.understand,
+    "matched": worker.match,
     "advanced": worker.advance,
     "delivered": worker.deliver,
     "recovered": worker.recover,
@@ -48,5 +49,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "stop": switch.stop,
     "grant": grants.grant,
     "revoke": grants.revoke,
+    "merge": duplicates.merge,
+    "unmerge": duplicates.unmerge,
+    "different": duplicates.different,
+    "make_token": tokens.make,
+    "revoke_token": tokens.revoke,
     "tick": tick,
 }

@@ -4,6 +4,7 @@ The scripts lie in ``bot/migrations`` and travel in the wheel; no ``alembic.ini`
 is slow to import, so only the commands that migrate or check load it.
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -31,12 +32,12 @@ class SchemaMismatch(Exception):
 
 def head() -> str:
     """The revision that this version of the product needs."""
-    return str(_scripts(_config()).get_current_head())
+    return str(_scripts().get_current_head())
 
 
 def is_known(found: str) -> bool:
     """Whether this version of the product has a script of that name."""
-    return found in {script.revision for script in _scripts(_config()).walk_revisions()}
+    return found in {script.revision for script in _scripts().walk_revisions()}
 
 
 def current(url: str) -> str | None:
@@ -65,10 +66,13 @@ def upgrade(url: str) -> str:
     """
     from alembic import command
 
-    with closing(Store(url)) as store, _alone(store) as connection:
-        config = _config(connection)
-        _refuse_newer(connection)
-        command.upgrade(config, "head")
+    with closing(Store(url)) as store:
+        if revision(store.engine) == head():
+            return head()  # to check every reference again takes half a minute for ten million rows
+        with _alone(store) as connection:
+            config = _config(connection)
+            _refuse_newer(connection)
+            command.upgrade(config, "head")
     return head()
 
 
@@ -158,7 +162,9 @@ def _config(connection: Connection | None = None) -> "Config":
     return config
 
 
-def _scripts(config: "Config") -> Any:
+@functools.cache
+def _scripts() -> Any:
+    """Every script; reading them takes longer than all else that a start asks of the store."""
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory.from_config(config)
+    return ScriptDirectory.from_config(_config())

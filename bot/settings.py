@@ -5,7 +5,9 @@ Read once, frozen; only the composition root looks in here. A command names what
 """
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -13,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot import access, signature
 
 PREFIX = "COUNTERFOIL_"
 _SHORTEST_SECRET = 16
@@ -30,6 +34,7 @@ _DEFAULTS = (
     "your_",
     "<",
 )
+_RESOLVER = re.compile(r"\[([0-9a-f:]+)\](?::(\d+))?|([0-9.]+)(?::(\d+))?|([0-9a-f:]+)")
 _EITHER = {
     "master_key": ("master_key", "master_key_file"),
     "twilio_from": ("twilio_from", "twilio_messaging_service_sid"),
@@ -46,7 +51,7 @@ _HINTS = {
     "twilio_auth_token": "copy it from the Twilio console",
     "twilio_from": "set our number, like +12125550100, or the SID of a messaging service",
     "email_hook_secret": "make one with: openssl rand -hex 32",
-    "facts_secret": "make one with: openssl rand -hex 32",
+    "facts_hook_secret": "make one with: echo whsec_$(openssl rand -base64 32)",
 }
 
 
@@ -104,6 +109,10 @@ class Settings(BaseSettings):
     smtp_url: str = Field(default="", repr=False)
     email_host: str = ""
     """Our own mail exchanger, as it signs its Authentication-Results."""
+    dkim_selector: str = ""
+    """Under which name the relay's DKIM key is; without it `doctor` tries the usual ones."""
+    dns_server: str = ""
+    """Whom `doctor` asks about names, like 9.9.9.9; without it the resolver of this machine."""
     email_hook_secret: SecretStr | None = None
     email_hook_secret_previous: SecretStr | None = None
 
@@ -111,8 +120,11 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr | None = None
     stripe_webhook_secret_previous: SecretStr | None = None
     stripe_base_url: str = "https://api.stripe.com"
-    facts_secret: SecretStr | None = None
-    facts_secret_previous: SecretStr | None = None
+    facts_hook_secret: SecretStr | None = None
+    facts_hook_secret_previous: SecretStr | None = None
+    facts_hook_sources: str = ""
+    """The sources for which its sender may speak, with commas; empty: all that no way of our own
+    feeds."""
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -137,6 +149,21 @@ class Settings(BaseSettings):
             raise ValueError("must be a web address like https://example.com/ping/123")
         return value
 
+    @field_validator("facts_hook_secret", "facts_hook_secret_previous")
+    @classmethod
+    def _signing(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            signature.key_of(value.get_secret_value())
+        return value
+
+    @field_validator("facts_hook_sources")
+    @classmethod
+    def _sources(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        for name in names:
+            access.scope(f"{access.FACTS}:{name}")
+        return ",".join(names)
+
     @field_validator("alert_email")
     @classmethod
     def _mailbox(cls, value: str) -> str:
@@ -144,6 +171,13 @@ class Settings(BaseSettings):
         if value and not (name and at and host and value.isprintable() and " " not in value):
             raise ValueError("must be one address like it@example.com")
         return value.strip()
+
+    @field_validator("dns_server")
+    @classmethod
+    def _resolver(cls, value: str) -> str:
+        if value and _host_and_port(value) is None:
+            raise ValueError("must be an address like 9.9.9.9 or 127.0.0.1:5353")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -174,9 +208,20 @@ class Settings(BaseSettings):
         return _file_beside(self.database_url, "key")
 
     @property
+    def dns_address(self) -> tuple[str, int] | None:
+        """The address and port of the resolver that was named."""
+        return _host_and_port(self.dns_server)
+
+    @property
     def on_postgresql(self) -> bool:
         """Whether many processes may share the store."""
         return self.database_url.startswith("postgresql")
+
+    @property
+    def facts_hook_scopes(self) -> tuple[str, ...]:
+        """What the sender of told facts may do, in the words of a token's scopes."""
+        names = [name for name in self.facts_hook_sources.split(",") if name]
+        return tuple(f"{access.FACTS}:{name}" for name in names) or (access.FACTS,)
 
     def need(self, *names: str) -> None:
         """Check that these settings (field names) are there and are no defaults.
@@ -273,3 +318,16 @@ def _file_beside(database_url: str, ending: str) -> Path | None:
     if not database_url.startswith("sqlite:///") or ":memory:" in database_url:
         return None
     return Path(database_url.removeprefix("sqlite:///")).with_suffix(f".{ending}")
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    """Of ``9.9.9.9``, ``9.9.9.9:5353``, ``::1`` or ``[::1]:53``; None where it is none of these."""
+    found = _RESOLVER.fullmatch(text)
+    if found is None:
+        return None
+    port = int(found[2] or found[4] or 53)
+    try:
+        host = ipaddress.ip_address(found[1] or found[3] or found[5])
+    except ValueError:
+        return None
+    return (str(host), port) if 0 < port <= 65_535 else None

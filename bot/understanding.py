@@ -5,13 +5,14 @@ One transaction for each; one that cannot be taken in is put off, and does not s
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from sqlmodel import Session
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from bot import inbox, intake
+from bot import factsheet, hearsay, inbox, intake
 from bot.app import App
 from bot.inbox import Parcel
 from bot.logs import carried
@@ -64,8 +65,10 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
+    keys = hearsay.spare_keys(app, found)
+    app.inbox.open_day(app.clock.now())
     await app.store.write(
-        carried(lambda session: _take(session, app, incoming_id, found)),
+        carried(lambda session: _take(session, app, incoming_id, found, keys)),
         clients=lambda session: {
             client for fact in found for client in intake.clients_of(fact)(session)
         },
@@ -75,12 +78,24 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
             app.meters.refused(fact.channel, fact.code)
 
 
-def _take(session: Session, app: App, incoming_id: int, found: Sequence[intake.Fact]) -> None:
+def _take(
+    session: Session,
+    app: App,
+    incoming_id: int,
+    found: Sequence[intake.Fact],
+    keys: Sequence[str],
+) -> None:
     """What a parcel says and its row's new state, in one transaction."""
     row = session.get_one(Incoming, incoming_id, with_for_update=True)
-    if row.state == "pending":
-        for fact in found:
-            _take_one(session, app, row, fact)
+    if row.state != "pending":
+        return
+    if row.source in factsheet.ROWS:
+        told: Any = found
+        outcomes = hearsay.take(session, app, row, told, keys)
+        log.info("told", source=row.source, facts=len(outcomes), client=row.client_id)
+        return
+    for fact in found:
+        _take_one(session, app, row, fact)
 
 
 def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> None:

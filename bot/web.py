@@ -21,14 +21,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import schema
+from bot import factsheet, schema, signature
+from bot.api import api, misread, need_json, unheard
 from bot.app import App
+from bot.bodies import LARGEST, TooLarge, body_of
+from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel, trace_of
 from bot.metrics import Meters, Scrape
 from bot.slack import signature as slack_signature
 from comms.channels import email, inbound_mail, sms
 
-LARGEST = 1_000_000
 LARGEST_MAIL = inbound_mail.LARGEST
 SlackSide = Callable[[Request, bytes], Awaitable[Response]]
 log = structlog.get_logger("web")
@@ -40,27 +42,28 @@ _HOOKS = {
     "/hooks/twilio/status": "twilio.status",
     "/hooks/email": "email",
     "/hooks/slack": "slack",
+    "/hooks/facts": "facts",
 }
-
-
-class TooLarge(Exception):
-    """The body is larger than this hook takes."""
 
 
 def web(app: App, slack: SlackSide) -> FastAPI:
     """The HTTP side of the product; ``slack`` answers commands and clicks."""
-    site = FastAPI(title="Counterfoil", docs_url="/api/v1/docs", openapi_url="/api/v1/openapi.json")
+    page = "/api/v1/openapi.json"
+    site = FastAPI(title="Counterfoil", docs_url=None, redoc_url=None, openapi_url=page)
     hooks, probes = Hooks(app, slack), Probes(app)
     for path, answer in (
         ("/hooks/twilio/sms", hooks.twilio_sms),
         ("/hooks/twilio/status", hooks.twilio_status),
         ("/hooks/email", hooks.email),
         ("/hooks/slack", hooks.slack),
+        ("/hooks/facts", hooks.facts),
     ):
-        site.add_api_route(path, answer, methods=["POST"], include_in_schema=False)
+        # Starlette's own routes: FastAPI's look for parameters to fill, and a hook has none.
+        site.add_route(path, answer, methods=["POST"], include_in_schema=False)
     site.add_api_route("/health", probes.health, tags=["operations"])
     site.add_api_route("/ready", probes.ready, tags=["operations"])
     site.add_api_route("/metrics", probes.metrics, tags=["operations"])
+    site.include_router(api(app))
     site.add_middleware(Timed, meters=app.meters)
     site.add_exception_handler(TooLarge, _too_large)
     site.add_exception_handler(ClientDisconnect, _gone)
@@ -105,6 +108,32 @@ class Hooks:
             return await self._slack_event(raw)
         return await self._slack_side(request, raw)
 
+    async def facts(self, request: Request) -> Response:
+        """Another system tells what happened; a fact that is wrong is named before it is kept."""
+        raw = await body_of(request, LARGEST)
+        now = self._app.clock.wall().timestamp()
+        secrets = self._settings.valid("facts_hook_secret")
+        if not signature.verify(raw, request.headers, secrets, now):
+            reason = "webhook-signature does not match COUNTERFOIL_FACTS_HOOK_SECRET"
+            return _refused("facts", f"{reason}, or webhook-timestamp is not of now")
+        try:
+            told, parcel = await run_in_threadpool(self._told, request, raw)
+        except Misread as error:
+            return _misread(error)
+        except ValueError as error:
+            return _malformed("facts", error)
+        if not await self._keep(parcel) and self._app.inbox.is_another(parcel):
+            said = "has the webhook-id of another delivery; give each delivery an id of its own"
+            return _misread(Misread([Mistake(None, "", said)]))
+        return JSONResponse({"kept": told})
+
+    def _told(self, request: Request, raw: bytes) -> tuple[int, Parcel]:
+        need_json(request)
+        told = factsheet.read(raw)
+        if wrong := unheard(told, self._settings.facts_hook_scopes):
+            raise Misread(wrong)
+        return len(told), Parcel(factsheet.TOLD, request.headers["webhook-id"], raw)
+
     async def _twilio(self, request: Request, source: str) -> Response:
         raw = await body_of(request, LARGEST)
         query = f"?{request.url.query}" if request.url.query else ""
@@ -139,13 +168,14 @@ class Hooks:
         await self._keep(parcel)
         return JSONResponse({})
 
-    async def _keep(self, parcel: Parcel) -> None:
+    async def _keep(self, parcel: Parcel) -> bool:
         trace = trace_of(parcel.source, parcel.external_id)
         with self._app.tracing.span("hook", trace, source=parcel.source):
             new = await self._app.inbox.receive(parcel, self._app.clock.now())
         log.info("received", source=parcel.source, new=new, trace=trace)
         if new:
             self._app.wake.set()
+        return new
 
 
 class Probes:
@@ -209,25 +239,6 @@ class Timed:
             self._meters.hooks.labels(hook, status).observe(time.perf_counter() - began)
 
 
-async def body_of(request: Request, largest: int) -> bytes:
-    """The raw body, never more of it in memory than the limit.
-
-    Raises:
-        TooLarge: it has more bytes than ``largest``.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > largest:
-        raise TooLarge(f"at most {largest} bytes are taken here")
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > largest:
-            raise TooLarge(f"at most {largest} bytes are taken here")
-        parts.append(part)
-    return b"".join(parts)
-
-
 def mail_id(raw: bytes) -> str:
     """What makes a mail the same one again, also when a relay added headers on the way.
 
@@ -248,6 +259,11 @@ def _refused(source: str, reason: str) -> Response:
 def _malformed(source: str, error: Exception) -> Response:
     log.warning("malformed", source=source, error=type(error).__name__)
     return PlainTextResponse("this request cannot be read", 400)
+
+
+def _misread(error: Misread) -> Response:
+    log.warning("malformed", source="facts", error="Misread")
+    return JSONResponse(misread(error), 400)
 
 
 async def _too_large(_request: Request, error: Exception) -> Response:

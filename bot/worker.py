@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as core_select
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import Enrolment
-from bot import inbox
+from bot import inbox, retention
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming
@@ -275,12 +276,18 @@ def _weigh(session: Session, app: App, message_id: int, found: Found | None) -> 
 
 
 async def tidy(app: App) -> int:
-    """Let what belongs to nobody expire, and destroy the inbox keys that seal nothing any more."""
+    """Let expire what belongs to nobody and what policy keeps no longer; destroy idle inbox keys.
+
+    Returns how many bodies and rows went.
+    """
     now = app.clock.now()
-    gone = await app.store.write(lambda session: vault.expire(session, now))
+    gone = 0
+    while some := await app.store.write(lambda session: vault.expire(session, now)):
+        gone += some
+    gone += sum((await retention.run(app)).values())
     # Not yesterday's: what was sealed a moment before midnight may not be committed yet.
     yesterday = inbox.day_key(now - dt.timedelta(days=1))
-    owners = [owner for owner in app.keyring.owners() if owner < yesterday]
+    owners = [owner for owner in app.keyring.inboxes() if owner < yesterday]
     with app.store.read() as session:
         idle = vault.idle_inboxes(session, owners)
     for owner in idle:
@@ -301,10 +308,15 @@ async def drain(app: App, limit: int = 10_000) -> int:
     for _ in range(limit):
         step = await _once(app, errors)
         moved += step
-        if not step or len(errors) > _ENOUGH:
+        if not step or len(errors) > _ENOUGH or _cannot_write(errors):
             _raise("drain", errors)
             return moved
     raise RuntimeError("the worker does not come to rest: something is due again and again")
+
+
+def _cannot_write(errors: list[Exception]) -> bool:
+    """Whether it is the store that fails: then nothing was put off, and all of it is still due."""
+    return bool(errors) and ExceptionGroup("", errors).subgroup(OperationalError) is not None
 
 
 async def _once(app: App, errors: list[Exception]) -> int:

@@ -235,3 +235,19 @@ class Thread(SQLModel, table=True):
     client_id: int = ref("client.id", primary=True)
     family: str = Field(primary_key=True)
     root_id: int = ref("message.id", index=True)
+
+
+class Expired(SQLModel, table=True):
+    """Policy may have deleted rows of a kind from before a moment; nothing else may delete them.
+
+    The moment only moves forward. ``bot.retention`` writes it, the trigger on decisions reads it.
+    """
+
+    __tablename__ = "expired"
+    __table_args__ = (
+        one_of("expired", "kind", ("inbox_bodies", "inbox", "attempts", "decisions")),
+    )
+
+    kind: str = Field(primary_key=True)
+    before: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from billing import vault
 from billing.keyring import Keyring
-from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Touchpoint
+from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
 
 VERSION = 1
 GENESIS = ""
@@ -217,11 +217,17 @@ def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint
 
 def verify(session: Session, client_id: int | None = None) -> Iterator[Break]:
     """Walk the chains (of one client, or all) and name every place that does not hold."""
-    heads = session.execute(select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash))
-    ends = {row.client_id: (row.seq, row.hash) for row in heads}
-    wanted = session.execute(select(_ENTRIES.c.client_id).distinct()).scalars()
-    for client in sorted({*ends, *wanted} if client_id is None else {client_id}):
+    heads = select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash)
+    if client_id is not None:
+        heads = heads.where(_HEADS.c.client_id == client_id)
+    ends = {row.client_id: (row.seq, row.hash) for row in session.execute(heads)}
+    every = {client_id} if client_id is not None else {*ends, *_chained(session)}
+    for client in sorted(every):
         yield from _verify_one(session, client, ends.get(client, (0, GENESIS)))
+
+
+def _chained(session: Session) -> Iterator[int]:
+    return session.execute(select(_ENTRIES.c.client_id).distinct()).scalars()
 
 
 def _verify_one(session: Session, client_id: int, end: tuple[int, str]) -> Iterator[Break]:
@@ -247,19 +253,24 @@ def _verify_one(session: Session, client_id: int, end: tuple[int, str]) -> Itera
 
 
 def _verify_detail(session: Session, row: Mapping[str, object]) -> Iterator[Break]:
-    """Details of decisions may have expired; what is there must be what was linked."""
+    """Old decisions may have gone as policy says; what is there must be what was linked."""
     model = _DETAILS.get(str(row["kind"]))
     if model is None:
         return
     detail: Detail | None = session.get(model, row["detail_id"])  # type: ignore[assignment]
     where = int(str(row["client_id"])), int(str(row["seq"]))
     if detail is None:
-        if model is not Decision:
+        if model is not Decision or not _expired(session, row["recorded_at"]):
             yield Break(*where, f"its {row['kind']} {row['detail_id']} is gone")
         return
     if digest(detail) != row["digest"]:
         yield Break(*where, f"its {row['kind']} {row['detail_id']} was changed")
     session.expunge(detail)
+
+
+def _expired(session: Session, recorded_at: object) -> bool:
+    held = session.get(Expired, "decisions")
+    return held is not None and isinstance(recorded_at, dt.datetime) and recorded_at < held.before
 
 
 def digest(detail: Detail) -> str:

@@ -61,14 +61,14 @@ def test_every_setting_named_is_one(path: Path) -> None:
 def test_every_command_named_can_be_run(document: Path) -> None:
     root = get_command(app)
     assert isinstance(root, typer.core.TyperGroup)
-    for name, words, flags in asked(document.read_text()):
-        command = root.commands.get(name)
+    for name, rest, flags in asked(document.read_text()):
+        words, command = rest, root.commands.get(name)
         assert command is not None, f"counterfoil {name}"
-        if isinstance(command, typer.core.TyperGroup):
+        while isinstance(command, typer.core.TyperGroup):
             assert words, f"counterfoil {name} needs a word"
             for word in words[0].split("/"):
                 assert word in command.commands, f"counterfoil {name} {word}"
-            command = command.commands[words[0].split("/")[0]]
+            command, words = command.commands[words[0].split("/")[0]], words[1:]
         known = {opt for one in command.params for opt in one.opts} | {"--help"}
         assert set(flags) <= known, f"counterfoil {name}"
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import terminal, tokens
 from bot.commands.terminal import command
 from bot.report import Report
 
 access = typer.Typer(no_args_is_help=True, help="Who may do and see what.")
+access.add_typer(tokens.token, name="token")
 ROLES = "account_manager, finance, compliance, privileged or admin"
 
 

@@ -89,13 +89,3 @@ def check(
         return Report(data, (), [Table("", ["file", "at", "reason"], mistakes)], NO)
     used = policies.load(path) if path else policies.default()
     return Report(data | {"version": used.version}, [f"Good; this is version {used.version}."])
-
-
-@command
-def doctor() -> Report:
-    """Look for everything that would keep this installation from doing its work."""
-    from bot import doctor as looking
-    from bot import logs
-
-    logs.quiet()
-    return looking.examine()

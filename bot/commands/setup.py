@@ -1,4 +1,4 @@
-"""Commands that make a store and fill it."""
+"""Commands that make a store, fill it, and look whether all is well."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -77,6 +77,25 @@ def _has_keys(url: str) -> bool:
             return connection.execute(text("SELECT 1 FROM wrapped_key")).first() is not None
     finally:
         engine.dispose()
+
+
+@command
+def doctor(
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nobody: look at what is on this machine.")
+    ] = False,
+) -> Report:
+    """Look for everything that would keep this installation from doing its work.
+
+    Slack, Twilio, the relay, the DNS and our own public address are asked; nothing is sent.
+    """
+    from bot import doctor as looking
+    from bot import logs
+
+    logs.quiet()
+    with terminal.bar("asking") as progress:
+        return looking.examine(offline=offline, progress=progress)
 
 
 @command

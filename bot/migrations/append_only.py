@@ -12,6 +12,8 @@ GROWING = ("chain_entry", "consent_event", "live_switch", "posting", "touchpoint
 """Rows are added: never changed, never deleted."""
 EXPIRING = ("decision",)
 """Rows are added and never changed; policy may let them expire, their chain entries stay."""
+EARLY = "decision_no_early_delete"
+"""Lets only that of a decision go which ``bot.retention`` may delete."""
 
 _FUNCTION = "refuse_all_but_insert"
 _SENTENCE = "rows are only added here, never changed or removed"
@@ -25,6 +27,25 @@ def protect(connection: Connection, *tables: str) -> None:
     for table in wanted:
         for statement in _statements(connection.dialect.name, table):
             connection.exec_driver_sql(statement)
+    if not tables:
+        keep_decisions(connection)
+
+
+def keep_decisions(connection: Connection) -> None:
+    """Make the trigger that keeps decisions until policy lets them expire.
+
+    A decision may go when its moment has passed and nobody needs it: of a sequence the newest one
+    stays, of a message all stay until it has ended, and the newest of all stays, because SQLite
+    would give its number to the next.
+    """
+    for statement in _EARLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
+
+def forget_decisions(connection: Connection) -> None:
+    """Take that trigger away."""
+    on = " ON decision" if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(f"DROP TRIGGER {EARLY}{on}")
 
 
 def missing(connection: Connection) -> list[str]:
@@ -34,7 +55,7 @@ def missing(connection: Connection) -> list[str]:
     wanted = (
         name for table in GROWING + EXPIRING for name in _names(connection.dialect.name, table)
     )
-    return sorted(name for name in wanted if name not in present)
+    return sorted(name for name in (*wanted, EARLY) if name not in present)
 
 
 _ON_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
@@ -45,6 +66,43 @@ BEGIN
     RAISE EXCEPTION '%: {_SENTENCE}', TG_TABLE_NAME;
 END $$
 """
+
+_EARLY_SENTENCE = "decision: only policy lets it go, when it is old and nobody needs it"
+_NEEDED = """
+    NOT EXISTS (
+        SELECT 1 FROM expired WHERE kind = 'decisions' AND before > OLD.decided_at
+    ) OR NOT EXISTS (
+        SELECT 1 FROM decision WHERE id > OLD.id
+    ) OR CASE OLD.subject_kind WHEN 'message' THEN EXISTS (
+        SELECT 1 FROM message WHERE id = OLD.subject_id AND state IN
+            ('queued', 'held', 'awaiting', 'claimed', 'sending', 'in_doubt')
+    ) ELSE NOT EXISTS (
+        SELECT 1 FROM decision AS newer WHERE newer.subject_kind = OLD.subject_kind
+            AND newer.subject_id = OLD.subject_id AND newer.id > OLD.id
+    ) END
+"""
+_EARLY = {
+    "sqlite": (
+        f"DROP TRIGGER IF EXISTS {EARLY}",
+        f"""
+CREATE TRIGGER {EARLY} BEFORE DELETE ON decision WHEN {_NEEDED}
+BEGIN SELECT RAISE(ABORT, '{_EARLY_SENTENCE}'); END
+""",
+    ),
+    "postgresql": (
+        f"""
+CREATE OR REPLACE FUNCTION refuse_early_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF ({_NEEDED}) THEN RAISE EXCEPTION '{_EARLY_SENTENCE}'; END IF;
+    RETURN OLD;
+END $$
+""",
+        f"""
+CREATE OR REPLACE TRIGGER {EARLY} BEFORE DELETE ON decision
+FOR EACH ROW EXECUTE FUNCTION refuse_early_delete()
+""",
+    ),
+}
 
 
 def _names(dialect: str, table: str) -> Iterator[str]:

@@ -72,6 +72,7 @@ class Slack:
         self.base_url = ""
         self.webhook_seconds = 3.0
         self.workspace = Workspace(clock)
+        self.scopes = list(webapi.SCOPES)
         self.subscriptions = {"message", "app_mention", "app_home_opened"}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
@@ -321,7 +322,8 @@ class Slack:
 
     def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
         try:
-            return _json({"ok": True} | self._admit(method, token)(self.workspace, args))
+            said = {"ok": True} | self._admit(method, token)(self.workspace, args)
+            return JSONResponse(said, headers=webapi.headers(self.scopes, self._clock.wall()))
         except Refusal as refusal:
             return _json({"ok": False, "error": refusal.error} | refusal.extra)
 
@@ -423,8 +425,7 @@ def _reason(answer: Answer) -> str:
 
 
 def _json(payload: Json, status: int = 200) -> JSONResponse:
-    headers = {"X-OAuth-Scopes": "chat:write,commands,users:read,users:read.email,im:write"}
-    return JSONResponse(payload, status, headers=headers)
+    return JSONResponse(payload, status)
 
 
 async def _arguments(request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ at the product's inbound hook as raw MIME, with the headers that our own mail ex
 import asyncio
 import datetime as dt
 import re
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from email.message import EmailMessage, Message
 from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from billing.clock import Clock
 from bot.sandbox import replies
@@ -62,6 +63,8 @@ class Mail:
     ``refused`` maps a mailbox to the reply line that its RCPT always gets. Passing trouble is
     planned in ``faults`` for the commands ``mail``, ``rcpt`` and ``data``: ``REFUSE`` with
     ``status`` and ``reason`` ("5.1.1 User unknown"), where 421 also closes the connection.
+    With ``tls`` it offers STARTTLS, or speaks TLS from the first byte where ``implicit``; with
+    ``logins`` (name to password) it offers AUTH, after STARTTLS alone, and takes no mail without.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -71,6 +74,11 @@ class Mail:
         self.webhook_seconds = 15.0
         self.authentic = True
         self.refused: dict[str, str] = {}
+        self.refused_senders: dict[str, str] = {}
+        self.tls: ssl.SSLContext | None = None
+        self.implicit = False
+        self.logins: dict[str, str] = {}
+        self.size_limit = SIZE_LIMIT
         self.letters: list[Letter] = []
         self.mailboxes: defaultdict[str, list[Letter]] = defaultdict(list)
         self.written: list[bytes] = []
@@ -82,7 +90,8 @@ class Mail:
     async def serving(self, port: int = 0) -> AsyncIterator[int]:
         """Serve SMTP on 127.0.0.1; yields the port."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._connection, "127.0.0.1", port)
+        context = self.tls if self.implicit else None
+        server = await loop.create_server(self._connection, "127.0.0.1", port, ssl=context)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
@@ -152,6 +161,8 @@ class Mail:
         broken = await self._planned_reply(server, self.faults.take("mail", {"sender": address}))
         if broken is not None:
             return broken
+        if address.lower() in self.refused_senders:
+            return self.refused_senders[address.lower()]
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -190,16 +201,29 @@ class Mail:
 
     def _connection(self) -> SMTP:
         loop = asyncio.get_running_loop()
+        login: dict[str, Any] = {
+            "authenticator": self._authenticate,
+            "auth_required": True,
+            "auth_require_tls": not self.implicit,
+        }
         server = SMTP(
             self,
             hostname=self.hostname,
             ident="ESMTP sandbox",
             loop=loop,
             enable_SMTPUTF8=True,
-            data_size_limit=SIZE_LIMIT,
+            data_size_limit=self.size_limit,
+            tls_context=None if self.implicit else self.tls,
+            **(login if self.logins else {}),
         )
         self._servers = {one for one in self._servers if one.transport is not None} | {server}
         return server
+
+    def _authenticate(
+        self, _server: SMTP, _session: Any, _envelope: Any, _mechanism: str, given: Any
+    ) -> AuthResult:
+        known = self.logins.get(given.login.decode()) == given.password.decode()
+        return AuthResult(success=known, handled=False)
 
     async def _hang_up(self) -> None:
         tasks = [one._handler_coroutine for one in self._servers]  # noqa: SLF001

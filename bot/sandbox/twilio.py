@@ -12,6 +12,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urldefrag, urlencode
 
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp
 from billing.clock import Clock
 from bot.sandbox import carrier, loopback
 from bot.sandbox import message_resource as resources
+from bot.sandbox.account_resource import Account, Holdings
 from bot.sandbox.carrier import Keyword, Refused
 from bot.sandbox.faults import (
     AFTER_ACCEPT,
@@ -75,6 +77,7 @@ class Twilio:
         self.senders: set[str] = set()
         self.voice_only: set[str] = set()
         self.services: dict[str, list[str]] = {}
+        self.holdings = Holdings()
         self.refused: dict[str, int] = {}
         self.undeliverable: dict[str, int] = {}
         self.suppressed: set[tuple[str, str]] = set()
@@ -97,7 +100,7 @@ class Twilio:
                     self._change,
                     methods=["POST", "DELETE"],
                 ),
-                Route("/{path:path}", self._nothing, methods=["GET", "POST", "PUT", "DELETE"]),
+                Route("/{path:path}", self._account, methods=["GET", "POST", "PUT", "DELETE"]),
             ],
             exception_handlers={Refused: _refusal},
         )
@@ -187,9 +190,23 @@ class Twilio:
             found = []
         return JSONResponse(resources.page(self.account_sid, found, asked))
 
-    async def _nothing(self, request: Request) -> ASGIApp:
-        await self._admit(request)
-        raise Refused(20404)
+    async def _account(self, request: Request) -> ASGIApp:
+        """What the account has, for whoever asks; it cannot be changed from here."""
+        asked = await self._admit(request)
+        account = Account(
+            sid=self.account_sid,
+            token=self.auth_token,
+            inbound_url=self.inbound_url,
+            numbers=sorted(self.senders | self.voice_only),
+            voice_only=frozenset(self.voice_only),
+            services=self.services,
+            holdings=self.holdings,
+        )
+        found = account.answer(request.url.path, asked) if request.method == "GET" else None
+        if found is None:
+            raise Refused(20404)
+        date = format_datetime(self._clock.wall(), usegmt=True)
+        return JSONResponse(found, headers={"Date": date})
 
     async def _admit(self, request: Request) -> dict[str, str]:
         """The request's parameters, once its caller has shown the account's token."""

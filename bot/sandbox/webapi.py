@@ -4,8 +4,10 @@ One function is one method: the workspace and the caller's arguments in, the ans
 ``Refusal`` with Slack's own error word.
 """
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import format_datetime
 from typing import Any
 
 from bot.sandbox import blockkit
@@ -25,6 +27,13 @@ from bot.sandbox.workspace import (
 Args = Mapping[str, Any]
 Method = Callable[[Workspace, Args], Json]
 TEXT_LIMIT = 40_000
+SCOPES = ("channels:read", "chat:write", "commands", "groups:read", "im:write", "users:read")
+"""What an app made from our manifest is granted."""
+
+
+def headers(scopes: Sequence[str], now: dt.datetime) -> dict[str, str]:
+    """What stands above an answer: what the token may do, and Slack's own time."""
+    return {"X-OAuth-Scopes": ",".join(scopes), "Date": format_datetime(now, usegmt=True)}
 
 
 def api_test(_team: Workspace, args: Args) -> Json:

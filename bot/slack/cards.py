@@ -301,5 +301,7 @@ _CARDS: Mapping[str, _Make] = {
     "renewal_late": _renewal_late,
     "unreadable": troubles.unreadable,
     "stuck": troubles.stuck,
+    "fact_unknown": troubles.fact_unknown,
+    "fact_refused": troubles.fact_refused,
     "standstill": troubles.standstill,
 }

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
+from billing import facts, vault
+from billing.keyring import KeyGone
 from billing.models import Client, Enrolment, LegalEntity
-from bot import standstills
+from bot import factsheet, inbox, standstills
 from bot.models import Incoming
 from bot.slack import blocks
 from bot.slack.escalations import Card
@@ -22,7 +24,9 @@ _SOURCES = {
     "twilio.sms": "A text",
     "twilio.status": "A delivery report of Twilio",
     "slack.instruction": "Something that was asked for in Slack",
+    factsheet.TOLD: "A delivery of facts",
 }
+_REASONS = 10
 
 
 def unreadable(session: Session, _office: Office, message: Message) -> Card:
@@ -61,6 +65,47 @@ def _stuck_ladder(session: Session, message: Message) -> Card:
     ]
     button = blocks.button("Card", "client.card", {"c": client.id})
     return Card(what, body, blocks.actions([button]))
+
+
+def fact_unknown(session: Session, office: Office, message: Message) -> Card:
+    """Another system told of something whose client or invoice nobody has told of for a day."""
+    advice = "Send what is missing, and then these again; what is known already changes nothing."
+    return _told(session, office, message, ("waited for a day and cannot be booked", advice))
+
+
+def fact_refused(session: Session, office: Office, message: Message) -> Card:
+    """Another system told otherwise than we hold."""
+    advice = "What we hold stays as it is. Correct it where it comes from, and send it again."
+    return _told(session, office, message, ("contradicts what we hold and was not booked", advice))
+
+
+def _told(session: Session, office: Office, message: Message, words: tuple[str, str]) -> Card:
+    row = session.get_one(Incoming, message.subject_id)
+    told, reasons = _reread(session, office, row)
+    sources = ", ".join(sorted({blocks.inline(fact.source) for fact in told})) or "another system"
+    kinds = ", ".join(sorted({factsheet.type_of(fact).replace("_", " ") for fact in told}))
+    many = f"{len(told)} facts" if len(told) > 1 else "A fact"
+    happened, advice = words
+    what = f"{many} of {sources} {happened}"
+    items = [blocks.inline(reason, 300) for reason in reasons[:_REASONS]]
+    if len(reasons) > _REASONS:
+        items.append(f"and {len(reasons) - _REASONS} more")
+    body = [
+        blocks.section(f"*{what}* ({kinds or 'no longer kept'})."),
+        *blocks.lines("", items),
+        blocks.context(advice),
+    ]
+    return Card(what, body)
+
+
+def _reread(session: Session, office: Office, row: Incoming) -> tuple[list[facts.Fact], list[str]]:
+    """What was told, and why it could not be booked; nothing where it has expired."""
+    try:
+        packed = vault.get(session, office.keyring, inbox.body_of(row))
+        parcel = inbox.unpacked(row.source, row.external_id, packed)
+        return factsheet.read(parcel.body), parcel.query.splitlines()
+    except (KeyGone, ValueError):
+        return [], []
 
 
 def standstill(_session: Session, _office: Office, message: Message) -> Card:

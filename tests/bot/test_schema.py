@@ -276,8 +276,9 @@ def test_no_row_is_deleted(grown: Store, table: str) -> None:
         run(grown, f"DELETE FROM {table}")
 
 
-def test_a_decision_may_expire(grown: Store) -> None:
-    run(grown, "DELETE FROM decision")
+def test_no_decision_goes_before_policy_lets_it(grown: Store) -> None:
+    with pytest.raises(DatabaseError, match="only policy lets it go"):
+        run(grown, "DELETE FROM decision")
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
+from typing_extensions import override
 
 from billing.models import Enrolment
+from billing.store import Store
 from bot import worker
 from bot.app import Reader
 from bot.inbox import Parcel
@@ -154,6 +157,29 @@ async def test_a_broken_channel_keeps_no_other_from_its_work(product: Product) -
     product.clock.ahead += LEASE
     await drained(product)
     assert product.state(texted) == State.IN_DOUBT
+
+
+class Full(Store):
+    """A store on a disk that is full."""
+
+    def __init__(self, inner: Store) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.tried = 0
+
+    @override
+    async def write(self, fn: Any, *, clients: Any = ()) -> Any:
+        self.tried += 1
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+
+async def test_a_store_that_cannot_be_written_is_left_until_the_next_pass(one: Product) -> None:
+    message_id = one.note(one.known())
+    full = Full(one.store)
+    with pytest.raises(ExceptionGroup):
+        await worker.drain(replace(one.app, store=full))
+    assert full.tried <= 4
+    await one.settle()
+    assert one.state(message_id) == State.DELIVERED
 
 
 async def test_evidence_that_cannot_be_had_is_looked_for_later(product: Product) -> None:

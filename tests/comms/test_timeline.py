@@ -13,7 +13,7 @@ from billing.models import Address, Client, Contact, ContactAddress
 from billing.store import Store
 from bot.migrations import append_only
 from comms import consent, timeline
-from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Touchpoint
+from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -215,9 +215,14 @@ def test_a_break_is_found_in_its_own_client_only(spoken: Store) -> None:
     assert breaks(spoken, 2) == []
 
 
-def test_a_decision_that_expired_breaks_nothing(spoken: Store) -> None:
-    spoken.write_now(lambda session: session.execute(text("DELETE FROM decision")))
-    assert breaks(spoken) == []
+@pytest.mark.parametrize(("minute", "found"), [(4, []), (3, [(1, 3, "its decision 1 is gone")])])
+def test_only_a_decision_that_policy_let_go_may_be_gone(
+    spoken: Store, minute: int, found: list[tuple[int, int, str]]
+) -> None:
+    expired = Expired(kind="decisions", before=at(minute), recorded_at=NOW)
+    spoken.write_now(lambda session: session.add(expired))
+    behind(spoken, "DELETE FROM decision")
+    assert breaks(spoken) == found
 
 
 def test_erasing_a_body_breaks_nothing(spoken: Store, keyring: Keyring) -> None:

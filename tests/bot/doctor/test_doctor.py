@@ -1,3 +1,5 @@
+"""Doctor on what is on this machine: settings, files, rows and keys."""
+
 import asyncio
 import json
 from pathlib import Path
@@ -5,6 +7,7 @@ from typing import Any
 
 import pysqlite3.dbapi2 as driver
 import pytest
+from typer.testing import CliRunner
 
 from billing.clock import TurnedClock
 from billing.keyring import new_master_key
@@ -12,8 +15,11 @@ from billing.models import Client
 from billing.store import Store
 from bot import doctor, firm, grants, schema
 from bot.app import books
+from bot.cli import app
+from bot.doctor import rows
 from bot.report import DONE, NO, silent
 from bot.settings import Settings
+from tests.bot.doctor.town import findings
 from tests.factories import NOON
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -67,8 +73,8 @@ def complete(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def wrong() -> dict[str, str]:
-    report = doctor.examine()
-    found = {one["what"]: one["said"] for one in report.data["findings"] if one["state"] == "wrong"}
+    report = doctor.examine(offline=True)
+    found = dict(findings(report, "wrong"))
     assert report.code == (NO if found else DONE)
     assert json.dumps(report.data)
     return found
@@ -90,8 +96,9 @@ def test_everything_that_is_missing_is_named_at_once(
     monkeypatch.delenv("COUNTERFOIL_SMTP_URL")
     monkeypatch.setenv("COUNTERFOIL_SLACK_SIGNING_SECRET", "changeme")
     monkeypatch.setenv("COUNTERFOIL_SMPT_URL", "smtp://x")
-    said = [one["said"] for one in doctor.examine().data["findings"] if one["state"] == "wrong"]
-    for name in ("SMTP_URL is missing", "SLACK_SIGNING_SECRET is a default", "did you mean"):
+    found = doctor.examine(offline=True).data["findings"]
+    said = [one["said"] + one["do"] for one in found if one["verdict"] == "wrong"]
+    for name in ("SMTP_URL is missing", "SLACK_SIGNING_SECRET is a default", "Did you mean"):
         assert any(name in one for one in said), name
     assert {"legal entities", "role admin", "role finance", "role compliance"} <= set(wrong())
 
@@ -116,9 +123,9 @@ def test_an_owner_who_left_is_named(complete: Settings) -> None:
             )
         ),
     )
-    app = books(complete, TurnedClock(NOON))
-    asyncio.run(grants.revoke(app, {"email": "dana@harrow.example"}, silent))
-    asyncio.run(app.close())
+    product = books(complete, TurnedClock(NOON))
+    asyncio.run(grants.revoke(product, {"email": "dana@harrow.example"}, silent))
+    asyncio.run(product.close())
     assert "finance" in wrong()["dana@harrow.example"]
 
 
@@ -139,9 +146,9 @@ def test_a_key_that_others_may_read_is_named(complete: Settings, tmp_path: Path)
 def test_a_key_of_another_keyring_is_named(
     complete: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = books(complete, TurnedClock(NOON))
-    app.keyring.make(["client:1"], NOON)
-    asyncio.run(app.close())
+    product = books(complete, TurnedClock(NOON))
+    product.keyring.make(["client:1"], NOON)
+    asyncio.run(product.close())
     monkeypatch.setenv("COUNTERFOIL_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
     assert "does not open" in wrong()["keyring"]
 
@@ -168,3 +175,35 @@ def test_it_looks_beside_a_process_that_writes(complete: Settings) -> None:
         assert wrong() == {}
     finally:
         held.close()
+
+
+def test_a_key_in_the_folder_of_the_rows_is_noted(complete: Settings) -> None:
+    noted = dict(findings(doctor.examine(offline=True), "warning"))
+    assert "COUNTERFOIL_MASTER_KEY_FILE" in noted["master_key"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [("PUBLIC_URL", "http://billing.harrow.example", "public_url"), ("HOST", "0.0.0.0", "host")],
+    ids=["no https", "open to the network"],
+)
+def test_a_dangerous_setting_is_noted(
+    complete: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(f"COUNTERFOIL_{name}", value)
+    assert what in dict(findings(doctor.examine(offline=True), "warning"))
+
+
+def test_a_server_that_forgets_is_named(postgres_store: Store) -> None:
+    """The cluster of the tests has fsync off, which no real one may."""
+    (found,) = rows._durability(postgres_store)
+    assert found.bad
+    assert "fsync" in found.said
+
+
+def test_the_command_ends_with_1_where_something_is_wrong(settings: Settings) -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--offline", "--json"])
+    assert shown.exit_code == NO
+    found = json.loads(shown.stdout)
+    assert found["well"] is False
+    assert {"what", "verdict", "said", "do"} == set(found["findings"][0])

@@ -1,0 +1,102 @@
+"""Which of many told facts can be booked, and what did each change?
+
+All are tried together, those of one kind in a few statements for all; where that meets one that
+cannot be booked, both halves are tried by themselves, so that one stops no other.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from billing import batches, facts, ledger, references
+from billing.facts import InvoiceIssued, PaymentSettled
+from billing.ledger import Applied, Contradiction
+from billing.models import ExternalRef
+from billing.references import Unknown
+
+_FEW = 4
+"""Fewer than this are as quick one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a fact that was told: what it changed, or why it could not be booked."""
+
+    fact: facts.Fact
+    applied: Applied | None
+    error: Contradiction | Unknown | None = None
+
+
+def book(
+    session: Session, told: Sequence[facts.Fact], now: dt.datetime, keys: list[str]
+) -> list[Outcome]:
+    """Book what can be booked, in its order; ``keys`` loses those that new clients took."""
+    taken: list[str] = []
+    try:
+        with session.begin_nested():
+            return _together(session, told, now, _given(keys, taken))
+    except (Contradiction, Unknown) as error:
+        keys.extend(taken)  # all of them were undone
+        if len(told) == 1:
+            return [Outcome(told[0], None, error)]
+    half = len(told) // 2
+    return [*book(session, told[:half], now, keys), *book(session, told[half:], now, keys)]
+
+
+def _given(keys: list[str], taken: list[str]) -> Iterator[str]:
+    while True:
+        taken.append(keys.pop())
+        yield taken[-1]
+
+
+def _together(
+    session: Session, told: Sequence[facts.Fact], now: dt.datetime, keys: Iterator[str]
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for (kind, source), some in groupby(told, lambda fact: (type(fact), fact.source)):
+        run: list[Any] = list(some)
+        name = {InvoiceIssued: "invoice", PaymentSettled: "payment"}.get(kind)
+        if name and _all_new(session, source, name, run):
+            batches.apply_all(session, run, now, keys)
+            outcomes += _read_back(session, source, name, run)
+        else:
+            outcomes += [Outcome(one, ledger.apply(session, one, now, keys)) for one in run]
+    return outcomes
+
+
+def _all_new(session: Session, source: str, name: str, run: Sequence[Any]) -> bool:
+    """Whether nobody told of any of these before, and each stands here once."""
+    keys = {fact.key for fact in run}
+    return len(run) >= _FEW and len(keys) == len(run) and not _ids(session, source, name, keys)
+
+
+def _ids(session: Session, source: str, name: str, keys: set[str]) -> dict[str, int]:
+    query = select(ExternalRef.external_id, ExternalRef.target_id).where(
+        ExternalRef.system == source,
+        ExternalRef.kind == name,
+        col(ExternalRef.external_id).in_(keys),
+    )
+    return {key: target for key, target in session.exec(query)}  # noqa: C416 - rows are no pairs
+
+
+def _read_back(session: Session, source: str, name: str, run: Sequence[Any]) -> list[Outcome]:
+    """What was booked in one go, fact by fact."""
+    ids = _ids(session, source, name, {fact.key for fact in run})
+    names = {fact.client_external_id for fact in run}
+    clients = {one: references.client_of(session, source, one) for one in names}
+    return [
+        Outcome(
+            fact,
+            Applied(
+                clients[fact.client_external_id],
+                invoice_id=ids[fact.key] if name == "invoice" else None,
+                payment_id=ids[fact.key] if name == "payment" else None,
+                received=fact.amount if name == "payment" else 0,
+            ),
+        )
+        for fact in run
+    ]

@@ -1,0 +1,65 @@
+"""What keeps this installation from doing its work, and what is to be done about it?
+
+Each examination looks at one thing and goes on to the next, so that one visit finds everything.
+Nothing is written, nothing is sent, and no secret is said.
+"""
+
+import asyncio
+from contextlib import ExitStack
+
+from billing import policy as policies
+from billing.clock import Clock, SystemClock
+from billing.policy import PolicyError
+from billing.store import Store
+from bot import settings as read
+from bot.doctor import environment, finding, network, rows
+from bot.doctor.chains import chains
+from bot.doctor.environment import policy_mistakes, template_mistakes
+from bot.doctor.network import Installation
+from bot.report import Progress, Report, silent
+from bot.settings import Settings, SettingsMissing
+
+__all__ = ["chains", "examine", "policy_mistakes", "template_mistakes"]
+
+
+def examine(
+    *, offline: bool = False, clock: Clock | None = None, progress: Progress = silent
+) -> Report:
+    """Look at everything; ``offline`` leaves out what others must be asked."""
+    try:
+        given = read.read()
+    except SettingsMissing as error:
+        todo = "Correct it in the environment of this command."
+        return finding.report([finding.wrong("settings", str(error), todo)])
+    found = [*environment.look(given)]
+    with ExitStack() as stack:
+        store = rows.store_of(given, found, stack)
+        rows.look_at_keys(given, found, stack)
+        if store is not None:
+            found += rows.look(store)
+        here = _installation(given, store, clock or SystemClock())
+    if offline:
+        found.append(finding.skipped("network", "Nobody was asked (--offline)."))
+    else:
+        found += asyncio.run(network.look(here, progress))
+    return finding.report(finding.hushed(found, environment.secrets(given)))
+
+
+def _installation(given: Settings, store: Store | None, clock: Clock) -> Installation:
+    bills = rows.entities(store) if store is not None else []
+    return Installation(
+        settings=given,
+        clock=clock,
+        carrier_answers_stop=_carrier_answers_stop(given),
+        from_addresses=tuple(sorted({one.from_address for one in bills if one.from_address})),
+        phones=tuple(sorted({one.phone for one in bills if one.phone})),
+    )
+
+
+def _carrier_answers_stop(given: Settings) -> bool:
+    """A policy with mistakes is a finding already; its default is taken here."""
+    try:
+        used = policies.load(given.policy_file) if given.policy_file else policies.default()
+    except (PolicyError, OSError, UnicodeError):
+        used = policies.default()
+    return used.consent.carrier_answers_stop

@@ -1,0 +1,137 @@
+"""Is what the environment says complete, known, and safe?"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from billing import policy as policies
+from billing.policy import PolicyError
+from bot import app as root
+from bot import errors
+from bot import settings as read
+from bot.doctor.finding import Finding, ok, warning, wrong
+from bot.settings import Settings, SettingsMissing
+from comms import template_lint
+
+_SETTINGS = ("master_key", *root.CHANNEL_SETTINGS)
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_SHORTEST = 4
+"""Characters of a secret that is searched for in what is said; less would hide ordinary words."""
+
+
+def look(given: Settings) -> Iterator[Finding]:
+    """Settings, the policy and the firm's own templates."""
+    yield from _settings(given)
+    yield from _dangers(given)
+    yield from _policy(given)
+    yield from _templates(given)
+
+
+def secrets(given: Settings) -> list[str]:
+    """Every secret of the settings, as it may stand in somebody's answer."""
+    found = [
+        value.get_secret_value()
+        for name in Settings.model_fields
+        if isinstance(value := getattr(given, name), SecretStr)
+    ]
+    for url in (given.smtp_url, given.database_url, given.keyring_url):
+        password = urlsplit(url).password
+        found += [password, unquote(password)] if password else []
+    return [one for one in found if len(one) >= _SHORTEST]
+
+
+def _settings(given: Settings) -> Iterator[Finding]:
+    missing = [said for name in _SETTINGS if (said := _missing(given.need, name))]
+    if apart := _missing(given.need_apart):
+        missing.append(apart)
+    for said in missing:
+        sentence, _, hint = said.rstrip(".").partition(": ")
+        yield wrong("settings", f"{sentence}.", _capital(hint))
+    if not missing:
+        yield ok("settings", "Everything that `serve` needs is there.")
+    for sentence in read.unknown():
+        said, _, hint = sentence.partition("; ")
+        yield wrong("settings", f"{said}.", _capital(hint))
+
+
+def _missing(need: Callable[..., None], *names: str) -> str:
+    """What is missing, or nothing."""
+    try:
+        need(*names)
+    except SettingsMissing as error:
+        return str(error)
+    return ""
+
+
+def _capital(words: str) -> str:
+    words = words[:1].upper() + words[1:]
+    return words if not words or words.endswith((".", "?")) else f"{words}."
+
+
+def _dangers(given: Settings) -> Iterator[Finding]:
+    if given.public_url and not given.public_url.startswith("https://"):
+        said = "COUNTERFOIL_PUBLIC_URL is not https: what clients write would cross the net open."
+        yield warning("public_url", said, "Put a proxy with TLS in front, and name it with https.")
+    if given.host not in _LOCAL:
+        said = f"COUNTERFOIL_HOST is {given.host}, so whoever reaches it can read /metrics."
+        yield warning("host", said, "Set it to 127.0.0.1, or let a firewall keep others away.")
+    yield from _key_file(given)
+
+
+def _key_file(given: Settings) -> Iterator[Finding]:
+    path = given.master_key_file
+    if given.master_key is not None or path is None or not path.exists():
+        return
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        said = f"Others may read {path} (mode {mode:o})."
+        yield wrong("master_key", said, f"chmod 600 {path}")
+    rows = given.database_url.removeprefix("sqlite:///")
+    if rows != given.database_url and Path(rows).resolve().parent == path.resolve().parent:
+        said = f"{path.name} lies in the folder of the rows, so a copy of that folder opens them."
+        todo = "Move it elsewhere, and name it with COUNTERFOIL_MASTER_KEY_FILE."
+        yield warning("master_key", said, todo)
+
+
+def _policy(given: Settings) -> Iterator[Finding]:
+    path = given.policy_file
+    if path is None:
+        yield ok("policy", f"As shipped, version {policies.default().version}.")
+        return
+    mistakes = policy_mistakes(path)
+    for key, reason in mistakes:
+        yield wrong("policy", f"{path.name}: {key}: {reason}", "Correct it there.")
+    if not mistakes:
+        yield ok("policy", f"{path.name}, version {policies.load(path).version}.")
+
+
+def policy_mistakes(path: Path) -> list[tuple[str, str]]:
+    """Every mistake in a policy file, by its key."""
+    try:
+        policies.load(path)
+    except PolicyError as error:
+        return [(mistake.key, mistake.reason) for mistake in error.mistakes]
+    except (OSError, UnicodeError) as error:
+        return [("", errors.sentence(error) or "it is not UTF-8; save it as UTF-8")]
+    return []
+
+
+def _templates(given: Settings) -> Iterator[Finding]:
+    folder = given.templates_dir
+    if folder is None:
+        yield ok("templates", "As shipped.")
+        return
+    mistakes = template_mistakes(folder)
+    for file, line, sentence in mistakes:
+        yield wrong("templates", f"{file}, line {line}: {sentence}", "Correct it there.")
+    if not mistakes:
+        yield ok("templates", f"{folder}.")
+
+
+def template_mistakes(folder: Path) -> list[tuple[str, str, str]]:
+    """Every mistake in the firm's own templates: file, line and what is wrong."""
+    if not folder.is_dir():
+        return [(str(folder), "", "COUNTERFOIL_TEMPLATES_DIR is no folder; correct or remove it")]
+    return [(one.file, str(one.line), one.sentence) for one in template_lint.lint(folder)]

@@ -1,0 +1,189 @@
+"""Can the rows and the keys be used, is the firm complete, and does something wait in vain?"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, func, text
+from sqlmodel import Session, col, select
+
+from billing.keyring import Keyring
+from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
+from billing.store import Store
+from bot import app as root
+from bot import errors, schema, switch
+from bot.doctor.finding import Finding, ok, warning, wrong
+from bot.models import Incoming, IncomingState
+from bot.settings import Settings
+from comms.models import Audience, Message, State
+
+Look = Callable[[Store], Iterator[Finding]]
+_NEEDED = {
+    "postal_address": "no mail may leave without it",
+    "from_address": "no mail can leave without it",
+    "pay_link": "no reminder may leave without it",
+    "phone": "no text can leave without it",
+}
+_SOUGHT = (Role.ADMIN, Role.FINANCE, Role.COMPLIANCE)
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def store_of(given: Settings, found: list[Finding], stack: ExitStack) -> Store | None:
+    """The store, opened beside whoever writes it; None where it cannot be used."""
+    url = given.database_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        found.append(wrong("database", "There is none yet.", "Run `counterfoil migrate`."))
+        return None
+    try:
+        store = Store(url, writable=False)
+        stack.callback(store.close)
+        schema.need_head(store.engine)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the database cannot be used
+        said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
+        todo = "Look at COUNTERFOIL_DATABASE_URL, then run `counterfoil migrate`."
+        found.append(wrong("database", said, todo))
+        return None
+    found.append(ok("database", f"At revision {schema.head()}."))
+    return store
+
+
+def look_at_keys(given: Settings, found: list[Finding], stack: ExitStack) -> None:
+    """Does the master key open the keys?"""
+    try:
+        given.need("master_key")
+        keyring = Keyring(given.keyring_url, root.master_key(given))
+    except Exception as error:  # noqa: BLE001 - whatever it is, no key can be used
+        said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
+        todo = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
+        found.append(wrong("keyring", said, todo))
+        return
+    stack.callback(keyring.close)
+    found.append(ok("keyring", f"The master key opens {len(keyring.owners()):,} keys."))
+
+
+def look(store: Store) -> Iterator[Finding]:
+    """Guards, durability, the firm, its people and what waits."""
+    looks: tuple[Look, ...] = (_tables, _durability, _firm, _people, _queues)
+    for one in looks:
+        yield from careful(one, store)
+
+
+def careful(look: Look, store: Store) -> list[Finding]:
+    """What an examination found; where it cannot be made, that."""
+    try:
+        return list(look(store))
+    except Exception as error:  # noqa: BLE001 - a finding like any other; the next one is made
+        said = errors.sentence(error) or f"It could not be examined: {type(error).__name__}."
+        return [wrong(look.__name__.strip("_"), said, "See that the database answers.")]
+
+
+def entities(store: Store) -> list[LegalEntity]:
+    """Who bills."""
+    with store.read() as session:
+        return list(session.exec(select(LegalEntity).order_by(col(LegalEntity.id))).all())
+
+
+def _tables(store: Store) -> Iterator[Finding]:
+    missing = schema.missing_triggers(store.engine)
+    if missing:
+        said = f"{', '.join(missing)} are gone, so records could be changed unseen."
+        yield wrong("triggers", said, "Restore a copy, and find out who removed them.")
+    if schema.differences(store.engine):
+        said = "The tables are not those of this version."
+        yield wrong("tables", said, "Run `counterfoil migrate`.")
+    if not missing:
+        yield ok("triggers", "What was recorded cannot be changed or deleted.")
+
+
+def _durability(store: Store) -> Iterator[Finding]:
+    """SQLite we open durable ourselves; a PostgreSQL server has its own mind."""
+    if store.engine.dialect.name != "postgresql":
+        return
+    with store.read() as session:
+        off = [name for name in _DURABLE if session.execute(text(f"SHOW {name}")).scalar() == "off"]
+    if off:
+        said = f"The server has {' and '.join(off)} off: a power cut loses what was promised."
+        yield wrong("durability", said, "Turn it on in postgresql.conf, and reload the server.")
+    else:
+        yield ok("durability", "The server writes before it answers.")
+
+
+def _firm(store: Store) -> Iterator[Finding]:
+    bills = entities(store)
+    for entity in bills:
+        lacking = [name for name in _NEEDED if not getattr(entity, name)]
+        for name in lacking:
+            said = f"It lacks its {name.replace('_', ' ')}: {_NEEDED[name]}."
+            todo = "Write it into the firm file, and `counterfoil import FILE.csv --firm FILE.toml`"
+            yield wrong(entity.name, said, f"{todo}.")
+        if not lacking:
+            yield ok(entity.name, "Complete.")
+    if not bills:
+        todo = "Run `counterfoil import FILE.csv --firm FILE.toml`."
+        yield wrong("legal entities", "There is none yet.", todo)
+
+
+def _people(store: Store) -> Iterator[Finding]:
+    with store.read() as session:
+        held, owners = _roles_held(session), _owners(session)
+    for role in _SOUGHT:
+        if role.value not in held:
+            yield wrong(
+                f"role {role}", "Nobody has it.", f"Run `counterfoil access grant EMAIL {role}`."
+            )
+    for email, active, slack, count in owners:
+        if not active:
+            said = f"Has left and owns {count:,} clients; finance hears about them."
+            yield wrong(email, said, "Name another owner, in the column `owner` of an import.")
+        elif not slack:
+            said = f"Owns {count:,} clients without a Slack account; finance hears about them."
+            todo = f"Run `counterfoil access grant {email} account_manager --slack U123`."
+            yield wrong(email, said, todo)
+    if held.issuperset(role.value for role in _SOUGHT):
+        yield ok("roles", "Every role that is needed is held.")
+
+
+def _roles_held(session: Session) -> set[str]:
+    query = select(StaffRole.role).join(Staff, col(Staff.id) == StaffRole.staff_id)
+    return set(session.exec(query.where(col(Staff.active).is_(True))))
+
+
+def _owners(session: Session) -> list[tuple[str, bool, str | None, int]]:
+    """Everybody who owns clients: email, whether they work here, Slack account, how many."""
+    query = (
+        select(Staff.email, Staff.active, Staff.slack_user, func.count())
+        .join(Client, col(Client.owner_id) == Staff.id)
+        .group_by(col(Staff.id))
+        .order_by(Staff.email)
+    )
+    return [(email, active, slack, count) for email, active, slack, count in session.exec(query)]
+
+
+def _queues(store: Store) -> Iterator[Finding]:
+    with store.read() as session:
+        live = switch.status(session)
+        failed = _count(session, col(Incoming.state) == IncomingState.FAILED)
+        doubt = _count(session, col(Message.state) == State.IN_DOUBT)
+        utc = _count(session, col(Client.timezone) == "UTC")
+        enrolled = session.exec(select(func.count()).select_from(Enrolment)).one()
+        left = col(Message.state).in_((State.SENT, State.DELIVERED))
+        sent = _count(session, (col(Message.audience) == Audience.CLIENT) & left)
+    if live.data["live"] == "closed":
+        todo = "When you are ready: `counterfoil golive`."
+        yield warning("go-live", live.lines[0], todo)
+    else:
+        yield ok("go-live", live.lines[0])
+    yield ok("work", f"{enrolled:,} sequences, {sent:,} messages have left.")
+    if failed:
+        said = f"{failed:,} deliveries could not be understood."
+        yield wrong("inbox", said, "The finance channel names them.")
+    if doubt:
+        said = f"{doubt:,} messages may or may not have arrived."
+        yield warning("outbox", said, "Finance is asked in Slack.")
+    if utc:
+        said = f"{utc:,} clients are kept in UTC."
+        yield warning("time zones", said, "Import them with a timezone if that is wrong.")
+
+
+def _count(session: Session, which: ColumnElement[bool]) -> int:
+    return int(session.exec(select(func.count()).where(which)).one())
