@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import arrears, books, fences, renewals
+from billing import aliases, arrears, books, fences, renewals
+from billing.aliases import Kin
 from billing.models import (
     OPEN_DISPUTES,
     Agreement,
@@ -113,16 +114,23 @@ def owed(
     return [debt for debt in found if (debt.legal_entity_id, debt.currency) == account]
 
 
-def owed_by(session: Session, clients: Sequence[int]) -> dict[int, list[Owed]]:
-    """The same for many clients at once; without those who owe nothing."""
-    rows = session.execute(_OPEN, {"clients": clients}).all()
+def owed_by(
+    session: Session, clients: Sequence[int], kin: Kin | None = None
+) -> dict[int, list[Owed]]:
+    """The same for many clients at once; without those who owe nothing.
+
+    Clients that are one owe together. ``kin`` is theirs where the caller has it.
+    """
+    kin = aliases.of(session, clients) if kin is None else kin
+    rows = session.execute(_OPEN, {"clients": list(kin)}).all()
     disputed = _disputed(session, [row.invoice_id for row in rows])
     found: dict[int, list[Owed]] = {}
     for row in rows:
-        found.setdefault(row.client_id, []).append(_owed(row, disputed))
-    for client_id, payments in (fences.under_way(session, clients) if found else {}).items():
-        found[client_id] = _fenced(found.get(client_id, []), payments)
-    return found
+        found.setdefault(kin[row.client_id], []).append(_owed(row, disputed))
+    for payments in fences.under_way(session, kin) if found else ():
+        speaker = kin[payments[0].client_id]
+        found[speaker] = _fenced(found.get(speaker, []), payments)
+    return {one: found[speaker] for one, speaker in kin.items() if speaker in found}
 
 
 def _fenced(debts: Sequence[Owed], payments: Sequence[fences.UnderWay]) -> list[Owed]:
@@ -184,7 +192,10 @@ def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_not(None)),
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_(None)),
         )
-        .where(Posting.client_id == client_id, col(Posting.payer_id).is_(None))
+        .where(
+            col(Posting.client_id).in_(aliases.group(session, client_id)),
+            col(Posting.payer_id).is_(None),
+        )
         .group_by(col(Posting.legal_entity_id), col(Posting.currency))
         .order_by(col(Posting.legal_entity_id), col(Posting.currency))
     ).all()
@@ -208,16 +219,32 @@ def overdue(session: Session, client_id: int, today: dt.date) -> tuple[arrears.O
 
 def holds(session: Session, client_id: int) -> tuple[arrears.HoldFact, ...]:
     """The client's holds that nobody has released; the decision looks at their ends."""
-    return _holds_by(session, [client_id]).get(client_id, ())
+    return _holds_by(session, aliases.of(session, [client_id])).get(client_id, ())
 
 
-def _holds_by(session: Session, clients: Sequence[int]) -> dict[int, tuple[arrears.HoldFact, ...]]:
+def _holds_by(session: Session, kin: Kin) -> dict[int, tuple[arrears.HoldFact, ...]]:
     found: dict[int, tuple[arrears.HoldFact, ...]] = {}
-    for row in session.execute(_HOLDS, {"clients": clients}):
+    for row in session.execute(_HOLDS, {"clients": list(kin)}):
         hold = arrears.HoldFact(
             id=row.id, reason=row.reason, until=row.until, invoice_id=row.invoice_id
         )
-        found[row.client_id] = (*found.get(row.client_id, ()), hold)
+        speaker = kin[row.client_id]
+        found[speaker] = (*found.get(speaker, ()), hold)
+    return {one: found[speaker] for one, speaker in kin.items() if speaker in found}
+
+
+def unapplied(session: Session, client_id: int, legal_entity_id: int, currency: str) -> int:
+    """Money of an account, and of those that are one with it, that is on no instalment."""
+    kin = aliases.of(session, [client_id])
+    return _cash_by(session, kin).get((kin[client_id], legal_entity_id, currency), 0)
+
+
+def _cash_by(session: Session, kin: Kin) -> dict[books.Key, int]:
+    """By the account of the client that speaks."""
+    found: dict[books.Key, int] = {}
+    for (client_id, entity_id, currency), amount in books.unapplied_by(session, list(kin)).items():
+        place = (kin[client_id], entity_id, currency)
+        found[place] = found.get(place, 0) + amount
     return found
 
 
@@ -251,6 +278,22 @@ def _taken_by(
     return found
 
 
+def _told_by(
+    session: Session, enrolments: Sequence[Enrolment], kin: Kin
+) -> dict[int, tuple[arrears.Taken, ...]]:
+    """The steps by enrolment, with those of the enrolments that it speaks for."""
+    ladders = aliases.ladders(session, kin, enrolments)
+    every = {one.id: one for same in ladders.values() for one in same}
+    found = _taken_by(session, list(every.values()))
+    if aliases.is_plain(kin):
+        return found
+    told: dict[int, tuple[arrears.Taken, ...]] = {}
+    for enrolment_id, same in ladders.items():
+        steps = [step for one in same for step in found.get(one.id, ())]
+        told[enrolment_id] = tuple(sorted(steps, key=lambda one: (one.step, one.round)))
+    return told
+
+
 def in_dunning(session: Session, enrolment: Enrolment, client: Client) -> arrears.Account:
     """The account that a dunning enrolment is about."""
     return in_dunning_all(session, [(enrolment, client)])[0]
@@ -259,13 +302,16 @@ def in_dunning(session: Session, enrolment: Enrolment, client: Client) -> arrear
 def in_dunning_all(
     session: Session, pairs: Sequence[tuple[Enrolment, Client]]
 ) -> list[arrears.Account]:
-    """The accounts of dunning enrolments with their clients, in their order, in six queries."""
-    clients = list({client.id for _, client in pairs})
-    debts = owed_by(session, clients)
-    cash = books.unapplied_by(session, clients)
-    held = _holds_by(session, clients)
-    steps = _taken_by(session, [enrolment for enrolment, _ in pairs])
-    promised = fences.promises_of(session, clients)
+    """The accounts of dunning enrolments with their clients, in their order, in six queries.
+
+    Of clients that are one: what all of them owe, have paid and were told.
+    """
+    kin = aliases.among(session, [client for _, client in pairs])
+    debts = owed_by(session, list(kin), kin)
+    cash = _cash_by(session, kin)
+    held = _holds_by(session, kin)
+    steps = _told_by(session, [enrolment for enrolment, _ in pairs], kin)
+    promised = fences.promises_of(session, kin)
     return [
         arrears.Account(
             client_id=client.id,
@@ -280,12 +326,12 @@ def in_dunning_all(
                 if (debt.legal_entity_id, debt.currency)
                 == (enrolment.legal_entity_id, enrolment.currency)
             ),
-            unapplied=cash.get((client.id, enrolment.legal_entity_id, enrolment.currency), 0),
+            unapplied=cash.get((kin[client.id], enrolment.legal_entity_id, enrolment.currency), 0),
             holds=held.get(client.id, ()),
             taken=steps.get(enrolment.id, ()),
             imported_on=client.imported_on,
             promises=tuple(
-                promised.get((client.id, enrolment.legal_entity_id, enrolment.currency), ())
+                promised.get((kin[client.id], enrolment.legal_entity_id, enrolment.currency), ())
             ),
         )
         for enrolment, client in pairs

@@ -32,7 +32,7 @@ def _table(model: Any) -> Table:
 _CLIENT, _REF, _INVOICE = _table(Client), _table(ExternalRef), _table(Invoice)
 _INSTALMENT, _POSTING, _ENROLMENT = _table(Instalment), _table(Posting), _table(Enrolment)
 _CLIENTS: Select[Any] = (
-    select(_REF.c.external_id, func.coalesce(_CLIENT.c.merged_into_id, _CLIENT.c.id).label("id"))
+    select(_REF.c.external_id, _CLIENT.c.id)
     .join(_CLIENT, _CLIENT.c.id == _REF.c.target_id)
     .where(
         _REF.c.system == bindparam("source"),

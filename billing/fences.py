@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
 from billing import books, promises
+from billing.aliases import Kin
 from billing.models import (
     Instalment,
     Invoice,
@@ -88,29 +89,29 @@ _ARRIVED = (
 class UnderWay:
     """A payment that neither arrived nor failed yet, and the invoices that it names."""
 
+    client_id: int
     account: tuple[int, str]
     amount: int
     names: frozenset[str]
 
 
-def under_way(session: Session, clients: Sequence[int]) -> dict[int, list[UnderWay]]:
-    """The payments of clients that are processing, by client."""
-    rows = session.connection().execute(_UNDER_WAY, {"clients": clients}).all()
+def under_way(session: Session, kin: Kin) -> list[list[UnderWay]]:
+    """The payments that are processing, of each client and those that are one with it."""
+    rows = session.connection().execute(_UNDER_WAY, {"clients": list(kin)}).all()
     found: dict[int, list[UnderWay]] = {}
     for _, group in groupby(rows, key=lambda row: row.id):
         named = list(group)
         head = named[0]
         names = frozenset(row.number for row in named if row.number)
-        payment = UnderWay((head.legal_entity_id, head.currency), head.amount, names)
-        found.setdefault(head.client_id, []).append(payment)
-    return found
+        account = (head.legal_entity_id, head.currency)
+        payment = UnderWay(head.client_id, account, head.amount, names)
+        found.setdefault(kin[head.client_id], []).append(payment)
+    return list(found.values())
 
 
-def promises_of(
-    session: Session, clients: Sequence[int]
-) -> dict[books.Key, list[promises.Promise]]:
-    """The promises of many clients that nobody withdrew, by account, and what came since."""
-    rows = session.connection().execute(_PROMISES, {"clients": clients}).all()
+def promises_of(session: Session, kin: Kin) -> dict[books.Key, list[promises.Promise]]:
+    """The promises that nobody withdrew, by the account that speaks, and what came since."""
+    rows = session.connection().execute(_PROMISES, {"clients": list(kin)}).all()
     if not rows:
         return {}
     scopes: dict[int, set[str]] = {}
@@ -118,14 +119,15 @@ def promises_of(
     for promise_id, number in session.connection().execute(_SCOPES, asked):
         scopes.setdefault(promise_id, set()).add(number)
     since = min(row.made_at for row in rows).date()
-    arrived = session.connection().execute(_ARRIVED, {"clients": clients, "since": since}).all()
+    asked_all = {"clients": list(kin), "since": since}
+    arrived = session.connection().execute(_ARRIVED, asked_all).all()
     found: dict[books.Key, list[promises.Promise]] = {}
     for _, group in groupby(rows, key=lambda row: row.id):
         parts = list(group)
         made = _promise(parts, frozenset(scopes.get(parts[0].id, ())))
-        paid = -sum(row.amount for row in arrived if _counts(row, parts[0], made))
+        paid = -sum(row.amount for row in arrived if _counts(row, parts[0], made, kin))
         head = parts[0]
-        account = (head.client_id, head.legal_entity_id, head.currency)
+        account = (kin[head.client_id], head.legal_entity_id, head.currency)
         found.setdefault(account, []).append(replace(made, paid=paid))
     return found
 
@@ -140,11 +142,11 @@ def _promise(parts: Sequence[Any], scope: frozenset[str]) -> promises.Promise:
     )
 
 
-def _counts(row: Any, head: Any, promise: promises.Promise) -> bool:
+def _counts(row: Any, head: Any, promise: promises.Promise, kin: Kin) -> bool:
     """Money for what was promised, which nobody knew of when it was."""
-    account = (head.client_id, head.legal_entity_id, head.currency)
     return (
-        (row.client_id, row.legal_entity_id, row.currency) == account
+        kin[row.client_id] == kin[head.client_id]
+        and (row.legal_entity_id, row.currency) == (head.legal_entity_id, head.currency)
         and row.received_on >= promise.made_on
         and row.recorded_at >= head.made_at
         and promise.covers(row.number, row.issued_on)

@@ -40,6 +40,17 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
     return Refusal(rule, reason, final=True) if rule else None
 
 
+def sync_refusal(*, unresolved: bool) -> Refusal | None:
+    """What keeps news of a client from other systems: it may be one that they know otherwise.
+
+    What is told of two as long as they may be one makes two there as well.
+    """
+    if not unresolved:
+        return None
+    reason = "This client may be one that we know twice; `counterfoil duplicates` asks a person."
+    return Refusal("unresolved_duplicate", reason, wake_on_change=True)
+
+
 def outreach_refusal(
     overdue: Iterable[OpenInstalment], today: dt.date, policy: Policy
 ) -> Refusal | None:

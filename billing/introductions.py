@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, insert, select, tuple_, update
 from sqlmodel import Session
 
-from billing import references
+from billing import duplicates, references
 from billing.calendar import local_date
 from billing.facts import ClientDescribed
 from billing.ledger.clients import KEPT, TOPICS
@@ -54,6 +54,7 @@ def make(session: Session, introductions: Sequence[Introduction], now: dt.dateti
     rows = [_client(one, owners[one.told.owner_email], now) for one in introductions]
     clients = _ids(session, Client, rows)
     _insert(session, ExternalRef, [_ref(*pair) for pair in zip(told, clients, strict=True)])
+    duplicates.note_all(session, zip(clients, told, strict=True), now)
     contacts = _ids(session, Contact, [_contact(*pair) for pair in zip(told, clients, strict=True)])
     _insert(session, ContactRole, [{"contact_id": one, "role": "billing"} for one in contacts])
     recipients = [

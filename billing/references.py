@@ -3,13 +3,14 @@
 Facts speak in the words of their source; these few look-ups are where those words meet our ids.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import facts
 from billing.models import (
-    Client,
     ExternalRef,
     Invoice,
     LegalEntity,
@@ -44,10 +45,12 @@ def client_of(session: Session, source: str, external_id: str) -> int:
 
 
 def find_client(session: Session, source: str, external_id: str) -> int | None:
-    """The same, or None; a merged client leads to the one it is an alias of."""
-    found = known(session, source, "client", facts.joined(source, "client", external_id))
-    client = session.get(Client, found) if found else None
-    return (client.merged_into_id or client.id) if client else None
+    """The same, or None.
+
+    A merged client stays the one that is named, so that what came in goes with it when the merge is
+    undone; ``billing.aliases`` says who speaks for it meanwhile.
+    """
+    return known(session, source, "client", facts.joined(source, "client", external_id))
 
 
 def known(session: Session, system: str, kind: str, external_id: str) -> int | None:
@@ -97,13 +100,13 @@ def entity(session: Session, name: str, currency: str) -> LegalEntity:
     return found
 
 
-def invoice(session: Session, client_id: int, number: str, entity: str) -> Invoice:
-    """The client's invoice of that number, of one legal entity where it is named.
+def invoice(session: Session, clients: Sequence[int], number: str, entity: str) -> Invoice:
+    """The invoice of that number of clients that are one, of one legal entity where it is named.
 
     Raises:
         Unknown: nobody issued it.
     """
-    query = select(Invoice).where(Invoice.client_id == client_id, Invoice.number == number)
+    query = select(Invoice).where(col(Invoice.client_id).in_(clients), Invoice.number == number)
     if entity:
         query = query.join(LegalEntity).where(LegalEntity.name == entity)
     found = session.exec(query).first()

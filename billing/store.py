@@ -181,25 +181,38 @@ def _locked(fn: Callable[[Session], T], clients: Clients, store: Store) -> Calla
         for _ in range(LOCK_TRIES):
             # The locks taken stay: a second pass asks only for more, and ids that are lower than
             # one we hold would break the order, so the transaction starts again instead.
-            lock(session, wanted)
+            speaking = lock(session, wanted)
             session.expire_all()  # what was loaded to find the clients may be stale by now
             again = set(clients(session)) if callable(clients) else wanted
-            if again <= wanted:
+            if again <= wanted and speaking.keys() >= set(speaking.values()):
                 return fn(session)
             session.rollback()
-            wanted |= again
+            wanted |= again | set(speaking.values())
         raise Moved("the clients of this change kept changing; try again")
 
     return run
 
 
-def lock(session: Session, clients: Collection[int]) -> None:
-    """Lock client rows in ascending id: the one order, so that nobody waits in a circle."""
-    if clients and session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            text("SELECT id FROM client WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"),
-            {"ids": sorted(clients)},
-        )
+_LOCK = text("""
+    SELECT id, coalesce(merged_into_id, id) FROM client
+    WHERE id = ANY(:ids)
+       OR id = ANY(ARRAY(SELECT merged_into_id FROM client WHERE id = ANY(:ids)))
+       OR merged_into_id = ANY(ARRAY(
+              SELECT coalesce(merged_into_id, id) FROM client WHERE id = ANY(:ids)))
+    ORDER BY id FOR UPDATE
+""")
+"""A client, whoever it is an alias of, and whoever else is: they are one, so one lock."""
+
+
+def lock(session: Session, clients: Collection[int]) -> dict[int, int]:
+    """Lock client rows in ascending id: the one order, so that nobody waits in a circle.
+
+    Returns who speaks for each, as it is under the lock: a merge may have come in between.
+    """
+    if not clients or session.get_bind().dialect.name != "postgresql":
+        return {}
+    rows = session.execute(_LOCK, {"ids": sorted(clients)})
+    return {row[0]: row[1] for row in rows}
 
 
 class _Writer:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import people, process, record, replay, setup
+from bot.commands import duplicates, people, process, record, replay, setup
 
 app = typer.Typer(
     name="counterfoil",
@@ -34,6 +34,12 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "stop": process.stop,
     },
     "Ask": {"explain": record.explain, "timeline": record.timeline},
+    "One client, many names": {
+        "duplicates": duplicates.duplicates,
+        "merge": duplicates.merge,
+        "unmerge": duplicates.unmerge,
+        "different": duplicates.different,
+    },
 }
 _GROUPS = {"access": people.access, "policy": record.policy, "audit": record.audit}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlmodel import Session, col, select
 
-from billing import vault
+from billing import aliases, vault
 from billing.models import Client
 from bot.report import Report, Table
 from comms.models import Message, Touchpoint
@@ -19,7 +19,7 @@ def timeline(
     query = (
         select(Touchpoint, Message)
         .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
-        .where(Touchpoint.client_id == client.id)
+        .where(col(Touchpoint.client_id).in_(aliases.group(session, client.id)))
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
         .limit(limit)
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import accounts, books, money, vault
+from billing import accounts, aliases, books, duplicates, matching, money, vault
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -76,10 +76,12 @@ def _row(session: Session, model: Any, id_: int) -> Any:
 
 
 def _client(session: Session, office: Office, client: Client) -> Explanation:
-    enrolments = _enrolments(session, client.id)
+    client = aliases.master(session, client)
+    together = aliases.group(session, client.id)
+    enrolments = _enrolments(session, together)
     latest = [_latest(session, "enrolment", one.id) for one in enrolments]
     first = next((one for one in latest if one is not None), None)
-    waiting = _waiting(session, client.id)
+    waiting = _waiting(session, together)
     rules = [one.rule for one in latest if one] + [one.rule for one in waiting]
     looks = [one.next_due_at for one in enrolments] + [_next_look(one) for one in waiting]
     return Explanation(
@@ -93,7 +95,7 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
         would_change=_remedies(rules),
         next_look=_first(looks),
         related=tuple(_related_messages(waiting)),
-        decisions=_made(session, office, Decision.client_id == client.id),
+        decisions=_made(session, office, col(Decision.client_id).in_(together)),
     )
 
 
@@ -108,6 +110,12 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
     owner = session.get(Staff, client.owner_id) if client.owner_id else None
     yield Fact("owner", f"{owner.name} ({owner.email})" if owner else "nobody")
     yield Fact("time zone", client.timezone)
+    for one in aliases.group(session, client.id)[1:]:
+        yield Fact("also", f"{session.get_one(Client, one).name} (client:{one}, merged)")
+    for pair in duplicates.waiting(session, [client.id]):
+        other = pair.second_id if pair.first_id == client.id else pair.first_id
+        why = matching.words(pair.reasons.split())
+        yield Fact("may be", f"{session.get_one(Client, other).name} (client:{other}): {why}")
     for balance in accounts.balances(session, client.id, today):
         entity = session.get_one(LegalEntity, balance.legal_entity_id)
         parts = [
@@ -361,14 +369,14 @@ def _remedies(rules: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said for rule in rules if (said := remedy(rule))))
 
 
-def _enrolments(session: Session, client_id: int) -> list[Enrolment]:
-    query = select(Enrolment).where(Enrolment.client_id == client_id)
+def _enrolments(session: Session, clients: Sequence[int]) -> list[Enrolment]:
+    query = select(Enrolment).where(col(Enrolment.client_id).in_(clients))
     return list(session.exec(query.order_by(col(Enrolment.next_due_at), col(Enrolment.id))))
 
 
-def _waiting(session: Session, client_id: int) -> list[Message]:
+def _waiting(session: Session, clients: Sequence[int]) -> list[Message]:
     query = select(Message).where(
-        Message.client_id == client_id,
+        col(Message.client_id).in_(clients),
         Message.audience == Audience.CLIENT,
         col(Message.state).in_(_OPEN),
     )

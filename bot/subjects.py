@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from billing import facts
+from billing import aliases, facts
 from billing.models import Client, ExternalRef, Invoice
 from bot.report import Wrong
 from bot.slack import people
@@ -48,23 +48,31 @@ def find(session: Session, said: str) -> Subject:
     return Subject("client", client(session, word).id)
 
 
-def client(session: Session, said: str) -> Client:
+def client(session: Session, said: str, *, alias: bool = False) -> Client:
     """The one client of this name, or whom a source calls so.
+
+    One that is merged leads to who speaks for it, unless the ``alias`` itself is meant.
 
     Raises:
         Wrong: there is none, or more than one.
     """
     word = said.strip()
-    called = _by_reference(session, word)
+    called = _by_reference(session, word) or (_called(session, word) if alias else [])
     found = called or people.named(session, word, _MOST)
     if len(found) == 1:
-        return found[0]
+        return found[0] if alias else aliases.master(session, found[0])
     if found:
         names = ", ".join(f"client:{one.id} ({one.name})" for one in found)
         raise Wrong(f"More than one client is called {word}: {names}; ask for one of them.")
     near = people.nearest(session, word)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; give a name or a reference."
     raise Wrong(f"There is nothing called {word}{hint}")
+
+
+def _called(session: Session, name: str) -> list[Client]:
+    """Clients of exactly this name, merged or not."""
+    query = select(Client).where(func.lower(Client.name) == name.lower()).order_by(col(Client.id))
+    return list(session.exec(query.limit(_MOST)))
 
 
 def _by_reference(session: Session, word: str) -> list[Client]:

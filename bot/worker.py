@@ -18,13 +18,13 @@ from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from billing.models import Enrolment
+from billing.models import ClientKey, Enrolment
 from bot import inbox, retention
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming
 from bot.understanding import understand
-from comms import causes, delivery, outbox, outreach, staff
+from comms import causes, delivery, merging, outbox, outreach, staff
 from comms.models import Message, State
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
@@ -32,6 +32,8 @@ from comms.ports import DeliveryError, Found, Sent
 BATCH = 64
 _ENOUGH = 4 * BATCH
 """Failures in one drain after which it ends: something is wrong with more than rows."""
+MATCHED = 200
+"""Clients looked at for duplicates in one transaction."""
 AT_ONCE = 8
 """Messages of one channel on the wire at the same time: claims never exceed free slots."""
 log = structlog.get_logger("worker")
@@ -100,6 +102,14 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
         session, app.office(), key=f"rest:{enrolment_id}:{app.clock.now():%Y-%m-%d}",
         template="stuck", subject=("enrolment", enrolment_id),
     )  # fmt: skip
+
+
+# --- match ----------------------------------------------------------------------------------------
+
+
+async def match(app: App) -> int:
+    """Ask of clients that were described anew who else they may be."""
+    return await app.store.write(lambda session: merging.propose(session, app.office(), MATCHED))
 
 
 # --- deliver --------------------------------------------------------------------------------------
@@ -341,6 +351,8 @@ async def _once(app: App, errors: list[Exception]) -> int:
     moved = 0
     if is_due(first.incoming):
         moved += await tried(understand)
+    if is_due(first.described):
+        moved += await tried(match)
     if is_due(first.enrolment, first.held):
         moved += await tried(advance)
     if moved or is_due(first.queued):
@@ -371,6 +383,7 @@ _FIRST = core_select(
     _first("queued", Message.send_after, col(Message.state) == State.QUEUED),
     _first("doubt", Message.wake_at, col(Message.state) == State.IN_DOUBT),
     _first("lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))),
+    _first("described", ClientKey.look_at),
 )
 """When each kind of row has something to do first: one statement, asked before every round."""
 

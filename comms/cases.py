@@ -15,7 +15,8 @@ from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
 from sqlmodel import Session, SQLModel, col, select
 
-from billing import accounts, gates
+from billing import accounts, aliases, duplicates, gates
+from billing.aliases import Kin
 from billing.arrears import Account, OpenInstalment
 from billing.calendar import local_date, midnight
 from billing.gates import Refusal
@@ -23,6 +24,7 @@ from billing.models import (
     Address,
     Client,
     Contact,
+    ContactAddress,
     Enrolment,
     LegalEntity,
     LiveSwitch,
@@ -76,11 +78,15 @@ class Known:
     """What the cases of a batch of messages to clients share, read in a few statements."""
 
     clients: Mapping[int, Client]
+    kin: Kin
+    """Who speaks for each of them."""
     addresses: Mapping[int, Address]
     contacts: Mapping[int, Contact]
     """Read for whoever renders: the session gives them out while they are held here."""
     entities: Mapping[int, LegalEntity]
     consents: Mapping[int, Consent]
+    stops: Mapping[tuple[int, str], Consent]
+    """By who speaks for clients that are one, and kind of address: that one of them said stop."""
     switches: Mapping[int | None, LiveSwitch]
     accounts: Mapping[int, Account]
     """In dunning, by the id of the step's message."""
@@ -88,6 +94,11 @@ class Known:
     """Messages of steps whose episode is over: the debt that they ask for was settled."""
     owed: Mapping[int, Sequence[OpenInstalment]]
     """All that is open, by client, of those with a message that is not about the debt."""
+
+    @property
+    def merged(self) -> bool:
+        """Somebody here is one with another client: then two people may be one person."""
+        return not aliases.is_plain(self.kin)
 
 
 def build(session: Session, office: Office, message: Message) -> Case:
@@ -104,13 +115,19 @@ def build_all(
     """
     outward = [message for message in messages if message.audience == Audience.CLIENT]
     known = _know(session, outward)
-    spent = _spent(session, office, outward)
+    spent = _spent(session, office, outward, known.kin)
+    doubtful = _unresolved(session, messages)
     cases: list[Case] = []
     for message in messages:
         client = known.clients.get(message.client_id or 0)
         if message.audience != Audience.CLIENT or client is None:
             case = Case(
-                message.audience, message.purpose, message.channel, office.now, message.expires_at
+                message.audience,
+                message.purpose,
+                message.channel,
+                office.now,
+                message.expires_at,
+                sync=gates.sync_refusal(unresolved=message.client_id in doubtful),
             )
         else:
             case = Case(
@@ -130,10 +147,17 @@ def build_all(
     return cases, known
 
 
+def _unresolved(session: Session, messages: Sequence[Message]) -> set[int]:
+    """Of the clients that other systems would be told of, those that may be somebody else."""
+    told = {one.client_id for one in messages if one.audience == Audience.SYSTEM and one.client_id}
+    return duplicates.unresolved(session, sorted(told)) if told else set()
+
+
 def _know(session: Session, messages: Sequence[Message]) -> Known:
     if messages:
         hold_switch(session)
     clients = _by_id(session, Client, {one.client_id for one in messages})
+    kin = aliases.among(session, clients.values())
     # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
     addresses = _by_id(session, Address, {one.address_id for one in messages}, lock=True)
     steps = _by_id(
@@ -145,14 +169,16 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
         (enrolments[steps[m.step_id or 0].enrolment_id], clients[m.client_id or 0]) for m in dunned
     ]
     others = {m.client_id for m in messages if m.purpose in (Purpose.RENEWAL, Purpose.OFFER)}
-    debts = accounts.owed_by(session, sorted(one for one in others if one)) if others else {}
+    debts = accounts.owed_by(session, sorted(one for one in others if one), kin) if others else {}
     facts = accounts.in_dunning_all(session, pairs) if pairs else []
     return Known(
         clients=clients,
+        kin=kin,
         addresses=addresses,
         contacts=_by_id(session, Contact, {one.contact_id for one in messages}),
         entities=_by_id(session, LegalEntity, {one.legal_entity_id for one in messages}),
         consents=consent.of_addresses(session, list(addresses)),
+        stops=_stops(session, kin),
         switches=_switches(session, list(clients)) if clients else {},
         accounts={m.id: account for m, account in zip(dunned, facts, strict=True)},
         bygone={
@@ -191,6 +217,22 @@ def live(session: Session, client: Client, now: dt.datetime) -> Live:
 
 Switches = Mapping[int | None, LiveSwitch]
 """The latest turn by client, and for the firm by None."""
+
+
+def _people(
+    session: Session, messages: Sequence[Message], kin: Kin
+) -> dict[int, Collection[int | None]]:
+    """By message, the contacts that are the person it goes to."""
+    found: dict[int, Collection[int | None]] = {one.id: (one.contact_id,) for one in messages}
+    if aliases.is_plain(kin):
+        return found
+    query = core_select(col(Contact.id), col(Contact.client_id))
+    rows = session.execute(query.where(col(Contact.client_id).in_(kin))).all()
+    for message in messages:
+        speaker = kin.get(message.client_id or 0)
+        same = {row.id for row in rows if kin[row.client_id] == speaker}
+        found[message.id] = same | {message.contact_id}
+    return found
 
 
 def _live(session: Session, client: Client, now: dt.datetime, switches: Switches) -> Live:
@@ -243,7 +285,8 @@ def _recipient(known: Known, message: Message, client: Client) -> Recipient | No
         value=address.value,
         verification=address.verification,
         health=address.health,
-        consent=known.consents.get(address.id, Consent()),
+        consent=known.stops.get((known.kin[client.id], address.kind))
+        or known.consents.get(address.id, Consent()),
         zones=_zones(address, client),
         country=client.country,
         region=client.region,
@@ -269,6 +312,27 @@ def _country_zones(country: str) -> tuple[str, ...]:
     return tuple(get_global("territory_zones").get(country, ("UTC",)))
 
 
+def _stops(session: Session, kin: Kin) -> dict[tuple[int, str], Consent]:
+    """Clients that are one are one person: who said stop at one mailbox said it at all."""
+    if aliases.is_plain(kin):
+        return {}
+    rows = session.execute(
+        core_select(col(Contact.client_id), col(Address.kind), col(Address.id))
+        .join(ContactAddress, col(ContactAddress.contact_id) == col(Contact.id))
+        .join(Address, col(Address.id) == col(ContactAddress.address_id))
+        .where(col(Contact.client_id).in_(kin))
+    ).all()
+    held = consent.of_addresses(session, {row.id for row in rows})
+    merged = {speaker for one, speaker in kin.items() if one != speaker}
+    return {
+        (kin[row.client_id], row.kind): held[row.id]
+        for row in rows
+        if kin[row.client_id] in merged
+        and row.id in held
+        and held[row.id].standing is consent.Standing.REVOKED
+    }
+
+
 def _sender(known: Known, message: Message) -> Sender | None:
     entity = known.entities.get(message.legal_entity_id or 0)
     if entity is None:
@@ -291,9 +355,15 @@ def _billing(known: Known, office: Office, message: Message, client: Client) -> 
     return None
 
 
-def _spent(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, Spent]:
-    """What each person, or for a shared address everybody there, has got in a week."""
-    people = [message.contact_id for message in messages]
+def _spent(
+    session: Session, office: Office, messages: Sequence[Message], kin: Kin
+) -> dict[int, Spent]:
+    """What each person, or for a shared address everybody there, has got in a week.
+
+    Of clients that are one, their people are one person.
+    """
+    people_of = _people(session, messages, kin)
+    people = [one for same in people_of.values() for one in same]
     places = [message.address_id for message in messages if message.address_id]
     since = {"contacts": people, "addresses": places, "since": office.now - _WEEK}
     rows = session.execute(_COUNTED, since).all() if messages else []
@@ -304,7 +374,7 @@ def _spent(session: Session, office: Office, messages: Sequence[Message]) -> dic
             for row in rows
             if row.id != message.id
             and (
-                row.contact_id == message.contact_id
+                row.contact_id in people_of[message.id]
                 or (message.address_id and row.address_id == message.address_id)
             )
         ]

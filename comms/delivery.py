@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from sqlmodel import Session, col, select
 
 from billing import ledger, vault
+from billing.aliases import Kin
 from billing.calendar import local_date
 from billing.models import Address, Client, Enrolment, Health, StepTaken
 from comms import cases, consent, door, outbox, outreach, staff, timeline
@@ -56,11 +57,11 @@ def claim_all(
     """The same for many. One person gets one message of a batch; the next waits for another."""
     messages = _each_person_once(_queued(session, office, ids))
     judged, known = cases.build_all(session, office, messages)
-    if any(case.live.cap_left is not None for case in judged):
-        # A cap is counted over everybody, so one message at a time.
+    if known.merged or any(case.live.cap_left is not None for case in judged):
+        # A cap is counted over everybody, a budget over all who are one: one message at a time.
         messages, judged = messages[:1], judged[:1]
     judgements = [door.judge(case, office.policy) for case in judged]
-    _write_down(session, office, messages, judgements)
+    _write_down(session, office, messages, judgements, known.kin)
     ready: list[tuple[Message, Outgoing, str]] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
         if judgement.verdict is not Verdict.ALLOW:
@@ -150,11 +151,12 @@ def _write_down(
     office: Office,
     messages: Sequence[Message],
     judgements: Sequence[Judgement],
+    kin: Kin,
 ) -> None:
     """Every failing place goes into the record, the decisive one names it."""
     rulings = [
         timeline.Ruling(
-            _decision(office, message, judgement),
+            _decision(office, message, judgement, kin),
             _owner(session, office, message),
             judgement.decisive.reason or "Every place of the door let it pass.",
         )
@@ -164,14 +166,14 @@ def _write_down(
     timeline.decide_all(session, office.keyring, rulings)
 
 
-def _decision(office: Office, message: Message, judgement: Judgement) -> Decision:
+def _decision(office: Office, message: Message, judgement: Judgement, kin: Kin) -> Decision:
     found = judgement.decisive
     places = [
         [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
         for one in judgement.findings
     ]
     return Decision(
-        client_id=message.client_id or 0,
+        client_id=kin[message.client_id or 0],
         subject_kind="message",
         subject_id=message.id,
         verdict=found.verdict,
@@ -210,8 +212,16 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
     """The same for many, whose clients are all locked."""
     outbox.close_sent(session, answers, office.wall)
     moved = outbox.sent_all(session, answers, office.now)
-    query = select(Message).where(col(Message.id).in_(moved)).order_by(col(Message.id))
-    messages = session.exec(query.execution_options(populate_existing=True)).all() if moved else []
+    query = (
+        select(Message, Client.merged_into_id)
+        .outerjoin(Client, col(Client.id) == Message.client_id)
+        .where(col(Message.id).in_(moved))
+        .order_by(col(Message.id))
+        .execution_options(populate_existing=True)
+    )
+    rows = session.exec(query).all() if moved else []
+    messages = [message for message, _ in rows]
+    speakers = {message.id: speaker or message.client_id for message, speaker in rows}
     _steps_sent(session, office, messages)
     outward = [
         message
@@ -223,7 +233,7 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
         session,
         [
             Touchpoint(
-                client_id=message.client_id or 0,
+                client_id=speakers[message.id] or 0,
                 channel=message.channel,
                 direction="out",
                 kind=message.purpose,

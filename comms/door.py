@@ -93,6 +93,8 @@ class Case:
     recipient: Recipient | None = None
     sender: Sender | None = None
     billing: Refusal | None = None
+    sync: Refusal | None = None
+    """For another system: why it is not told of this client yet."""
     spent: Spent = field(default_factory=Spent)
     written_by_person: bool = False
 
@@ -270,6 +272,11 @@ def _hours(case: Case, policy: Policy) -> Finding | None:
 
 def _preflight(case: Case, _policy: Policy) -> Finding | None:
     by = case.sender
+    if case.audience == Audience.SYSTEM and case.sync is not None:
+        waits = case.sync
+        return Finding(
+            "preflight", Verdict.DEFER, waits.rule, waits.reason, waits.until, waits.wake_on_change
+        )
     if case.audience != Audience.CLIENT:
         return None
     needed: dict[str, object] = {

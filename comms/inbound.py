@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from billing import vault
+from billing import aliases, vault
 from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
 from comms import consent, delivery, outbox, replies, staff, timeline
 from comms.consent import Standing
@@ -91,7 +91,10 @@ def _stranger(session: Session, office: Office, message: InboundMessage) -> Addr
 
 
 def _client_at(session: Session, address: Address | None) -> Client | None:
-    """The client of the address; where several share it, the one whom we wrote to last."""
+    """The client of the address; where several share it, the one whom we wrote to last.
+
+    Of clients that are one, the one that speaks.
+    """
     known = consent.clients_of(session, address.id) if address else []
     if not known or address is None:
         return None
@@ -105,7 +108,8 @@ def _client_at(session: Session, address: Address | None) -> Client | None:
         .order_by(col(Message.sent_at).desc(), col(Message.id).desc())
         .limit(1)
     ).first()
-    return session.get(Client, last if last in known else known[0])
+    client = session.get_one(Client, last if last in known else known[0])
+    return aliases.master(session, client)
 
 
 def _keep(
@@ -146,7 +150,11 @@ def _contact_at(session: Session, client_id: int, address: Address) -> Contact |
     return session.exec(
         select(Contact)
         .join(ContactAddress, col(ContactAddress.contact_id) == Contact.id)
-        .where(Contact.client_id == client_id, ContactAddress.address_id == address.id)
+        .where(
+            col(Contact.client_id).in_(aliases.group(session, client_id)),
+            ContactAddress.address_id == address.id,
+        )
+        .order_by(col(Contact.id))
     ).first()
 
 

@@ -10,10 +10,10 @@ from typing import assert_never
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
-from billing import vault
+from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, escalations, outbox, staff
+from comms import delivery, escalations, merging, outbox, staff
 from comms.models import UNSENT, Message, Purpose, State
 from comms.office import Office
 from comms.ports import Sent
@@ -72,7 +72,23 @@ class ResolveDoubt(_Fact):
     by: int
 
 
-Instruction = Pause | Resume | CloseCase | AssignCase | ResolveDoubt
+class Merge(_Fact):
+    """Two clients are one; ``keep_id`` is the one that stays."""
+
+    keep_id: int
+    alias_id: int
+    by: int
+
+
+class KeepApart(_Fact):
+    """Two clients are called alike and are not one."""
+
+    one_id: int
+    other_id: int
+    by: int
+
+
+Instruction = Pause | Resume | CloseCase | AssignCase | ResolveDoubt | Merge | KeepApart
 
 
 def clients_of(session: Session, instruction: Instruction) -> list[int]:
@@ -86,6 +102,10 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
+        case Merge():
+            return [instruction.keep_id, instruction.alias_id]
+        case KeepApart():
+            return [instruction.one_id, instruction.other_id]
     assert_never(instruction)
 
 
@@ -102,6 +122,8 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _assign(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
+        case Merge() | KeepApart():
+            return _of_two(session, office, instruction)
     assert_never(instruction)
 
 
@@ -113,7 +135,8 @@ def _pause(session: Session, office: Office, asked: Pause) -> str:
     if client is None:
         return "There is no such client any more; look it up again with /acct."
     invoice = session.get(Invoice, asked.invoice_id) if asked.invoice_id is not None else None
-    if asked.invoice_id is not None and (invoice is None or invoice.client_id != client.id):
+    together = aliases.group(session, client.id)
+    if asked.invoice_id is not None and (invoice is None or invoice.client_id not in together):
         return f"That invoice is not one of {client.name}'s; name one of theirs."
     today = local_date(office.now, client.timezone)
     last = today + dt.timedelta(days=asked.days or office.policy.holds.pause_days)
@@ -169,7 +192,7 @@ def holds(session: Session, office: Office, client_id: int) -> list[Hold]:
     query = (
         select(Hold)
         .where(
-            Hold.client_id == client_id,
+            col(Hold.client_id).in_(aliases.group(session, client_id)),
             col(Hold.released_at).is_(None),
             col(Hold.until).is_(None) | (col(Hold.until) > office.now),
         )
@@ -195,7 +218,8 @@ def _afresh(
     """Judge everything of the client anew; its open cases show it, and once more when it ends."""
     delivery.touch(session, office, client_id)
     query = select(EscalationCase).where(
-        EscalationCase.client_id == client_id, EscalationCase.state == "open"
+        col(EscalationCase.client_id).in_(aliases.group(session, client_id)),
+        EscalationCase.state == "open",
     )
     for case in session.exec(query).all():
         escalations.refresh(session, office, case)
@@ -230,6 +254,16 @@ def _assign(session: Session, office: Office, asked: AssignCase) -> str:
 
 def _client_name(session: Session, case: EscalationCase) -> str:
     return session.get_one(Client, case.client_id).name
+
+
+# --- one client or two ---------------------------------------------------------------------------
+
+
+def _of_two(session: Session, office: Office, asked: Merge | KeepApart) -> str:
+    by = _signed(session, asked.by)
+    if isinstance(asked, Merge):
+        return merging.merge(session, office, asked.keep_id, asked.alias_id, by)
+    return merging.keep_apart(session, office, asked.one_id, asked.other_id, by)
 
 
 # --- doubt ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, arrears, books, vault
+from billing import accounts, arrears, vault
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -174,7 +174,7 @@ def _payment(session: Session, message: Message) -> dict[str, object]:
             "received_on": payment.received_on,
             "currency": payment.currency,
             "invoices": list(numbers),
-            "remaining": max(0, still - books.unapplied(session, account)),
+            "remaining": max(0, still - accounts.unapplied(session, *account)),
         },
     }
 

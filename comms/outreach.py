@@ -15,7 +15,7 @@ from sqlalchemy import Table, bindparam, func, insert, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, dunning, renewals
+from billing import accounts, aliases, dunning, renewals
 from billing.calendar import local_date, midnight
 from billing.models import (
     Agreement,
@@ -54,9 +54,33 @@ _ROUNDS = 12
 
 def advance(session: Session, office: Office, enrolments: Sequence[Enrolment]) -> None:
     """Bring enrolments to where they should stand now; their clients are all locked."""
-    found = session.execute(_CLIENTS, {"ids": sorted({one.client_id for one in enrolments})})
-    clients = {client.id: client for client in found.scalars()}
-    pairs = [(enrolment, clients[enrolment.client_id]) for enrolment in enrolments]
+    clients = _by_id(session, {one.client_id for one in enrolments})
+    _advance(session, office, _speaking(session, enrolments, clients))
+
+
+def _by_id(session: Session, ids: Collection[int]) -> dict[int, Client]:
+    found = session.execute(_CLIENTS, {"ids": sorted(ids)})
+    return {client.id: client for client in found.scalars()}
+
+
+def _speaking(
+    session: Session, enrolments: Sequence[Enrolment], clients: dict[int, Client]
+) -> list[Pair]:
+    """Each enrolment with its client; of clients that are one, the one that speaks for all."""
+    kin = aliases.among(session, clients.values())
+    if not aliases.is_plain(kin):
+        clients |= _by_id(session, set(kin.values()))
+    ladders = aliases.ladders(session, kin, enrolments)
+    pairs: dict[int, Pair] = {}
+    for enrolment in enrolments:
+        speaker, *others = ladders[enrolment.id]
+        for resting in others:
+            resting.next_due_at = None
+        pairs[speaker.id] = (speaker, clients[kin[enrolment.client_id]])
+    return list(pairs.values())
+
+
+def _advance(session: Session, office: Office, pairs: Sequence[Pair]) -> None:
     dunned = [pair for pair in pairs if pair[0].sequence == Ladder.DUNNING]
     for _ in range(_ROUNDS):
         if not dunned:
@@ -75,11 +99,15 @@ def advance_client(session: Session, office: Office, client_id: int) -> None:
 
 
 def advance_clients(session: Session, office: Office, clients: Collection[int]) -> None:
-    """The same for many clients, all locked."""
+    """The same for many clients, and those that are one with them, all locked."""
     if clients:
-        found = session.execute(_ENROLMENTS, {"clients": sorted(clients)})
-        advance(session, office, found.scalars().all())
-        outbox.wake_clients(session, clients, office.now)
+        held = _by_id(session, clients)
+        kin = aliases.among(session, held.values())
+        if not aliases.is_plain(kin):
+            held = _by_id(session, kin)
+        found = session.execute(_ENROLMENTS, {"clients": sorted(kin)}).scalars().all()
+        _advance(session, office, _speaking(session, found, held))
+        outbox.wake_clients(session, kin, office.now)
 
 
 # --- dunning --------------------------------------------------------------------------------------
@@ -91,20 +119,21 @@ def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pa
     decided = [dunning.decide(account, office.now, office.policy) for account in facts]
     _note(session, office, list(zip(pairs, decided, strict=True)))
     again: list[Pair] = []
-    reminders: list[tuple[Enrolment, dunning.Send]] = []
+    reminders: list[tuple[Pair, dunning.Send]] = []
     for (enrolment, client), decision in zip(pairs, decided, strict=True):
         # A step that waits at the door wakes its sequence itself, when it has left or failed.
         waits = decision.rule == "step_queued"
         enrolment.next_due_at = None if waits else decision.look_again
         match decision:
             case dunning.Send():
-                reminders.append((enrolment, decision))
+                reminders.append(((enrolment, client), decision))
             case dunning.Escalate():
                 _escalate(session, office, enrolment, client, decision)
             case dunning.Cured():
-                escalations.settle(session, office, enrolment, "paid")
-                enrolment.episode += 1
-                enrolment.state = EnrolmentState.ACTIVE
+                for ended in _same_account(session, enrolment, client):
+                    escalations.settle(session, office, ended, "paid")
+                    ended.episode += 1
+                    ended.state = EnrolmentState.ACTIVE
                 again.append((enrolment, client))
             case dunning.Credit(steps=steps):
                 for one in steps:
@@ -119,23 +148,29 @@ def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pa
     return again
 
 
+def _same_account(session: Session, enrolment: Enrolment, client: Client) -> Sequence[Enrolment]:
+    """What ends for one of clients that are one, ends for all."""
+    kin = aliases.among(session, [client])
+    return aliases.ladders(session, kin, [enrolment])[enrolment.id]
+
+
 def _remind(
-    session: Session, office: Office, reminders: Sequence[tuple[Enrolment, dunning.Send]]
+    session: Session, office: Office, reminders: Sequence[tuple[Pair, dunning.Send]]
 ) -> None:
     """Take the steps and queue their messages; each wakes its sequence when it has left."""
     if not reminders:
         return
     takings = [
         Taking(enrolment, decision.step, "queued", [one.id for one in decision.listed])
-        for enrolment, decision in reminders
+        for (enrolment, _), decision in reminders
     ]
     steps = _take(session, office, takings)
-    clients = [enrolment.client_id for enrolment, _ in reminders]
+    clients = [client.id for (_, client), _ in reminders]
     reach = recipients.of_clients(session, office.policy, clients, "billing")
     messages: list[Message] = []
-    for (enrolment, decision), step in zip(reminders, steps, strict=True):
-        reached = recipients.choose(reach.get(enrolment.client_id), decision.channels)
-        message = _reminder(office, enrolment, step, reached)
+    for ((enrolment, client), decision), step in zip(reminders, steps, strict=True):
+        reached = recipients.choose(reach.get(client.id), decision.channels)
+        message = _reminder(office, (enrolment, client.id), step, reached)
         message.template = decision.template
         messages.append(message)
     outbox.queue_all(session, messages)
@@ -191,7 +226,7 @@ def _give_notice(
         session.execute(update(_STEPS).where(_STEPS.c.id.in_(held_steps)).values(how="cancelled"))
     [step] = _take(session, office, [Taking(enrolment, number, "queued")])
     reached = recipients.to(session, office.policy, client.id, "renewal", *rung.channels)
-    message = _reminder(office, enrolment, step, reached)
+    message = _reminder(office, (enrolment, client.id), step, reached)
     message.purpose = Purpose.RENEWAL
     message.template = rung.template
     message.subject_kind, message.subject_id = "agreement", agreement.id
@@ -289,9 +324,10 @@ def _step_row(
 
 
 def _reminder(
-    office: Office, enrolment: Enrolment, step: Taken, reached: recipients.Reached
+    office: Office, of: tuple[Enrolment, int], step: Taken, reached: recipients.Reached
 ) -> Message:
     """A step's message to the client, about the debt unless its caller says otherwise."""
+    enrolment, client_id = of
     contact_id, channel, address_id = reached
     place = f"{enrolment.id}:{step.episode}:{step.step}:{step.round}"
     return Message(
@@ -301,7 +337,7 @@ def _reminder(
         channel=channel,
         purpose=Purpose.DUNNING,
         template="",
-        client_id=enrolment.client_id,
+        client_id=client_id,
         legal_entity_id=enrolment.legal_entity_id,
         contact_id=contact_id,
         address_id=address_id,
@@ -327,7 +363,7 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
     if not recipients.is_usable(reach[message.contact_id], reached[2]):
         return False
     taken = Taken(step.id, step.episode, step.step, step.round)
-    again = _reminder(office, enrolment, taken, reached)
+    again = _reminder(office, (enrolment, message.client_id or 0), taken, reached)
     told = {"purpose", "template", "subject_kind", "subject_id", "expires_at"}
     again.sqlmodel_update(message.model_dump(include=told))
     return outbox.queue(session, again) is not None
@@ -340,15 +376,16 @@ def _note(
 ) -> None:
     """Write the answers down, with the ids and numbers they were made from."""
     rulings = [
-        timeline.Ruling(_decision(office, enrolment, decision), client.key_id, decision.reason)
-        for (enrolment, client), decision in answers
+        timeline.Ruling(_decision(office, pair, decision), pair[1].key_id, decision.reason)
+        for pair, decision in answers
     ]
     timeline.decide_all(session, office.keyring, rulings)
 
 
 def _decision(
-    office: Office, enrolment: Enrolment, decision: dunning.Decision | renewals.Decision
+    office: Office, pair: Pair, decision: dunning.Decision | renewals.Decision
 ) -> Decision:
+    enrolment, client = pair
     inputs: dict[str, object] = {"episode": enrolment.episode, "policy": office.policy.version}
     if isinstance(decision, dunning.Send | dunning.Escalate):
         inputs |= {
@@ -357,7 +394,7 @@ def _decision(
             "instalments": [instalment.id for instalment in decision.listed],
         }
     return Decision(
-        client_id=enrolment.client_id,
+        client_id=client.id,
         subject_kind="enrolment",
         subject_id=enrolment.id,
         verdict=type(decision).__name__.lower(),

@@ -5,13 +5,15 @@ reached wins; where there is none, the door says what is wrong with the first th
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
+from billing import aliases
 from billing.models import (
     Address,
+    Client,
     ContactAddress,
     Health,
     PrimaryRecipient,
@@ -32,19 +34,31 @@ class Place:
     address_id: int
     kind: str
     usable: bool
+    stopped: bool = False
+    """Whoever reads there has asked us to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A contact and their addresses, the preferred first."""
+    """A contact and their addresses, the preferred first; and where else the same client reads."""
 
     contact_id: int
     places: tuple[Place, ...] = ()
+    others: "tuple[Reach, ...]" = ()
 
 
-_PRIMARY = select(col(PrimaryRecipient.client_id), col(PrimaryRecipient.contact_id)).where(
-    col(PrimaryRecipient.client_id).in_(bindparam("clients", expanding=True)),
-    col(PrimaryRecipient.topic) == bindparam("topic"),
+_PRIMARY = (
+    select(
+        col(PrimaryRecipient.client_id),
+        col(PrimaryRecipient.contact_id),
+        col(Client.merged_into_id),
+        col(Client.speaks_since),
+    )
+    .join(Client, col(Client.id) == col(PrimaryRecipient.client_id))
+    .where(
+        col(PrimaryRecipient.client_id).in_(bindparam("clients", expanding=True)),
+        col(PrimaryRecipient.topic) == bindparam("topic"),
+    )
 )
 _ADDRESSES = (
     select(
@@ -65,8 +79,26 @@ def of_clients(
 ) -> dict[int, Reach]:
     """The recipient of each client for a topic; without clients that have none."""
     rows = session.execute(_PRIMARY, {"clients": list(clients), "topic": topic}).all()
+    if any(row.merged_into_id or row.speaks_since for row in rows):
+        return _of_groups(session, policy, clients, topic)
     reach = of_contacts(session, policy, [row.contact_id for row in rows])
     return {row.client_id: reach[row.contact_id] for row in rows}
+
+
+def _of_groups(
+    session: Session, policy: Policy, clients: Collection[int], topic: str
+) -> dict[int, Reach]:
+    """Where clients are one: whom the speaker names, and where it has no address, the others'."""
+    kin = aliases.of(session, clients)
+    rows = session.execute(_PRIMARY, {"clients": list(kin), "topic": topic}).all()
+    reach = of_contacts(session, policy, [row.contact_id for row in rows])
+    found: dict[int, list[Reach]] = {}
+    for row in sorted(rows, key=lambda row: (row.client_id != kin[row.client_id], row.client_id)):
+        found.setdefault(kin[row.client_id], []).append(reach[row.contact_id])
+    together = {
+        speaker: replace(first, others=tuple(others)) for speaker, (first, *others) in found.items()
+    }
+    return {one: together[kin[one]] for one in clients if kin[one] in together}
 
 
 def of_contacts(session: Session, policy: Policy, contacts: Sequence[int]) -> dict[int, Reach]:
@@ -75,12 +107,13 @@ def of_contacts(session: Session, policy: Policy, contacts: Sequence[int]) -> di
     held = consent.of_addresses(session, {row.id for row in rows})
     places: dict[int, tuple[Place, ...]] = {}
     for row in rows:
+        said = held.get(row.id, Consent())
         usable = (
             row.health != Health.DEAD
             and row.verification in (Verification.VERIFIED, Verification.ASSERTED)
-            and permitted(row.kind, held.get(row.id, Consent()), policy)
+            and permitted(row.kind, said, policy)
         )
-        place = Place(row.id, row.kind, usable)
+        place = Place(row.id, row.kind, usable, said.standing is Standing.REVOKED)
         places[row.contact_id] = (*places.get(row.contact_id, ()), place)
     return {contact: Reach(contact, places.get(contact, ())) for contact in contacts}
 
@@ -100,16 +133,19 @@ def choose(reach: Reach | None, channels: Sequence[str]) -> Reached:
     """
     if reach is None:
         return None, channels[0], None
+    every = [(one, place) for one in (reach, *reach.others) for place in one.places]
+    # One person under two descriptions: a STOP at one of their mailboxes is no reason for another.
+    stopped = {place.kind for _, place in every if place.stopped}
     ranked = [
-        (not place.usable, number, order, place)
+        (not place.usable or (one is not reach and channel in stopped), number, order)
         for number, channel in enumerate(channels)
-        for order, place in enumerate(reach.places)
+        for order, (one, place) in enumerate(every)
         if place.kind == channel
     ]
     if not ranked:
         return reach.contact_id, channels[0], None
-    *_, best = min(ranked, key=lambda one: one[:3])
-    return reach.contact_id, best.kind, best.address_id
+    one, best = every[min(ranked)[2]]
+    return one.contact_id, best.kind, best.address_id
 
 
 def is_usable(reach: Reach, address_id: int | None) -> bool:

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlmodel import Session, col
 
-from billing import vault
+from billing import aliases, vault
 from billing.keyring import Keyring
+from billing.models import AliasEvent
 from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
 
 VERSION = 1
 GENESIS = ""
-Detail = Touchpoint | Decision | ConsentEvent
+Detail = Touchpoint | Decision | ConsentEvent | AliasEvent
 _DETAILS: Mapping[str, type[Detail]] = {
     "touchpoint": Touchpoint,
     "decision": Decision,
     "consent": ConsentEvent,
+    "correction": AliasEvent,
 }
 _KINDS = {model: kind for kind, model in _DETAILS.items()}
 _ENTRIES: Table = ChainEntry.__table__  # type: ignore[attr-defined]
@@ -32,6 +34,7 @@ _HEADS: Table = ChainHead.__table__  # type: ignore[attr-defined]
 _TOUCHPOINTS: Table = Touchpoint.__table__  # type: ignore[attr-defined]
 _EVENTS: Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
+_ALIASES: Table = AliasEvent.__table__  # type: ignore[attr-defined]
 
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
@@ -54,6 +57,7 @@ _ADD = {
         (Touchpoint, _TOUCHPOINTS),
         (Decision, _DECISIONS),
         (ConsentEvent, _EVENTS),
+        (AliasEvent, _ALIASES),
     )
 }
 _LINK = insert(_ENTRIES)
@@ -142,7 +146,7 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     """Append entries in their order, each to the chain of its client; all clients are locked.
 
     Detail rows without an id are inserted. A consent event is one row in the chain of every client
-    of its address, so it has no ``seq`` of its own.
+    of its address, and a merge one in the chains of both, so these have no ``seq`` of their own.
     """
     wanted = {client_id for client_id, _ in links}
     session.flush()  # what was added before it stands before it
@@ -152,7 +156,7 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     seqs = {client_id: seq for client_id, (seq, _) in known.items()}
     for client_id, detail in links:
         seqs[client_id] = seqs.get(client_id, 0) + 1
-        if not isinstance(detail, ConsentEvent):
+        if not isinstance(detail, ConsentEvent | AliasEvent):
             detail.seq = seqs[client_id]
         placed.append((client_id, seqs[client_id], detail))
     _insert_details(session, {id(detail): detail for _, _, detail in placed})
@@ -205,10 +209,10 @@ def _move_heads(session: Session, ends: Mapping[int, tuple[int, str]], known: se
 
 
 def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint]:
-    """The newest touchpoints of a client, the newest first."""
+    """The newest touchpoints of a client and of who is one with it, the newest first."""
     query = (
         select(Touchpoint)
-        .where(col(Touchpoint.client_id) == client_id)
+        .where(col(Touchpoint.client_id).in_(aliases.group(session, client_id)))
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
         .limit(limit)
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import facts, references
+from billing import duplicates, facts, references
 from billing.ledger.entry import Applied, Entry
 from billing.models import (
     Address,
@@ -38,6 +38,7 @@ def describe(entry: Entry, fact: facts.ClientDescribed) -> Applied:
         references.remember(session, fact.source, "client", fact.key, client.id)
     changed = client_id is None or any(getattr(client, key) != value for key, value in told.items())
     client.sqlmodel_update(told)
+    duplicates.note(session, client.id, fact, entry.now)
     contact = _contact(session, client, fact.contact_name or "")
     reached = [
         _attach(session, contact, kind, value, entry.now)

@@ -16,7 +16,7 @@ def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:
     if references.known(session, fact.source, "credit_note", fact.key) is not None:
         return Applied(client_id, changed=False)
     invoice = (
-        references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
+        entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
         if fact.invoice_number
         else None
     )
@@ -77,7 +77,7 @@ def use(entry: Entry, fact: facts.CreditApplied) -> Applied:
     if references.known(session, fact.source, "credit_applied", fact.key) is not None:
         return Applied(client_id, changed=False)
     note = _note(entry, fact.source, fact.credit_note_external_id)
-    invoice = references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
+    invoice = entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
     if (invoice.legal_entity_id, invoice.currency) != (note.legal_entity_id, note.currency):
         raise Contradiction(
             f"credit note {note.number or fact.credit_note_external_id} is of another legal entity "

@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from billing import books
+from billing import aliases, books, references
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, Invoice
 from billing.models import Sequence as Ladder
@@ -43,10 +43,14 @@ class Entry:
     keyring: Keyring | None = None
 
     def settle(self, account: books.Key, fact_key: str, on: dt.date) -> int:
-        """Post what is missing in an account; its sequences are due for a look."""
+        """Post what is missing in an account; its sequences are due for a look.
+
+        Clients that are one pay for each other.
+        """
         client_id, entity_id, currency = account
         cause = books.Cause(fact_key, on, self.now)
-        moved = books.settle(self.session, [client_id], entity_id, currency, cause)
+        clients = aliases.group(self.session, client_id)
+        moved = books.settle(self.session, clients, entity_id, currency, cause)
         touch(self.session, client_id, self.now)
         return moved
 
@@ -79,12 +83,25 @@ class Entry:
                 )
             )
 
+    def invoice(self, client_id: int, number: str, entity: str) -> Invoice:
+        """The invoice of that number, of the client or of one that is the same client.
+
+        Raises:
+            Unknown: nobody issued it.
+        """
+        clients = aliases.group(self.session, client_id)
+        return references.invoice(self.session, clients, number, entity)
+
     def key_of(self, client_id: int) -> str:
         """The keyring owner of a client."""
         return self.session.get_one(Client, client_id).key_id
 
 
 def touch(session: Session, client_id: int, now: dt.datetime) -> None:
-    """Something about the client changed: all its sequences are due for a look."""
-    for enrolment in session.exec(select(Enrolment).where(Enrolment.client_id == client_id)):
+    """Something about the client changed: all its sequences are due for a look.
+
+    So are those of clients that are one with it; what only rests there is put to rest again.
+    """
+    together = col(Enrolment.client_id).in_(aliases.group(session, client_id))
+    for enrolment in session.exec(select(Enrolment).where(together)):
         enrolment.next_due_at = now

@@ -256,7 +256,7 @@ def _find(entry: Entry, fact: facts.AboutInvoice) -> Invoice:
         Unknown: nobody issued it.
     """
     client_id = references.client_of(entry.session, fact.source, fact.client_external_id)
-    return references.invoice(entry.session, client_id, fact.invoice_number, fact.legal_entity)
+    return entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
 
 
 # --- shares and charges ---------------------------------------------------------------------------

@@ -27,10 +27,10 @@ def dispute(entry: Entry, fact: facts.InvoiceDisputed) -> Applied:
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     if references.known(session, fact.source, "dispute", fact.key) is not None:
         return Applied(client_id, changed=False)
-    invoice = references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
+    invoice = entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
     row = InvoiceDispute(
         invoice_id=invoice.id,
-        client_id=client_id,
+        client_id=invoice.client_id,
         amount=fact.amount or _of_line(session, invoice, fact.line),
         line=fact.line,
         reason=fact.code or "unstated",
@@ -172,7 +172,7 @@ def hold(entry: Entry, fact: facts.HoldPlaced) -> Applied:
     if found is not None:
         return Applied(client_id, changed=False)
     invoice = (
-        references.invoice(session, client_id, fact.invoice_number, fact.legal_entity)
+        entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
         if fact.invoice_number
         else None
     )

@@ -43,6 +43,7 @@ from billing.models.invoices import (
     Share,
     ShareState,
 )
+from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
 from billing.models.payments import (
     Chargeback,
     ChargebackOutcome,
@@ -61,9 +62,11 @@ __all__ = [
     "AgreementChange",
     "AgreementKind",
     "AgreementState",
+    "AliasEvent",
     "Chargeback",
     "ChargebackOutcome",
     "Client",
+    "ClientKey",
     "Contact",
     "ContactAddress",
     "ContactRole",
@@ -71,6 +74,7 @@ __all__ = [
     "CreditKind",
     "CreditNote",
     "DisputeState",
+    "Duplicate",
     "Enrolment",
     "EnrolmentState",
     "EscalationCase",
@@ -103,6 +107,7 @@ __all__ = [
     "ShareState",
     "Staff",
     "StaffRole",
+    "Standing",
     "StepListed",
     "StepTaken",
     "Vault",

@@ -45,7 +45,10 @@ class Client(SQLModel, table=True):
     postal_code: str = ""
     tax_number: str = ""
     owner_id: int | None = maybe("staff.id", index=True)
-    merged_into_id: int | None = maybe("client.id")
+    merged_into_id: int | None = maybe("client.id", index=True)
+    """The client that this one is an alias of; ``billing.aliases`` says what follows."""
+    speaks_since: dt.datetime | None = moment(nullable=True)
+    """Since when others are merged into this one; None where nobody is."""
     imported_on: dt.date | None = None
     created_at: dt.datetime = moment()
 

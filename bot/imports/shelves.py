@@ -120,10 +120,10 @@ def _asked(names: Collection[Any], ask: Callable[[list[Any]], Any]) -> Iterator[
 
 
 def clients(session: Session, source: str, external_ids: Collection[str]) -> dict[str, int]:
-    """Our client ids by theirs; a merged client leads to the one it is an alias of."""
+    """Our client ids by theirs; a merged client is still the one that is named."""
     by_key = {facts.joined(source, "client", one): one for one in external_ids}
     query = (
-        select(ExternalRef.external_id, func.coalesce(Client.merged_into_id, Client.id))
+        select(ExternalRef.external_id, Client.id)
         .join(Client, col(Client.id) == ExternalRef.target_id)
         .where(ExternalRef.system == source, ExternalRef.kind == "client")
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-GROWING = ("chain_entry", "consent_event", "live_switch", "posting", "touchpoint")
+GROWING = ("alias_event", "chain_entry", "consent_event", "live_switch", "posting", "touchpoint")
 """Rows are added: never changed, never deleted."""
 EXPIRING = ("decision",)
 """Rows are added and never changed; policy may let them expire, their chain entries stay."""

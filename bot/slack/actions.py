@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from billing import aliases
 from billing.models import Client, EscalationCase
 from bot import access
 from bot.access import Action
@@ -123,7 +124,7 @@ def _of_client(
         client = session.get(Client, value["c"]) if isinstance(value.get("c"), int) else None
         if client is None:
             return answers.say(_GONE)
-        return then(session, office, person, client, value)
+        return then(session, office, person, aliases.master(session, client), value)
 
     return act
 

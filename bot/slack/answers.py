@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from billing import aliases
 from billing.models import Client, Enrolment, EscalationCase, Invoice
 from bot import access
 from bot.slack import blocks, forms, people, records
@@ -74,7 +75,8 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     row = [blocks.button(text, action, value) for text, action in named]
     # What came with the import has no card of its own, so its case is dealt with here.
     query = select(EscalationCase.id).where(
-        EscalationCase.client_id == client.id, EscalationCase.state == "open"
+        col(EscalationCase.client_id).in_(aliases.group(session, client.id)),
+        EscalationCase.state == "open",
     )
     case_id = session.exec(query.order_by(col(EscalationCase.id))).first()
     if case_id is not None:
@@ -131,15 +133,17 @@ def why(session: Session, office: Office, client: Client) -> Reply:
 
 def why_invoice(session: Session, office: Office, invoice: Invoice, client: Client) -> Reply:
     """The newest decisions about the account that an invoice belongs to."""
+    together = aliases.group(session, client.id)
     enrolments = session.exec(
         select(Enrolment.id).where(
-            Enrolment.client_id == client.id,
+            col(Enrolment.client_id).in_(together),
             Enrolment.legal_entity_id == invoice.legal_entity_id,
             Enrolment.currency == invoice.currency,
         )
     ).all()
     about = (Message.subject_kind == "enrolment", col(Message.subject_id).in_(enrolments))
-    messages = session.exec(select(Message.id).where(Message.client_id == client.id, *about)).all()
+    mine = col(Message.client_id).in_(together)
+    messages = session.exec(select(Message.id).where(mine, *about)).all()
     of = {("enrolment", one) for one in enrolments} | {("message", one) for one in messages}
     found = [
         one

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import case, func
 from sqlmodel import Session, col, select
 
+from billing import aliases
 from billing.models import Client, Staff, StaffRole
 from bot import access
 
@@ -76,7 +77,18 @@ def named(session: Session, name: str, limit: int = MOST + 1) -> list[Client]:
         .limit(limit)
     )
     found = session.exec(query).all()
-    return [client for client, tier in found if tier == found[0][1]]
+    exact = bool(found) and found[0][1] == 0
+    merged = [] if exact else _merged(session, wanted)
+    return merged or [client for client, tier in found if tier == found[0][1]]
+
+
+def _merged(session: Session, name: str) -> list[Client]:
+    """Who speaks for clients that were called so before they were merged."""
+    query = select(Client).where(
+        func.lower(Client.name) == name.lower(), col(Client.merged_into_id).is_not(None)
+    )
+    return list({aliases.master(session, one).id: aliases.master(session, one)
+                 for one in session.exec(query)}.values())  # fmt: skip
 
 
 def nearest(session: Session, name: str, most: int = 3) -> list[str]:

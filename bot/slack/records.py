@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session, col, select
 
-from billing import accounts, arrears, money, vault
+from billing import accounts, aliases, arrears, money, vault
 from billing.calendar import local_date
 from billing.models import (
     OPEN_DISPUTES,
@@ -131,7 +131,7 @@ def touches(
     query = (
         select(Touchpoint, Message)
         .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
-        .where(Touchpoint.client_id == client.id)
+        .where(col(Touchpoint.client_id).in_(aliases.group(session, client.id)))
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
         .offset(offset)
         .limit(limit)
@@ -183,7 +183,10 @@ def last_word(session: Session, client_id: int) -> Touchpoint | None:
     """The newest thing that the client wrote."""
     query = (
         select(Touchpoint)
-        .where(Touchpoint.client_id == client_id, Touchpoint.direction == "in")
+        .where(
+            col(Touchpoint.client_id).in_(aliases.group(session, client_id)),
+            Touchpoint.direction == "in",
+        )
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
         .limit(1)
     )
@@ -197,7 +200,8 @@ def decisions(
     session: Session, client_id: int, *, limit: int, kind: str = "", subject: int | None = None
 ) -> list[Decision]:
     """The newest decisions of a client, of one kind of subject or one subject."""
-    query = select(Decision).where(Decision.client_id == client_id)
+    together = aliases.group(session, client_id)
+    query = select(Decision).where(col(Decision.client_id).in_(together))
     if kind:
         query = query.where(Decision.subject_kind == kind)
     if subject is not None:
@@ -217,7 +221,8 @@ def decision_line(session: Session, office: Office, client: Client, decision: De
 def next_steps(session: Session, office: Office, client: Client) -> list[str]:
     """For each running sequence: what comes next, when and why."""
     found = []
-    for enrolment in session.exec(select(Enrolment).where(Enrolment.client_id == client.id)):
+    together = col(Enrolment.client_id).in_(aliases.group(session, client.id))
+    for enrolment in session.exec(select(Enrolment).where(together)):
         latest = decisions(session, client.id, limit=1, kind="enrolment", subject=enrolment.id)
         if latest:
             ladder = _ladder(session, enrolment)
@@ -240,7 +245,7 @@ def waiting(session: Session, client: Client, limit: int = 10) -> list[str]:
     query = (
         select(Message)
         .where(
-            Message.client_id == client.id,
+            col(Message.client_id).in_(aliases.group(session, client.id)),
             Message.audience == Audience.CLIENT,
             col(Message.state).in_(WAITING),
         )
@@ -279,7 +284,10 @@ def disputes(session: Session, client: Client) -> list[str]:
     query = (
         select(InvoiceDispute, Invoice)
         .join(Invoice, col(Invoice.id) == InvoiceDispute.invoice_id)
-        .where(InvoiceDispute.client_id == client.id, col(InvoiceDispute.state).in_(OPEN_DISPUTES))
+        .where(
+            col(InvoiceDispute.client_id).in_(aliases.group(session, client.id)),
+            col(InvoiceDispute.state).in_(OPEN_DISPUTES),
+        )
         .order_by(col(InvoiceDispute.id))
     )
     return [
@@ -294,7 +302,10 @@ def renewals(session: Session, client: Client) -> list[str]:
     """What will come up for renewal, and when."""
     query = (
         select(Agreement)
-        .where(Agreement.client_id == client.id, Agreement.state == AgreementState.ACTIVE)
+        .where(
+            col(Agreement.client_id).in_(aliases.group(session, client.id)),
+            Agreement.state == AgreementState.ACTIVE,
+        )
         .order_by(col(Agreement.renews_on))
     )
     return [
@@ -310,7 +321,7 @@ def addresses(session: Session, client: Client) -> list[str]:
         select(Address, Contact)
         .join(ContactAddress, col(ContactAddress.address_id) == Address.id)
         .join(Contact, col(Contact.id) == ContactAddress.contact_id)
-        .where(Contact.client_id == client.id)
+        .where(col(Contact.client_id).in_(aliases.group(session, client.id)))
         .order_by(col(Address.kind), col(ContactAddress.position), col(Address.id))
     )
     return [_address(session, address, contact) for address, contact in session.exec(query)]

@@ -16,7 +16,9 @@ from billing.matching import ClientFacts
 def client(id_: int, name: str, mailbox: str = "", **more: Any) -> ClientFacts:
     """A client; what is given as one value is a set of one."""
     sets = {"phones", "people", "tax_numbers", "references"}
-    told = {key: frozenset({value}) if key in sets else value for key, value in more.items()}
+    told: dict[str, Any] = {
+        key: frozenset({value}) if key in sets else value for key, value in more.items()
+    }
     boxes = frozenset({mailbox} if mailbox else ())
     return ClientFacts(id_, name, mailboxes=boxes, **({"country": "US"} | told))
 
@@ -162,7 +164,7 @@ def test_the_labelled_pairs_come_out_right(capsys: pytest.CaptureFixture[str]) -
 )
 def test_a_name_is_what_stays_of_it(written: str, meant: tuple[str, set[str]]) -> None:
     found = names.name(written)
-    assert (found.key, found.forms) == (" ".join(sorted(meant[0].split())), meant[1])
+    assert (found.key, found.forms) == (" ".join(sorted(meant[0].split())), frozenset(meant[1]))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,12 +18,12 @@ HUGE = 2**40
 """More than 32 bits hold."""
 
 
-def bill(number: int, amount: int, due_on: dt.date = JAN, **told: object) -> Bill:
+def bill(number: int, amount: int, due_on: dt.date = JAN, **told: Any) -> Bill:
     part = Part(id=number, due_on=due_on, amount=amount)
     return replace(Bill(id=number, client_id=1, number=f"INV-{number}", parts=(part,)), **told)
 
 
-def money(number: int, received: int, *names: str, **told: object) -> Money:
+def money(number: int, received: int, *names: str, **told: Any) -> Money:
     made = Money(
         id=number,
         client_id=1,
@@ -34,7 +35,7 @@ def money(number: int, received: int, *names: str, **told: object) -> Money:
     return replace(made, **told)
 
 
-def credit(amount: int, kind: str, invoice_id: int | None = None, **told: object) -> Credit:
+def credit(amount: int, kind: str, invoice_id: int | None = None, **told: Any) -> Credit:
     made = Credit(id=1, client_id=1, kind=kind, amount=amount, invoice_id=invoice_id)
     return replace(made, **told)
 
@@ -136,7 +137,7 @@ def test_money_stands_where_it_should(account: Account, expected: dict[int | Non
 def test_a_share_is_the_payers_and_only_the_payer_pays_it() -> None:
     shared = bill(1, 100, shares=((7, 80),))
     found = settlement.positions(Account((shared,), (money(1, 100), money(2, 90, payer_id=7))))
-    owed = defaultdict(int)
+    owed: dict[tuple[int | None, int | None], int] = defaultdict(int)
     for spot, amount in found.items():
         owed[spot.instalment_id, spot.payer_id] += amount
     assert {key: amount for key, amount in owed.items() if amount} == {

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError
 
-from billing.models import Client, LegalEntity, LiveSwitch, Posting, PostingKind
+from billing.models import AliasEvent, Client, LegalEntity, LiveSwitch, Posting, PostingKind
 from billing.store import Moment, Store, StoreBusy
 from bot import schema
 from bot.migrations import append_only
@@ -168,6 +168,7 @@ def test_nobody_migrates_under_a_running_process(sqlite_store: Store) -> None:
 GROWING = (
     Client(id=1, key_id="client:1", name="Anker Dental", created_at=NOW),
     LegalEntity(id=1, name="Firm"),
+    AliasEvent(id=1, master_id=1, alias_id=1, change="merged", occurred_at=NOW, recorded_at=NOW),
     Posting(
         id=1,
         client_id=1,
@@ -251,6 +252,7 @@ def run(store: Store, statement: str) -> None:
 
 
 ANY_COLUMN = {
+    "alias_event": "change",
     "chain_entry": "digest",
     "consent_event": "method",
     "decision": "rule",
