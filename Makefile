@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check faults history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults bench history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -18,6 +18,7 @@ help:
 	@echo "make test              everything that must pass"
 	@echo "make check             format, lint and types only"
 	@echo "make faults SEEDS=1..25 the story under kills, cut wires and full disks"
+	@echo "make bench             our figures beside the bare minimum; FULL=1 for what we publish"
 	@echo "make screenshots       the pictures of docs/screenshots, taken anew"
 	@echo "make lock              renew the pinned dependencies (needs uv)"
 
@@ -57,6 +58,11 @@ test: check wheel browser
 SEEDS ?= 1..25
 faults: dev
 	FAULT_SEEDS=$(SEEDS) $(BIN)/pytest tests/faults
+
+# Every figure beside the bare minimum that does the same work, in the same run: docs/performance.md
+FULL ?=
+bench: dev
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ARGS)
 
 # Two years of a real firm, invoice by invoice, against a count by hand; minutes, so not in `test`.
 history: dev

@@ -5,6 +5,7 @@ that none inherits another's memory; one that fails says so and the others go on
 """
 
 import argparse
+import ast
 import importlib
 import json
 import os
@@ -21,9 +22,9 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-import benchmarks
 from benchmarks.figures import Figure, Measure, Scale
 
+_FOLDER = Path(__file__).parent
 _GOAL = re.compile(r"at (least|most) ([\d.,]+)(?: (of bare)|[ ]?(.+))?")
 _APART = "COUNTERFOIL_BENCHMARK"
 """Set where a process of ours measures one of them."""
@@ -32,9 +33,12 @@ _FIGURE = "figure: "
 
 def names() -> list[str]:
     """The modules of this package that measure something."""
-    folder = Path(benchmarks.__file__).parent
-    found = sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
-    return [name for name in found if "\ndef figures(" in (folder / f"{name}.py").read_text()]
+    found = sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)]))
+    return [name for name in found if "\ndef figures(" in _file(name).read_text(encoding="utf-8")]
+
+
+def _file(name: str) -> Path:
+    return _FOLDER / f"{name}.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured: dict[str, list[Figure]] = {}
     failed: list[str] = []
     for name in asked.names or names():
-        said.print(f"[bold]{name}[/] … {_question(name)}")
+        said.print(f"[bold]{name}[/] … {question(name)}")
         began = time.monotonic()
         measured[name], code = _apart(name, asked.scale, said)
         said.print(f"[dim]{name}: {time.monotonic() - began:.0f} s[/]")
@@ -75,10 +79,10 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
-def _question(name: str) -> str:
+def question(name: str) -> str:
     """The first line of what the module says of itself."""
-    told = importlib.import_module(f"benchmarks.{name}").__doc__ or ""
-    return told.strip().partition("\n")[0]
+    told = ast.get_docstring(ast.parse(_file(name).read_text(encoding="utf-8"))) or ""
+    return told.partition("\n")[0]
 
 
 def _apart(name: str, scale: Scale, said: Console) -> tuple[list[Figure], int]:
@@ -136,7 +140,7 @@ def _show(measured: dict[str, list[Figure]], failed: Sequence[str]) -> None:
     """One table for each benchmark."""
     console = Console(width=None if sys.stdout.isatty() else 140)
     for name, found in measured.items():
-        table = Table(title=f"{name}: {_question(name)}", title_justify="left", expand=True)
+        table = Table(title=f"{name}: {question(name)}", title_justify="left", expand=True)
         for column in ("what", "database"):
             table.add_column(column, ratio=3 if column == "what" else None)
         for column in ("ours", "bare", "unit", "ours / bare"):

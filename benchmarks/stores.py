@@ -6,6 +6,7 @@ as durable as a real one. Every run works in a copy.
 """
 
 import datetime as dt
+import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -169,7 +170,7 @@ def world(database: Database, invoices: int) -> Iterator[Place]:
     """A copy of the world with that many open invoices, made first where it is not there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     # PostgreSQL has its keys in a file here as well: read once a client, they are in no figure.
-    with _copied(_keys(invoices), "run-keys.db") as keys:
+    with _copied(_keys(invoices), f"run-{os.getpid()}-keys.db") as keys:
         kept = _sqlite(invoices) if database == "sqlite" else _postgresql(invoices)
         with kept as url:
             yield Place(database, url, f"sqlite:///{keys}", invoices)
@@ -184,7 +185,8 @@ def _sqlite(invoices: int) -> Iterator[str]:
         _make(f"sqlite:///{made}", invoices)
         made.rename(stored)
         _forget(made)
-    with _copied(stored, "run.db") as copy:
+    schema.upgrade(f"sqlite:///{stored}")  # it may have been made by an earlier version
+    with _copied(stored, f"run-{os.getpid()}.db") as copy:
         yield f"sqlite:///{copy}"
 
 
@@ -216,12 +218,15 @@ def _postgresql(invoices: int) -> Iterator[str]:
             with psycopg.connect(f"{_local(host)} dbname=new", autocommit=True) as made:
                 _run(made, "VACUUM ANALYZE")
             _run(admin, f"ALTER DATABASE new RENAME TO {stored}")
-        copy = f"CREATE DATABASE run TEMPLATE {stored} STRATEGY FILE_COPY"
-        _run(admin, "DROP DATABASE IF EXISTS run WITH (FORCE)", copy, "CHECKPOINT")
+        schema.upgrade(_url(host, stored))
+        name = f"run_{os.getpid()}"
+        drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+        copy = f"CREATE DATABASE {name} TEMPLATE {stored} STRATEGY FILE_COPY"
+        _run(admin, drop, copy, "CHECKPOINT")
         try:
-            yield _url(host, "run")
+            yield _url(host, name)
         finally:
-            _run(admin, "DROP DATABASE run WITH (FORCE)")
+            _run(admin, drop)
 
 
 @contextmanager

@@ -11,12 +11,21 @@ import datetime as dt
 import os
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, select
+from sqlalchemy import (
+    Column,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.store import Moment, Store
@@ -32,6 +41,11 @@ _KEYS = Table(
 
 _MANY = 500
 """Owners that one statement asks about."""
+_REMEMBERED = 10_000
+"""Keys that are kept open; of a million clients, all would be a quarter of a gigabyte."""
+_OF = select(_KEYS.c.owner, _KEYS.c.wrapped).where(
+    _KEYS.c.owner.in_(bindparam("owners", expanding=True))
+)
 
 
 class KeyGone(Exception):
@@ -79,12 +93,17 @@ class Keyring:
     def _missing(self, owners: Iterable[str]) -> list[str]:
         """Those that have no key, each once."""
         unknown = [owner for owner in dict.fromkeys(owners) if owner not in self._known]
-        held: set[str] = set()
-        with self._store.read() as session:
-            for first in range(0, len(unknown), _MANY):
-                some = _KEYS.c.owner.in_(unknown[first : first + _MANY])
-                held.update(session.execute(select(_KEYS.c.owner).where(some)).scalars())
+        held = {owner for owner, _ in self._stored(unknown)}
         return [owner for owner in unknown if owner not in held]
+
+    def _stored(self, owners: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Owners that have a key, with the key as it is kept."""
+        wanted = list(owners)
+        with self._store.read() as session:
+            for first in range(0, len(wanted), _MANY):
+                some = {"owners": wanted[first : first + _MANY]}
+                for row in session.connection().execute(_OF, some):
+                    yield row.owner, row.wrapped
 
     def has(self, owner: str) -> bool:
         """Whether the owner's key exists."""
@@ -101,16 +120,30 @@ class Keyring:
             KeyGone: it was destroyed or never made.
             WrongMasterKey: the master key is another one.
         """
-        if (known := self._known.get(owner)) is not None:
-            return known
-        with self._lock:  # else a key could be remembered while it is being destroyed
-            with self._store.read() as session:
-                wrapped = session.execute(
-                    select(_KEYS.c.wrapped).where(_KEYS.c.owner == owner)
-                ).scalar_one_or_none()
-            if wrapped is None:
-                raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
-            return self._known.setdefault(owner, self._unwrap(owner, wrapped))
+        return self.keys([owner])[owner]
+
+    def keys(self, owners: Collection[str]) -> dict[str, bytes]:
+        """The keys of owners, who may be many.
+
+        Raises:
+            KeyGone, WrongMasterKey: see ``key``.
+        """
+        found = {owner: key for owner in owners if (key := self._known.get(owner)) is not None}
+        wanted = set(owners) - set(found)
+        if wanted:
+            with self._lock:  # else a key could be remembered while it is being destroyed
+                for owner, wrapped in self._stored(wanted):
+                    found[owner] = self._remember(owner, self._unwrap(owner, wrapped))
+        for owner in wanted - set(found):
+            raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
+        return found
+
+    def _remember(self, owner: str, key: bytes) -> bytes:
+        """Keep a key open, and let go of the one that was opened first where there are many."""
+        while len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[owner] = key
+        return key
 
     def destroy(self, owner: str) -> None:
         """Destroy the key: nothing that it sealed can be read again, in no copy of the store."""

@@ -61,6 +61,7 @@ def parse(text: str, currency: str) -> int:
     return sign * int(whole + fraction[:digits].ljust(digits, "0"))
 
 
+@functools.lru_cache(maxsize=4_096)
 def display(minor: int, currency: str, locale: str = "en_US") -> str:
     """The amount as people of the locale write it: 31000 USD is "$310.00"."""
     digits = exponent(currency)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session
 
+from billing import bulk
 from billing.keyring import KeyGone, Keyring
 from billing.models import Vault
 
@@ -24,7 +25,6 @@ ERASED = "(erased)"
 _TABLE = Vault.__table__  # type: ignore[attr-defined]
 
 
-_ADD = insert(_TABLE)
 _DIGESTS = select(_TABLE.c.id, _TABLE.c.digest).where(
     _TABLE.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -90,13 +90,15 @@ def put_all(
     Raises:
         KeyGone: an owner has no key.
     """
-    rows = [_row(keyring, owner, body, now) | {"expires_at": expires_at} for owner, body in bodies]
-    if rows:
-        session.connection().execute(_ADD, rows)
+    keys = keyring.keys({owner for owner, _ in bodies})
+    rows = [
+        _row(owner, keys[owner], body, now) | {"expires_at": expires_at} for owner, body in bodies
+    ]
+    bulk.insert(session, _TABLE, rows)
     return [Kept(row["id"], row["digest"]) for row in rows]
 
 
-def _row(keyring: Keyring, owner: str, body: str | bytes, now: dt.datetime) -> dict[str, Any]:
+def _row(owner: str, key: bytes, body: str | bytes, now: dt.datetime) -> dict[str, Any]:
     vault_id = _ids.next(now)
     bound = str(vault_id).encode()
     own_key = AESGCM.generate_key(256)
@@ -104,7 +106,7 @@ def _row(keyring: Keyring, owner: str, body: str | bytes, now: dt.datetime) -> d
     return {
         "id": vault_id,
         "owner": owner,
-        "wrapped_key": _seal(keyring.key(owner), own_key, bound),
+        "wrapped_key": _seal(key, own_key, bound),
         "ciphertext": ciphertext,
         "digest": hashlib.sha256(ciphertext).hexdigest(),
         "created_at": now,

@@ -19,6 +19,7 @@ class Action(StrEnum):
     CLOSE_CASE = "close this case"
     ASSIGN_CASE = "take over a case"
     RESOLVE_DOUBT = "say whether a message arrived"
+    MERGE = "say whether two clients are one"
 
 
 _KNOWN = (Role.ACCOUNT_MANAGER, Role.FINANCE, Role.COMPLIANCE, Role.ADMIN)
@@ -30,6 +31,7 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.CLOSE_CASE: _MONEY,
     Action.ASSIGN_CASE: (Role.ACCOUNT_MANAGER, *_MONEY),
     Action.RESOLVE_DOUBT: _MONEY,
+    Action.MERGE: _MONEY,
 }
 """Roles that may do it for any client."""
 _OWN_ONLY = frozenset({Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE})

@@ -43,7 +43,8 @@ def _whole() -> str:
     told = json.dumps(handbook.example(kind))
     names = " ".join(f'<a href="#{name}">{name}</a>' for name in factsheet.KINDS)
     answers = [
-        (str(status), str(answer["description"])) for status, answer in handbook.ANSWERS.items()
+        (str(status), str(answer["description"]).replace("`", ""))
+        for status, answer in handbook.ANSWERS.items()
     ]
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',

@@ -17,7 +17,7 @@ from sqlalchemy import select as core_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from billing import accounts, dunning, renewals
+from billing import accounts, aliases, dunning, renewals
 from billing.models import (
     Agreement,
     AgreementState,
@@ -126,7 +126,8 @@ def _named(found: Finding) -> str:
 def _some(
     session: Session, kind: str, what: str, column: Any, which: ColumnElement[bool]
 ) -> Iterator[Finding]:
-    ids = session.exec(select(column).where(which).order_by(column).limit(MOST)).all()
+    # Sorted here: SQLite would walk the table in the order of its ids instead of an index.
+    ids = sorted(session.exec(select(column).where(which).limit(MOST)))
     if ids:
         yield Finding(kind, len(ids), what, tuple(ids[:NAMED]))
 
@@ -202,12 +203,17 @@ def _ladders(session: Session, at: Moment, policy: Policy) -> Iterator[Finding]:
     after = 0
     while pairs := session.exec(_undated(after)).all():
         after = pairs[-1][0].id
-        waits = _waiting_steps(session, [enrolment.id for enrolment, _ in pairs])
+        # What rests while its client is merged has no day of its own; who speaks for it has.
+        kin = aliases.among(session, [client for _, client in pairs])
+        ladders = aliases.ladders(session, kin, [enrolment for enrolment, _ in pairs])
+        pairs = [pair for pair in pairs if ladders[pair[0].id][0] is pair[0]]
+        waits = _waiting_steps(session, [one.id for same in ladders.values() for one in same])
         facts = accounts.in_dunning_all(session, pairs)
         for (enrolment, _), account in zip(pairs, facts, strict=True):
             decision = dunning.decide(account, at.now, policy)
             if decision.rule == "step_queued":
-                forgotten += [] if enrolment.id in waits else [enrolment.id]
+                goes = any(one.id in waits for one in ladders[enrolment.id])
+                forgotten += [] if goes else [enrolment.id]
             elif decision.look_again is not None or isinstance(decision, _ACTS):
                 still.append(enrolment.id)
     for kind, ids in (("ladder_still", still), ("step_forgotten", forgotten)):

@@ -12,12 +12,14 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import batches, facts, ledger, references
-from billing.facts import InvoiceIssued, PaymentSettled
+from billing import batches, facts, introductions, ledger, references
+from billing.facts import ClientDescribed, InvoiceIssued, PaymentSettled
+from billing.introductions import Introduction
 from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
 
+_KINDS = {ClientDescribed: "client", InvoiceIssued: "invoice", PaymentSettled: "payment"}
 _FEW = 4
 """Fewer than this are as quick one after the other."""
 
@@ -59,12 +61,18 @@ def _together(
     outcomes: list[Outcome] = []
     for (kind, source), some in groupby(told, lambda fact: (type(fact), fact.source)):
         run: list[Any] = list(some)
-        name = {InvoiceIssued: "invoice", PaymentSettled: "payment"}.get(kind)
-        if name and _all_new(session, source, name, run):
+        name = _KINDS.get(kind)
+        if not (name and _all_new(session, source, name, run)):
+            outcomes += [Outcome(one, ledger.apply(session, one, now, keys)) for one in run]
+        elif kind is ClientDescribed:
+            new = [Introduction(one, next(keys)) for one in run]
+            made = introductions.make(session, new, now)
+            outcomes += [
+                Outcome(one, Applied(client)) for one, client in zip(run, made, strict=True)
+            ]
+        else:
             batches.apply_all(session, run, now, keys)
             outcomes += _read_back(session, source, name, run)
-        else:
-            outcomes += [Outcome(one, ledger.apply(session, one, now, keys)) for one in run]
     return outcomes
 
 

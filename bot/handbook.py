@@ -14,13 +14,15 @@ from pydantic import BaseModel
 from bot import factsheet
 
 BEGIN, END = "<!-- facts: begin -->", "<!-- facts: end -->"
+_CLIENT = "a-17"
 _SAMPLES: Mapping[str, Any] = {
     "source": "crm",
-    "client_external_id": "a-17",
+    "client_external_id": _CLIENT,
     "name": "Northwind Trading",
     "number": "INV-204",
     "invoice_number": "INV-204",
     "external_id": "x-1",
+    "amount": 31_000,
     "currency": "USD",
     "timezone": "America/New_York",
     "country": "US",
@@ -44,12 +46,13 @@ _BY_TYPE: Mapping[str, Any] = {"integer": 31_000, "boolean": True, "string": "te
 def example(kind: type[BaseModel], *, whole: bool = False) -> dict[str, Any]:
     """A fact that is taken: with the fields that must be there, or with all."""
     schema = factsheet.schema(kind)
-    required = schema["required"]
-    return {
+    found = {
         name: _sample(name, field)
         for name, field in schema["properties"].items()
-        if whole or name in required
+        if whole or name in schema["required"]
     }
+    # A client's own id is what other facts call it.
+    return found | ({"external_id": _CLIENT} if found["type"].startswith("client_") else {})
 
 
 def _sample(name: str, field: Mapping[str, Any]) -> Any:

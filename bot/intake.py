@@ -7,14 +7,14 @@ One ``match`` over everything, whoever told it. It runs in one transaction under
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from billing import batches, facts, ledger, references
 from billing.calendar import local_date
 from billing.facts import ClientDescribed, PaymentSettled
 from billing.ledger import Applied
 from billing.models import Client
-from bot import bookings
+from bot import bookings, consents
 from bot.bookings import Outcome
 from comms import consent, delivery, inbound, instructions, outreach, receipts
 from comms.facts import DeliveryReport, InboundMessage
@@ -115,10 +115,11 @@ def take_told(
     """
     outcomes = bookings.book(session, told, office.now, list(keys))
     done = [(one.fact, one.applied) for one in outcomes if one.applied is not None]
-    for fact, applied in done:
-        if isinstance(fact, ClientDescribed):
-            _assert_consent(session, office, fact)
-            _begin(session, office, applied.client_id)
+    described = [fact for fact, _ in done if isinstance(fact, ClientDescribed)]
+    consents.assert_all(session, office, described)
+    _begin(
+        session, office, [one.client_id for fact, one in done if isinstance(fact, ClientDescribed)]
+    )
     changed = [(fact, applied) for fact, applied in done if applied.changed]
     outreach.advance_clients(session, office, {applied.client_id for _, applied in changed})
     receipts.thank(session, office, [one for fact, one in changed if _is_news(office, fact, one)])
@@ -144,14 +145,14 @@ def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if isinstance(fact, ClientDescribed):
         _assert_consent(session, office, fact)
-        _begin(session, office, applied.client_id)
+        _begin(session, office, [applied.client_id])
     return applied.changed
 
 
-def _begin(session: Session, office: Office, client_id: int) -> None:
-    """A client who is new comes with a past, from before our time."""
-    client = session.get_one(Client, client_id)
-    if client.created_at == office.now:
+def _begin(session: Session, office: Office, clients: Sequence[int]) -> None:
+    """Clients who are new come with a past, from before our time."""
+    new = select(Client).where(col(Client.id).in_(clients), Client.created_at == office.now)
+    for client in session.exec(new):
         client.imported_on = local_date(office.now, client.timezone)
 
 

@@ -29,13 +29,17 @@ from comms.models import Message, State
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
 
-BATCH = 64
-_ENOUGH = 4 * BATCH
+BATCH = 512
+"""Enrolments looked at in one transaction, and messages of a channel found in one query."""
+_ENOUGH = 256
 """Failures in one drain after which it ends: something is wrong with more than rows."""
 MATCHED = 200
 """Clients looked at for duplicates in one transaction."""
 AT_ONCE = 8
-"""Messages of one channel on the wire at the same time: claims never exceed free slots."""
+"""Messages of one channel on the wire at the same time: claims never exceed free slots.
+
+A channel with ``slots`` says for itself how many it takes.
+"""
 log = structlog.get_logger("worker")
 T = TypeVar("T")
 
@@ -109,7 +113,8 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
 
 async def match(app: App) -> int:
     """Ask of clients that were described anew who else they may be."""
-    return await app.store.write(lambda session: merging.propose(session, app.office(), MATCHED))
+    asking = app.store.write(lambda session: merging.propose(session, app.office(), MATCHED))
+    return await _together("match", [asking])
 
 
 # --- deliver --------------------------------------------------------------------------------------
@@ -123,8 +128,7 @@ async def deliver(app: App) -> int:
 async def _deliver_on(app: App, channel: str) -> int:
     with app.store.read() as session:
         due = outbox.due(session, channel, app.clock.now(), BATCH)
-    # Cards hang on the ones before them, so Slack gets its messages one after the other.
-    size = 1 if channel == "slack" else AT_ONCE
+    size = _slots(app, channel)
     batches = [due[first : first + size] for first in range(0, len(due), size)]
 
     async def work(batch: Sequence[tuple[int, int | None]]) -> None:
@@ -133,6 +137,12 @@ async def _deliver_on(app: App, channel: str) -> int:
 
     await _each("deliver", batches, work, 1)
     return len(due)
+
+
+def _slots(app: App, channel: str) -> int:
+    # Cards hang on the ones before them, so Slack gets its messages one after the other.
+    slots: int = getattr(app.channels[channel], "slots", 1 if channel == "slack" else AT_ONCE)
+    return slots
 
 
 async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> None:
@@ -150,7 +160,7 @@ async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> N
         return
     begun = await _begin(app, claimed)
     settled = Gathered(partial(_settle, app))
-    await _each("send", begun, lambda one: send(app, one, settled), AT_ONCE)
+    await _each("send", begun, lambda one: send(app, one, settled), len(batch))
 
 
 async def _claim(app: App, batch: Sequence[tuple[int, int | None]]) -> list[Claim]:
@@ -178,7 +188,7 @@ async def _begin(app: App, claimed: Sequence[Claim]) -> list[Claim]:
         return []
     wall = app.clock.wall()
     return await app.store.write(
-        lambda session: [one for one in claimed if outbox.begin(session, one, wall)],
+        lambda session: outbox.begin_all(session, claimed, wall),
         clients=_clients(claimed),
     )
 

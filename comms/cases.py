@@ -8,14 +8,14 @@ import datetime as dt
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from babel.core import get_global
 from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, duplicates, gates
+from billing import accounts, aliases, duplicates, gates, store
 from billing.aliases import Kin
 from billing.arrears import Account, OpenInstalment
 from billing.calendar import local_date, midnight
@@ -59,7 +59,7 @@ _COUNTED = (
     .order_by(col(Message.claimed_at))
 )
 _TURNS = (
-    core_select(LiveSwitch)
+    core_select(*LiveSwitch.__table__.c)  # type: ignore[attr-defined]
     .where(
         or_(
             col(LiveSwitch.client_id).is_(None),
@@ -70,7 +70,6 @@ _TURNS = (
 )
 _TURNING = text("SELECT pg_advisory_xact_lock(7601)")
 _LOOKING = text("SELECT pg_advisory_xact_lock_shared(7601)")
-Row = TypeVar("Row", bound=SQLModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,12 @@ class Known:
     """Who speaks for each of them."""
     addresses: Mapping[int, Address]
     contacts: Mapping[int, Contact]
-    """Read for whoever renders: the session gives them out while they are held here."""
     entities: Mapping[int, LegalEntity]
     consents: Mapping[int, Consent]
     stops: Mapping[tuple[int, str], Consent]
     """By who speaks for clients that are one, and kind of address: that one of them said stop."""
     switches: Mapping[int | None, LiveSwitch]
+    steps: Mapping[int, StepTaken]
     accounts: Mapping[int, Account]
     """In dunning, by the id of the step's message."""
     bygone: Collection[int]
@@ -156,14 +155,13 @@ def _unresolved(session: Session, messages: Sequence[Message]) -> set[int]:
 def _know(session: Session, messages: Sequence[Message]) -> Known:
     if messages:
         hold_switch(session)
-    clients = _by_id(session, Client, {one.client_id for one in messages})
+    clients = store.by_id(session, Client, [one.client_id for one in messages])
     kin = aliases.among(session, clients.values())
     # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
-    addresses = _by_id(session, Address, {one.address_id for one in messages}, lock=True)
-    steps = _by_id(
-        session, StepTaken, {m.step_id for m in messages if m.purpose == Purpose.DUNNING}
-    )
-    enrolments = _by_id(session, Enrolment, {step.enrolment_id for step in steps.values()})
+    addresses = store.by_id(session, Address, [one.address_id for one in messages], lock=True)
+    climbing = [one.step_id for one in messages if one.purpose == Purpose.DUNNING]
+    steps = store.by_id(session, StepTaken, climbing)
+    enrolments = store.by_id(session, Enrolment, [step.enrolment_id for step in steps.values()])
     dunned = [message for message in messages if message.step_id in steps]
     pairs = [
         (enrolments[steps[m.step_id or 0].enrolment_id], clients[m.client_id or 0]) for m in dunned
@@ -175,11 +173,12 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
         clients=clients,
         kin=kin,
         addresses=addresses,
-        contacts=_by_id(session, Contact, {one.contact_id for one in messages}),
-        entities=_by_id(session, LegalEntity, {one.legal_entity_id for one in messages}),
+        contacts=store.by_id(session, Contact, [one.contact_id for one in messages]),
+        entities=store.by_id(session, LegalEntity, [one.legal_entity_id for one in messages]),
         consents=consent.of_addresses(session, list(addresses)),
         stops=_stops(session, kin),
         switches=_switches(session, list(clients)) if clients else {},
+        steps=steps,
         accounts={m.id: account for m, account in zip(dunned, facts, strict=True)},
         bygone={
             m.id
@@ -188,26 +187,6 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
         },
         owed={client: [debt.instalment for debt in found] for client, found in debts.items()},
     )
-
-
-def _by_id(
-    session: Session, model: type[Row], ids: Collection[int | None], *, lock: bool = False
-) -> dict[int, Row]:
-    """Rows by id, as they are now."""
-    wanted = sorted(one for one in ids if one is not None)
-    if not wanted:
-        return {}
-    found = session.execute(_rows_of(model, lock=lock), {"ids": wanted}).scalars()
-    return {row.id: row for row in found}
-
-
-@functools.cache
-def _rows_of(model: type[Row], *, lock: bool) -> Any:
-    """Made once: building a statement costs more than SQLite takes to answer it."""
-    key = model.__table__.c.id  # type: ignore[attr-defined]
-    query = core_select(model).where(key.in_(bindparam("ids", expanding=True))).order_by(key)
-    query = query.with_for_update() if lock else query
-    return query.execution_options(populate_existing=True)
 
 
 def live(session: Session, client: Client, now: dt.datetime) -> Live:
@@ -263,8 +242,8 @@ def hold_switch(session: Session, *, turning: bool = False) -> None:
 
 
 def _switches(session: Session, clients: Collection[int]) -> dict[int | None, LiveSwitch]:
-    turns = session.execute(_TURNS, {"clients": list(clients)}).scalars()
-    return {turn.client_id: turn for turn in turns}
+    turns = store.below(session).execute(_TURNS, {"clients": list(clients)})
+    return {turn.client_id: cast("LiveSwitch", turn) for turn in turns}
 
 
 def _left_since(session: Session, start: dt.datetime) -> int:
@@ -366,20 +345,27 @@ def _spent(
     people = [one for same in people_of.values() for one in same]
     places = [message.address_id for message in messages if message.address_id]
     since = {"contacts": people, "addresses": places, "since": office.now - _WEEK}
-    rows = session.execute(_COUNTED, since).all() if messages else []
+    rows = store.below(session).execute(_COUNTED, since).all() if messages else []
+    by_person, by_place = _grouped(rows, "contact_id"), _grouped(rows, "address_id")
     found: dict[int, Spent] = {}
     for message in messages:
-        mine = [
-            row
-            for row in rows
-            if row.id != message.id
-            and (
-                row.contact_id in people_of[message.id]
-                or (message.address_id and row.address_id == message.address_id)
-            )
-        ]
+        same, place = people_of[message.id], message.address_id
+        theirs = [row for person in same for row in by_person.get(person, ())]
+        every = {row.id: row for row in (*theirs, *by_place.get(place, ()))}
+        mine = sorted(
+            (row for row in every.values() if row.id != message.id),
+            key=lambda row: (row.claimed_at, row.id),
+        )
         found[message.id] = Spent(
             budgeted=tuple(row.claimed_at for row in mine if row.purpose in BUDGETED),
             automatic=tuple(row.claimed_at for row in mine if row.purpose != Purpose.STAFF_TEXT),
         )
+    return found
+
+
+def _grouped(rows: Sequence[Any], name: str) -> dict[int | None, list[Any]]:
+    found: dict[int | None, list[Any]] = {}
+    for row in rows:
+        if (one := getattr(row, name)) is not None:
+            found.setdefault(one, []).append(row)
     return found

@@ -7,20 +7,25 @@ Every function runs in one transaction under the lock of the message's client.
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from sqlmodel import Session, col, select
+from sqlalchemy import Table, bindparam, update
+from sqlalchemy import select as core_select
+from sqlmodel import Session, select
 
-from billing import ledger, vault
+from billing import bulk, ledger, store, vault
 from billing.aliases import Kin
 from billing.calendar import local_date
 from billing.models import Address, Client, Enrolment, Health, StepTaken
-from comms import cases, consent, door, outbox, outreach, staff, timeline
+from comms import cases, consent, door, letters, outbox, outreach, staff, timeline
+from comms.cases import Known
 from comms.channels import refusals
-from comms.door import Finding, Judgement, Verdict
+from comms.door import Case, Finding, Judgement, Verdict
 from comms.facts import DeliveryReport, Standing
-from comms.letters import Letter, compose
+from comms.letters import Letter
 from comms.models import Audience, ConsentEvent, Decision, Message, Purpose, State, Touchpoint
+from comms.moves import MESSAGES
 from comms.office import Office
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Outgoing, Sent, Throttled, Uncertain
@@ -33,12 +38,31 @@ TRIES = 6
 GIVE_UP = dt.timedelta(hours=24)
 LOOKS = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 15))
 """When the provider's own list is asked about a message in doubt; then it is a person's turn."""
+_QUEUED = (
+    core_select(*MESSAGES.c)
+    .where(
+        MESSAGES.c.id.in_(bindparam("ids", expanding=True)),
+        MESSAGES.c.state == State.QUEUED,
+        MESSAGES.c.send_after <= bindparam("now"),
+    )
+    .order_by(MESSAGES.c.id)
+    .with_for_update()
+)
 _STATES = {
     Verdict.DEFER: State.HELD,
     Verdict.REVIEW: State.AWAITING,
     Verdict.WITHHOLD: State.WITHHELD,
     Verdict.CANCEL: State.CANCELLED,
 }
+
+
+_STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
+_ENROLMENTS: Table = Enrolment.__table__  # type: ignore[attr-defined]
+_LOOK = (
+    update(_ENROLMENTS)
+    .where(_ENROLMENTS.c.id.in_(bindparam("ids", expanding=True)))
+    .values(next_due_at=bindparam("now"))
+)
 
 
 # --- at the door ----------------------------------------------------------------------------------
@@ -60,8 +84,10 @@ def claim_all(
     if known.merged or any(case.live.cap_left is not None for case in judged):
         # A cap is counted over everybody, a budget over all who are one: one message at a time.
         messages, judged = messages[:1], judged[:1]
+    owners = _owners(session, office, messages, known)
     judgements = [door.judge(case, office.policy) for case in judged]
-    _write_down(session, office, messages, judgements, known.kin)
+    _write_down(session, office, list(zip(messages, judgements, strict=True)), owners, known.kin)
+    threads = letters.threads(session, messages)
     ready: list[tuple[Message, Outgoing, str]] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
         if judgement.verdict is not Verdict.ALLOW:
@@ -69,8 +95,8 @@ def claim_all(
             continue
         try:
             if message.audience == Audience.CLIENT:
-                letter = Letter(message, known.accounts.get(message.id), case.live.redirect_to)
-                outgoing: Outgoing | None = compose(session, office, templates, letter)
+                letter = _letter(known, message, threads.get(message.id, ()), case)
+                outgoing: Outgoing | None = letters.compose(session, office, templates, letter)
             else:
                 outgoing = cards(session, office, message)
         except TemplateMistake as mistake:
@@ -82,24 +108,29 @@ def claim_all(
             later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
             outbox.refuse(session, message.id, later, State.HELD)
         else:
-            ready.append((message, outgoing, _owner(session, office, message)))
+            ready.append((message, outgoing, owners[message.id]))
     return outbox.claim_all(session, office, ready)
 
 
 def _queued(session: Session, office: Office, ids: Sequence[int]) -> list[Message]:
     """Those that are still to be judged now, locked: messages to staff belong to no client."""
-    query = (
-        select(Message)
-        .where(
-            col(Message.id).in_(ids),
-            Message.state == State.QUEUED,
-            col(Message.send_after) <= office.now,
-        )
-        .order_by(col(Message.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    asked = {"ids": list(ids), "now": office.now}
+    return [cast("Message", row) for row in store.below(session).execute(_QUEUED, asked)]
+
+
+def _letter(known: Known, message: Message, earlier: Sequence[str], case: Case) -> Letter:
+    step = known.steps.get(message.step_id or 0)
+    return Letter(
+        message=message,
+        client=known.clients[message.client_id or 0],
+        contact=known.contacts[message.contact_id or 0],
+        address=known.addresses[message.address_id or 0],
+        entity=known.entities[message.legal_entity_id or 0],
+        earlier=earlier,
+        account=known.accounts.get(message.id),
+        step=step.step if step else 0,
+        redirect_to=case.live.redirect_to,
     )
-    return list(session.exec(query))
 
 
 def _each_person_once(messages: Sequence[Message]) -> list[Message]:
@@ -125,7 +156,7 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
     if not outbox.refuse(session, message.id, finding, _STATES[finding.verdict]):
         return
     if finding.verdict is Verdict.CANCEL:
-        _set_step(session, office, message, "cancelled")
+        _set_steps(session, office, [message], "cancelled")
     elif finding.verdict is Verdict.WITHHOLD:
         _lost(session, office, message)
 
@@ -142,25 +173,25 @@ def cancel_at(session: Session, office: Office, address_id: int, rule: str, reas
     for message_id in gone:
         message = session.get_one(Message, message_id, populate_existing=True)
         if not (message.step_id and outreach.elsewhere(session, office, message)):
-            _set_step(session, office, message, "failed")
+            _set_steps(session, office, [message], "failed")
     return len(gone)
 
 
 def _write_down(
     session: Session,
     office: Office,
-    messages: Sequence[Message],
-    judgements: Sequence[Judgement],
+    judged: Sequence[tuple[Message, Judgement]],
+    owners: Mapping[int, str],
     kin: Kin,
 ) -> None:
     """Every failing place goes into the record, the decisive one names it."""
     rulings = [
         timeline.Ruling(
             _decision(office, message, judgement, kin),
-            _owner(session, office, message),
+            owners[message.id],
             judgement.decisive.reason or "Every place of the door let it pass.",
         )
-        for message, judgement in zip(messages, judgements, strict=True)
+        for message, judgement in judged
         if message.audience == Audience.CLIENT and message.client_id is not None
     ]
     timeline.decide_all(session, office.keyring, rulings)
@@ -184,13 +215,18 @@ def _decision(office: Office, message: Message, judgement: Judgement, kin: Kin) 
     )
 
 
-def _owner(session: Session, office: Office, message: Message) -> str:
-    """Whose key seals what the message says: the client's, or for the firm's own the day's."""
-    if message.client_id is None:
-        owner = f"inbox:{office.now:%Y-%m-%d}"
-        office.keyring.make([owner], office.now)
-        return owner
-    return session.get_one(Client, message.client_id).key_id
+def _owners(
+    session: Session, office: Office, messages: Sequence[Message], known: Known
+) -> dict[int, str]:
+    """By message, whose key seals what it says: the client's, or for the firm's own the day's."""
+    told = {one.client_id for one in messages} - {*known.clients, None}
+    clients = {**known.clients, **store.by_id(session, Client, told)}
+    day = f"inbox:{office.now:%Y-%m-%d}"
+    if any(one.client_id is None for one in messages):
+        office.keyring.make([day], office.now)
+    return {
+        one.id: day if one.client_id is None else clients[one.client_id].key_id for one in messages
+    }
 
 
 # --- on the wire ----------------------------------------------------------------------------------
@@ -212,17 +248,10 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
     """The same for many, whose clients are all locked."""
     outbox.close_sent(session, answers, office.wall)
     moved = outbox.sent_all(session, answers, office.now)
-    query = (
-        select(Message, Client.merged_into_id)
-        .outerjoin(Client, col(Client.id) == Message.client_id)
-        .where(col(Message.id).in_(moved))
-        .order_by(col(Message.id))
-        .execution_options(populate_existing=True)
-    )
-    rows = session.exec(query).all() if moved else []
-    messages = [message for message, _ in rows]
-    speakers = {message.id: speaker or message.client_id for message, speaker in rows}
-    _steps_sent(session, office, messages)
+    messages = list(store.by_id(session, Message, moved).values())
+    _set_steps(session, office, messages, "sent")
+    clients = store.by_id(session, Client, [one.client_id for one in messages])
+    speakers = {one.id: one.merged_into_id or one.id for one in clients.values()}
     outward = [
         message
         for message in messages
@@ -233,7 +262,7 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
         session,
         [
             Touchpoint(
-                client_id=speakers[message.id] or 0,
+                client_id=speakers[message.client_id or 0],
                 channel=message.channel,
                 direction="out",
                 kind=message.purpose,
@@ -248,20 +277,6 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
             for message in outward
         ],
     )
-
-
-def _steps_sent(session: Session, office: Office, messages: Sequence[Message]) -> None:
-    """The steps of messages that left, and their sequences, read together."""
-    wanted = {one.step_id for one in messages if one.step_id is not None}
-    if wanted:
-        steps = session.exec(select(StepTaken).where(col(StepTaken.id).in_(wanted))).all()
-        ladders = {step.enrolment_id for step in steps}
-        held = session.exec(select(Enrolment).where(col(Enrolment.id).in_(ladders))).all()
-        clients = {one.client_id for one in held}
-        kept = session.exec(select(Client).where(col(Client.id).in_(clients))).all()
-        for message in messages:
-            _set_step(session, office, message, "sent")
-        del held, kept  # the session forgets what nobody holds
 
 
 def did_not_go(session: Session, office: Office, claimed: Claim, error: DeliveryError) -> None:
@@ -371,25 +386,38 @@ def _lost(session: Session, office: Office, message: Message) -> None:
     if message.audience != Audience.CLIENT:
         return
     if not (message.step_id and outreach.elsewhere(session, office, message)):
-        _set_step(session, office, message, "failed")
+        _set_steps(session, office, [message], "failed")
     message = session.get_one(Message, message.id, populate_existing=True)
     staff.alert(
         session, office, key=f"lost:{message.id}", template="lost", subject=("message", message.id)
     )
 
 
-def _set_step(session: Session, office: Office, message: Message, how: str) -> None:
-    """The step follows its message, and the sequence is due for a look."""
-    if message.step_id is None:
+def _set_steps(session: Session, office: Office, messages: Sequence[Message], how: str) -> None:
+    """The steps follow their messages, and the sequences are due for a look."""
+    steps = store.by_id(session, StepTaken, [one.step_id for one in messages])
+    waiting = [step for step in steps.values() if step.how == "queued"]
+    if not waiting:
         return
-    step = session.get_one(StepTaken, message.step_id)
-    if step.how != "queued":
-        return
-    step.how = how
-    if how == "sent" and message.client_id is not None:
-        client = session.get_one(Client, message.client_id)
-        step.taken_on = local_date(office.now, client.timezone)
-    session.get_one(Enrolment, step.enrolment_id).next_due_at = office.now
+    days = _days(session, office, messages) if how == "sent" else {}
+    rows = [
+        {"id": step.id, "how": how, "taken_on": days.get(step.id, step.taken_on)}
+        for step in waiting
+    ]
+    bulk.update(session, _STEPS, rows)
+    due = {"ids": [step.enrolment_id for step in waiting], "now": office.now}
+    session.connection().execute(_LOOK, due)
+    store.forget(session, StepTaken, Enrolment)
+
+
+def _days(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, dt.date]:
+    """By step, what day it is where its client is."""
+    clients = store.by_id(session, Client, [one.client_id for one in messages])
+    return {
+        one.step_id: local_date(office.now, clients[one.client_id].timezone)
+        for one in messages
+        if one.step_id is not None and one.client_id is not None
+    }
 
 
 def take_back(session: Session, office: Office, message_id: int) -> None:

@@ -5,6 +5,8 @@ payment of a moment ago is in it.
 """
 
 import datetime as dt
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babel import localedata
@@ -12,7 +14,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, arrears, vault
+from billing import accounts, arrears, store, vault
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -24,7 +26,6 @@ from billing.models import (
     LegalEntity,
     Payment,
     Posting,
-    StepTaken,
 )
 from comms.channels.mime import message_id
 from comms.models import Message, Purpose, State
@@ -33,17 +34,23 @@ from comms.ports import Outgoing
 from comms.rendering import Templates
 
 _EARLIER = (
-    core_select(col(Message.reference))
+    core_select(
+        col(Message.contact_id),
+        col(Message.legal_entity_id),
+        col(Message.purpose),
+        col(Message.reference),
+    )
     .where(
-        col(Message.contact_id) == bindparam("contact_id"),
-        col(Message.legal_entity_id) == bindparam("legal_entity_id"),
+        col(Message.contact_id).in_(bindparam("contacts", expanding=True)),
         col(Message.channel) == "email",
-        col(Message.purpose) == bindparam("purpose"),
+        col(Message.purpose).in_(bindparam("purposes", expanding=True)),
         col(Message.state).in_((State.SENT, State.DELIVERED)),
     )
     .order_by(col(Message.id).desc())
-    .limit(5)
 )
+_IN_THREADS = (Purpose.DUNNING, Purpose.RENEWAL)
+_NAMED = 5
+"""Mails of its thread that a mail refers to."""
 _PAID_INVOICES = (
     core_select(col(Invoice.number))
     .join(Instalment, col(Instalment.invoice_id) == col(Invoice.id))
@@ -55,13 +62,37 @@ _PAID_INVOICES = (
 OPT_OUT_NOTICE = "Reply STOP to opt out."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message to a client, with the account it is about if it is about a debt."""
+    """A message to a client, and what was read for it at the door."""
 
     message: Message
+    client: Client
+    contact: Contact
+    address: Address
+    entity: LegalEntity
+    earlier: Sequence[str] = ()
+    """The references of the mails that went before it in its thread, the newest first."""
     account: arrears.Account | None = None
+    """What a reminder is about."""
+    step: int = 0
     redirect_to: str = ""
+
+
+def threads(session: Session, messages: Sequence[Message]) -> dict[int, list[str]]:
+    """One thread per contact, entity and subject: what went before each mail, the newest first."""
+    mails = [one for one in messages if one.channel == "email" and one.purpose in _IN_THREADS]
+    if not mails:
+        return {}
+    asked = {"contacts": [one.contact_id for one in mails], "purposes": _IN_THREADS}
+    found: dict[tuple[int, int, str], list[str]] = {}
+    for row in store.below(session).execute(_EARLIER, asked):
+        place = (row.contact_id, row.legal_entity_id, row.purpose)
+        found.setdefault(place, []).append(row.reference)
+    return {
+        one.id: found.get((one.contact_id or 0, one.legal_entity_id or 0, one.purpose), [])[:_NAMED]
+        for one in mails
+    }
 
 
 def compose(session: Session, office: Office, templates: Templates, letter: Letter) -> Outgoing:
@@ -70,21 +101,17 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
     Raises:
         TemplateMistake: the template cannot say it.
     """
-    message = letter.message
-    client = session.get_one(Client, message.client_id)
-    contact = session.get_one(Contact, message.contact_id)
-    address = session.get_one(Address, message.address_id)
-    entity = session.get_one(LegalEntity, message.legal_entity_id)
-    context = _common(message, client, contact, entity) | _about(session, office, letter, client)
+    message, entity = letter.message, letter.entity
+    context = _common(letter) | _about(session, office, letter)
     rendered = templates.render(message.template, message.channel, context)
     return Outgoing(
         reference=message.reference,
-        to=letter.redirect_to or address.value,
+        to=letter.redirect_to or letter.address.value,
         sender=_from(entity) if message.channel == "email" else entity.phone,
         text=rendered.text,
         subject=rendered.subject,
         html=rendered.html,
-        headers=_threading(session, message, entity) if message.channel == "email" else {},
+        headers=_threading(letter),
     )
 
 
@@ -93,9 +120,8 @@ def _from(entity: LegalEntity) -> str:
     return f'"{quoted}" <{entity.from_address}>' if quoted else entity.from_address
 
 
-def _common(
-    message: Message, client: Client, contact: Contact, entity: LegalEntity
-) -> dict[str, object]:
+def _common(letter: Letter) -> dict[str, object]:
+    client, contact, entity = letter.client, letter.contact, letter.entity
     return {
         "firm": {
             "name": entity.from_name or entity.name,
@@ -108,25 +134,26 @@ def _common(
         "contact": {"first_name": contact.name.partition(" ")[0], "name": contact.name},
         "locale": _locale(client.country),
         "pay_link": entity.pay_link,
-        "opt_out_notice": OPT_OUT_NOTICE if message.channel == "sms" else "",
+        "opt_out_notice": OPT_OUT_NOTICE if letter.message.channel == "sms" else "",
     }
 
 
+@functools.cache
 def _locale(country: str) -> str:
     """How amounts and days are written where the client is; our templates are in English."""
     local = f"en_{country}"
     return local if localedata.exists(local) else "en_US"
 
 
-def _about(session: Session, office: Office, letter: Letter, client: Client) -> dict[str, object]:
+def _about(session: Session, office: Office, letter: Letter) -> dict[str, object]:
     message = letter.message
     match Purpose(message.purpose):
         case Purpose.DUNNING if letter.account is not None:
-            return _debt(session, office, message, letter.account)
+            return _debt(office, letter.account, letter.step)
         case Purpose.RECEIPT:
             return _payment(session, message)
         case Purpose.RENEWAL | Purpose.OFFER:
-            return _agreement(session, office, message, client)
+            return _agreement(session, office, letter)
         case Purpose.STAFF_TEXT:
             body = vault.text(session, office.keyring, message.draft_id)
             return {"body": body, "subject": "A message about your account"}
@@ -134,18 +161,20 @@ def _about(session: Session, office: Office, letter: Letter, client: Client) -> 
             return {}
 
 
-def _debt(
-    session: Session, office: Office, message: Message, account: arrears.Account
-) -> dict[str, object]:
+def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
     """Everything of the account that may be chased today, also what came after the decision."""
+<<<<<<< HEAD
     step = session.get_one(StepTaken, message.step_id)
     account = arrears.standing(account, office.now, office.policy)
+=======
+    account = arrears.standing(account, office.now)
+>>>>>>> main
     today = local_date(office.now, account.timezone)
     late = arrears.overdue(account, today, office.policy)
     return {
         "currency": account.currency,
         "total": arrears.collectible(account, today, office.policy),
-        "step": step.step,
+        "step": step,
         "invoices": [_line(instalment, today) for instalment in late],
     }
 
@@ -179,11 +208,9 @@ def _payment(session: Session, message: Message) -> dict[str, object]:
     }
 
 
-def _agreement(
-    session: Session, office: Office, message: Message, client: Client
-) -> dict[str, object]:
-    agreement = session.get_one(Agreement, message.subject_id)
-    today = local_date(office.now, client.timezone)
+def _agreement(session: Session, office: Office, letter: Letter) -> dict[str, object]:
+    agreement = session.get_one(Agreement, letter.message.subject_id)
+    today = local_date(office.now, letter.client.timezone)
     return {
         "days_before": (agreement.renews_on - today).days,
         "agreement": {
@@ -196,13 +223,9 @@ def _agreement(
     }
 
 
-def _threading(session: Session, message: Message, entity: LegalEntity) -> dict[str, str]:
-    """One thread per contact and subject: the last mail that we sent about it, and those before."""
-    if message.purpose not in (Purpose.DUNNING, Purpose.RENEWAL):
+def _threading(letter: Letter) -> dict[str, str]:
+    """The last mail that we sent them about it, and those before."""
+    if not letter.earlier:
         return {}
-    same = message.model_dump(include={"contact_id", "legal_entity_id", "purpose"})
-    earlier = list(session.execute(_EARLIER, same).scalars())
-    if not earlier:
-        return {}
-    ids = [message_id(reference, entity.from_address) for reference in earlier]
+    ids = [message_id(reference, letter.entity.from_address) for reference in letter.earlier]
     return {"In-Reply-To": ids[0], "References": " ".join(reversed(ids))}

@@ -6,6 +6,7 @@ here. Moves run under the lock of the message's client. What a move brings about
 """
 
 import datetime as dt
+import functools
 import json
 import secrets
 from collections.abc import Collection, Sequence
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import (
     ColumnElement,
+    Executable,
     and_,
     bindparam,
     select,
@@ -21,12 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from billing import vault
+from billing import bulk, store, vault
+from billing.bulk import Values
 from billing.keyring import Keyring
 from comms import moves
 from comms.door import Finding
 from comms.models import UNSENT, Audience, Message, State
-from comms.moves import MESSAGES
+from comms.moves import ATTEMPTS, MESSAGES
 from comms.office import Office
 from comms.ports import Attachment, Outgoing, Sent
 
@@ -58,13 +61,17 @@ _DUE = (
 )
 
 
+_MINE = select(MESSAGES.c.id).where(
+    MESSAGES.c.id.in_(bindparam("ids", expanding=True)), MESSAGES.c.lease_id == bindparam("lease")
+)
+
+
 def queue(session: Session, message: Message) -> int | None:
     """Put a message in the outbox; None where one with its key was there before."""
     message.reference = message.reference or secrets.token_urlsafe(12)
     values = message.model_dump(exclude={"id"})
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    query = dialect.insert(MESSAGES).values(values).on_conflict_do_nothing(index_elements=["key"])
-    return session.execute(query.returning(MESSAGES.c.id)).scalar_one_or_none()
+    query = _adding(session.get_bind().dialect.name)
+    return store.below(session).execute(query, values).scalar_one_or_none()
 
 
 def queue_all(session: Session, messages: Sequence[Message]) -> None:
@@ -73,9 +80,20 @@ def queue_all(session: Session, messages: Sequence[Message]) -> None:
     for message in messages:
         message.reference = message.reference or secrets.token_urlsafe(12)
         rows.append(message.model_dump(exclude={"id"}))
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    query = dialect.insert(MESSAGES).on_conflict_do_nothing(index_elements=["key"])
-    session.connection().execute(query, rows)
+    bulk.insert(session, MESSAGES, rows, once="key")
+
+
+@functools.cache
+def _adding(dialect: str) -> Executable:
+    """Made once: building a statement costs more than SQLite takes to carry it out."""
+    new = sqlite.insert(MESSAGES).on_conflict_do_nothing(index_elements=["key"])
+    if dialect == "postgresql":
+        return (
+            postgresql.insert(MESSAGES)
+            .on_conflict_do_nothing(index_elements=["key"])
+            .returning(MESSAGES.c.id)
+        )
+    return new.returning(MESSAGES.c.id)
 
 
 def due(
@@ -103,17 +121,22 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
     lease_id = secrets.token_hex(8)
     rows = [
         {
-            "of": message.id,
-            "body": kept[message.id],
-            "lease": lease_id,
-            "until": office.wall + LEASE,
-            "now": office.now,
+            "id": message.id,
+            "state": State.CLAIMED,
+            "body_id": kept[message.id],
+            "lease_id": lease_id,
+            "lease_until": office.wall + LEASE,
+            "claimed_at": office.now,
+            "rule": "",
+            "reason": "",
+            "wake_at": None,
+            "wake_on_client": False,
         }
         for message, _, _ in ready
     ]
-    moves.run(session, moves.CLAIM, rows)
-    mine = select(MESSAGES.c.id).where(MESSAGES.c.lease_id == lease_id)
-    won = set(session.execute(mine.where(MESSAGES.c.id.in_([row["of"] for row in rows]))).scalars())
+    moves.all_of(session, rows, (State.QUEUED,))
+    mine = {"ids": [row["id"] for row in rows], "lease": lease_id}
+    won = set(session.connection().execute(_MINE, mine).scalars())
     return [
         Claim(message.id, lease_id, message.channel, message.client_id, outgoing, message.key)
         for message, outgoing, _ in ready
@@ -152,29 +175,69 @@ def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing |
 
 def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
     """Note that bytes are about to be written; False where the claim was lost meanwhile."""
-    mine = {"of": claim_.message_id, "lease": claim_.lease_id, "until": wall + LEASE}
-    if not moves.run(session, moves.BEGIN, mine):
-        return False
-    session.connection().execute(moves.TRY, {"message_id": claim_.message_id, "started_at": wall})
-    return True
+    return bool(begin_all(session, [claim_], wall))
+
+
+def begin_all(session: Session, claims: Sequence[Claim], wall: dt.datetime) -> list[Claim]:
+    """The same for many; without those that were lost."""
+    if not claims:
+        return []
+    asked = {
+        "ids": [one.message_id for one in claims],
+        "leases": list({one.lease_id for one in claims}),
+        "until": wall + LEASE,
+    }
+    begun = store.below(session).execute(moves.BEGIN, asked)
+    mine = {(row.id, row.lease_id) for row in begun}
+    store.forget(session, Message)
+    won = [one for one in claims if (one.message_id, one.lease_id) in mine]
+    _try(session, won, wall)
+    return won
+
+
+def _try(session: Session, begun: Sequence[Claim], wall: dt.datetime) -> None:
+    """A try on the wire begins."""
+    asked = {"ids": [one.message_id for one in begun]}
+    before = {row[0]: row[1] for row in session.connection().execute(moves.TRIES, asked)}
+    tries = [
+        {
+            "message_id": one.message_id,
+            "number": before.get(one.message_id, 0) + 1,
+            "outcome": "started",
+            "code": "",
+            "provider_id": "",
+            "started_at": wall,
+        }
+        for one in begun
+    ]
+    bulk.insert(session, ATTEMPTS, tries)
 
 
 def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
     """The provider took it. A report may have said so before, then this changes nothing."""
-    return moves.run(session, moves.SENT, {"of": message_id, "provider": provider_id, "now": now})
+    return bool(sent_all(session, [(message_id, Sent(provider_id))], now))
 
 
 def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.datetime) -> list[int]:
     """The same for many; the ids of those that moved."""
-    wanted = [message_id for message_id, _ in answers]
-    moving = set(session.connection().execute(moves.MAY_BE_SENT, {"ids": wanted}).scalars())
+    asked = {"ids": [message_id for message_id, _ in answers]}
+    moving = set(session.connection().execute(moves.MAY_BE_SENT, asked).scalars())
     rows = [
-        {"of": message_id, "provider": answer.provider_id, "now": now}
+        {
+            "id": message_id,
+            "state": State.SENT,
+            "provider_id": answer.provider_id,
+            "sent_at": now,
+            "lease_id": None,
+            "lease_until": None,
+            "wake_at": None,
+            "rule": "",
+            "reason": "",
+        }
         for message_id, answer in answers
         if message_id in moving
     ]
-    if rows:
-        moves.run(session, moves.SENT, rows)
+    moves.all_of(session, rows, moves.SENDABLE)
     return sorted(moving)
 
 
@@ -385,25 +448,27 @@ def close_attempt(
     provider_id: str = "",
 ) -> None:
     """How the try on the wire ended."""
-    ended = {"of": message_id, "outcome": outcome, "code": code}
-    session.connection().execute(
-        moves.CLOSE, ended | {"provider_id": provider_id, "ended_at": wall}
-    )
+    _close(session, [_end(message_id, outcome, code, provider_id)], wall)
 
 
 def close_sent(session: Session, answers: Sequence[tuple[int, Sent]], wall: dt.datetime) -> None:
     """The tries of messages that a provider took are over."""
-    rows = [
-        {
-            "of": message_id,
-            "outcome": "sent",
-            "code": "",
-            "provider_id": answer.provider_id,
-            "ended_at": wall,
-        }
-        for message_id, answer in answers
-    ]
-    session.connection().execute(moves.CLOSE, rows)
+    ends = [_end(message_id, "sent", "", answer.provider_id) for message_id, answer in answers]
+    _close(session, ends, wall)
+
+
+def _end(message_id: int, outcome: str, code: str, provider_id: str) -> Values:
+    return {
+        "message_id": message_id,
+        "outcome": outcome,
+        "code": code,
+        "provider_id": provider_id,
+    }
+
+
+def _close(session: Session, ends: Sequence[Values], wall: dt.datetime) -> None:
+    rows = [end | {"ended_at": wall} for end in ends]
+    bulk.update(session, ATTEMPTS, rows, key="message_id", given={"ended_at": ()})
 
 
 def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:

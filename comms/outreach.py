@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import Table, bindparam, func, insert, update
+from sqlalchemy import Table, bindparam, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, dunning, renewals
+from billing import accounts, aliases, bulk, dunning, renewals
 from billing.calendar import local_date, midnight
 from billing.models import (
     Agreement,
@@ -46,8 +46,6 @@ _ROUNDS_SO_FAR = (
     .where(_STEPS.c.enrolment_id.in_(bindparam("enrolments", expanding=True)))
     .group_by(_STEPS.c.enrolment_id, _STEPS.c.episode, _STEPS.c.step)
 )
-_ADD_STEPS = insert(_STEPS).returning(_STEPS.c.id, sort_by_parameter_order=True)
-_ADD_LISTED = insert(_LISTED)
 _ROUNDS = 12
 """More answers than any account gives in one look: a rule that never settles is a bug."""
 
@@ -281,14 +279,14 @@ def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[T
     """Write steps down, each as the next round of its number in its episode."""
     rounds = _rounds(session, takings)
     rows = [_step_row(session, office, taking, rounds) for taking in takings]
-    ids = list(session.execute(_ADD_STEPS, rows).scalars())
+    ids = bulk.new_ids(session, _STEPS, len(rows))
+    bulk.insert(session, _STEPS, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
     listed = [
         {"step_taken_id": step_id, "instalment_id": instalment_id}
         for step_id, taking in zip(ids, takings, strict=True)
         for instalment_id in taking.listed
     ]
-    if listed:
-        session.execute(_ADD_LISTED, listed)
+    bulk.insert(session, _LISTED, listed)
     return [
         Taken(step_id, row["episode"], row["step"], row["round"])
         for step_id, row in zip(ids, rows, strict=True)
@@ -364,8 +362,8 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
         return False
     taken = Taken(step.id, step.episode, step.step, step.round)
     again = _reminder(office, (enrolment, message.client_id or 0), taken, reached)
-    told = {"purpose", "template", "subject_kind", "subject_id", "expires_at"}
-    again.sqlmodel_update(message.model_dump(include=told))
+    for name in ("purpose", "template", "subject_kind", "subject_id", "expires_at"):
+        setattr(again, name, getattr(message, name))
     return outbox.queue(session, again) is not None
 
 

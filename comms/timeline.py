@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, select
 from sqlmodel import Session, col
 
-from billing import aliases, vault
+from billing import aliases, bulk, store, vault
+from billing.bulk import Values
 from billing.keyring import Keyring
 from billing.models import AliasEvent
 from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
@@ -51,22 +52,12 @@ _LATEST = select(_DECISIONS.c.subject_id, _DECISIONS.c.digest).where(
         .group_by(_DECISIONS.c.subject_id)
     )
 )
-_ADD = {
-    model: insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    for model, table in (
-        (Touchpoint, _TOUCHPOINTS),
-        (Decision, _DECISIONS),
-        (ConsentEvent, _EVENTS),
-        (AliasEvent, _ALIASES),
-    )
+_TABLES: Mapping[type[Detail], Table] = {
+    Touchpoint: _TOUCHPOINTS,
+    Decision: _DECISIONS,
+    ConsentEvent: _EVENTS,
+    AliasEvent: _ALIASES,
 }
-_LINK = insert(_ENTRIES)
-_BEGIN = insert(_HEADS)
-_MOVE = (
-    update(_HEADS)
-    .where(_HEADS.c.client_id == bindparam("of"))
-    .values(seq=bindparam("end"), hash=bindparam("hash_"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +123,8 @@ def _latest_digests(session: Session, decisions: Sequence[Decision]) -> dict[tup
     found: dict[tuple[str, int], str] = {}
     for kind in {decision.subject_kind for decision in decisions}:
         wanted = [one.subject_id for one in decisions if one.subject_kind == kind]
-        for row in session.connection().execute(_LATEST, {"kind": kind, "subjects": wanted}):
+        asked = {"kind": kind, "subjects": wanted}
+        for row in store.below(session).execute(_LATEST, asked):
             found[kind, row.subject_id] = row.digest
     return found
 
@@ -149,8 +141,7 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     of its address, and a merge one in the chains of both, so these have no ``seq`` of their own.
     """
     wanted = {client_id for client_id, _ in links}
-    session.flush()  # what was added before it stands before it
-    rows = session.connection().execute(_ENDS, {"clients": sorted(wanted)})
+    rows = store.below(session).execute(_ENDS, {"clients": sorted(wanted)})
     known = {row.client_id: (row.seq, row.hash) for row in rows}
     placed: list[tuple[int, int, Detail]] = []
     seqs = {client_id: seq for client_id, (seq, _) in known.items()}
@@ -159,53 +150,50 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
         if not isinstance(detail, ConsentEvent | AliasEvent):
             detail.seq = seqs[client_id]
         placed.append((client_id, seqs[client_id], detail))
-    _insert_details(session, {id(detail): detail for _, _, detail in placed})
+    dumped = _insert_details(session, {id(detail): detail for _, _, detail in placed})
     ends = {client_id: hash_ for client_id, (_, hash_) in known.items()}
-    entries = [_entry(client_id, seq, detail, ends) for client_id, seq, detail in placed]
-    if entries:
-        session.connection().execute(_LINK, entries)
+    entries = [
+        _entry(client_id, seq, detail, dumped[id(detail)], ends)
+        for client_id, seq, detail in placed
+    ]
+    bulk.insert(session, _ENTRIES, entries)
     _move_heads(session, {c: (seqs[c], ends[c]) for c in wanted}, set(known))
 
 
-def _insert_details(session: Session, details: Mapping[int, Detail]) -> None:
-    """Insert the new rows of each table at once; their ids come back in the order of the rows."""
-    new = [detail for detail in details.values() if not detail.id]
-    for model, query in _ADD.items():
-        rows = [detail for detail in new if isinstance(detail, model)]
-        if rows:
-            values = [row.model_dump(exclude={"id"}) for row in rows]
-            keys = session.connection().execute(query, values).scalars()
-            for row, key in zip(rows, keys, strict=True):
-                row.id = key
+def _insert_details(session: Session, details: Mapping[int, Detail]) -> dict[int, Values]:
+    """Insert the new rows of each table at once; return all without their ids, to be hashed."""
+    rows = {at: detail.model_dump(exclude={"id"}) for at, detail in details.items()}
+    for model, table in _TABLES.items():
+        new = [(at, one) for at, one in details.items() if isinstance(one, model) and not one.id]
+        for (_, detail), key in zip(new, bulk.new_ids(session, table, len(new)), strict=True):
+            detail.id = key
+        bulk.insert(session, table, [{"id": detail.id, **rows[at]} for at, detail in new])
+    return rows
 
 
-def _entry(client_id: int, seq: int, detail: Detail, ends: dict[int, str]) -> dict[str, object]:
+def _entry(
+    client_id: int, seq: int, detail: Detail, hashed: Values, ends: dict[int, str]
+) -> Values:
     """The next entry of a chain; ``ends`` moves with it."""
-    entry: dict[str, object] = {
+    entry: Values = {
         "client_id": client_id,
         "seq": seq,
         "version": VERSION,
         "kind": _KINDS[type(detail)],
         "detail_id": detail.id,
-        "digest": digest(detail),
+        "digest": _hash(hashed),
         "occurred_at": detail.decided_at if isinstance(detail, Decision) else detail.occurred_at,
         "recorded_at": detail.decided_at if isinstance(detail, Decision) else detail.recorded_at,
         "previous": ends.get(client_id, GENESIS),
     }
-    entry["hash"] = ends[client_id] = _entry_hash(entry)
+    entry["hash"] = ends[client_id] = _hash(entry)
     return entry
 
 
 def _move_heads(session: Session, ends: Mapping[int, tuple[int, str]], known: set[int]) -> None:
-    moved = [{"of": one, "end": ends[one][0], "hash_": ends[one][1]} for one in sorted(known)]
-    if moved:
-        session.connection().execute(_MOVE, moved)
-    begun = [
-        {"client_id": one, "seq": ends[one][0], "hash": ends[one][1]}
-        for one in sorted(set(ends) - known)
-    ]
-    if begun:
-        session.connection().execute(_BEGIN, begun)
+    rows = {one: {"client_id": one, "seq": end[0], "hash": end[1]} for one, end in ends.items()}
+    bulk.update(session, _HEADS, [rows[one] for one in sorted(known)], key="client_id")
+    bulk.insert(session, _HEADS, [rows[one] for one in sorted(set(ends) - known)])
 
 
 def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint]:

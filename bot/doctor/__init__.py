@@ -4,18 +4,18 @@ Each examination looks at one thing and goes on to the next, so that one visit f
 Nothing is written, nothing is sent, and no secret is said.
 """
 
-import asyncio
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from billing import policy as policies
 from billing.clock import Clock, SystemClock
+from billing.models import LegalEntity
 from billing.policy import PolicyError
-from billing.store import Store
 from bot import settings as read
-from bot.doctor import environment, finding, network, rows
+from bot.doctor import environment, finding, rows
 from bot.doctor.chains import chains
 from bot.doctor.environment import policy_mistakes, template_mistakes
-from bot.doctor.network import Installation
+from bot.doctor.finding import Finding
 from bot.report import Progress, Report, silent
 from bot.settings import Settings, SettingsMissing
 
@@ -37,23 +37,27 @@ def examine(
         rows.look_at_keys(given, found, stack)
         if store is not None:
             found += rows.look(store)
-        here = _installation(given, store, clock or SystemClock())
+        bills = rows.entities(store) if store is not None else []
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:
-        found += asyncio.run(network.look(here, progress))
+        found += _asked(given, bills, clock or SystemClock(), progress)
     return finding.report(finding.hushed(found, environment.secrets(given)))
 
 
-def _installation(given: Settings, store: Store | None, clock: Clock) -> Installation:
-    bills = rows.entities(store) if store is not None else []
-    return Installation(
+def _asked(
+    given: Settings, bills: Sequence[LegalEntity], clock: Clock, progress: Progress
+) -> list[Finding]:
+    from bot.doctor import network
+
+    here = network.Installation(
         settings=given,
         clock=clock,
         carrier_answers_stop=_carrier_answers_stop(given),
         from_addresses=tuple(sorted({one.from_address for one in bills if one.from_address})),
         phones=tuple(sorted({one.phone for one in bills if one.phone})),
     )
+    return network.asked(here, progress)
 
 
 def _carrier_answers_stop(given: Settings) -> bool:

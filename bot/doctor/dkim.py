@@ -1,5 +1,6 @@
 """Is there a key with which receivers can check the relay's DKIM signature (RFC 6376)?"""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ async def look(names: Names, domain: str, selector: str) -> Finding:
     Raises:
         Unreachable: the DNS did not answer.
     """
-    for one in [selector] if selector else COMMON:
-        records = await names.texts(f"{one}._domainkey.{domain}")
+    tried = [selector] if selector else COMMON
+    found = await asyncio.gather(*(names.texts(f"{one}._domainkey.{domain}") for one in tried))
+    for one, records in zip(tried, found, strict=True):
         if records or selector:
             return judge_dkim(domain, one, records)
     said = f"No DKIM key of {domain} is under the usual selectors; another may be in use."

@@ -77,6 +77,10 @@ def _dangers(given: Settings) -> Iterator[Finding]:
     if given.host not in _LOCAL:
         said = f"COUNTERFOIL_HOST is {given.host}, so whoever reaches it can read /metrics."
         yield warning("host", said, "Set it to 127.0.0.1, or let a firewall keep others away.")
+    if given.email_hook_secret and not given.email_host:
+        said = "COUNTERFOIL_EMAIL_HOST is not set, so nobody's word on who wrote a mail is taken."
+        todo = "Set it to the name with which your mail server begins its Authentication-Results."
+        yield warning("email_host", said, todo)
     yield from _key_file(given)
 
 

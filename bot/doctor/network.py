@@ -22,6 +22,9 @@ from bot.doctor.wire import PATIENCE, Unreachable, Wire, secure
 from bot.report import Progress
 from bot.settings import Settings
 
+_GOODBYE = 0.25
+"""Seconds in which TLS takes its leave (aiohttp, "Graceful Shutdown"), before the loop ends."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
@@ -41,6 +44,17 @@ class Check:
 
     what: str
     ask: Callable[[], Awaitable[list[Finding]]]
+
+
+def asked(here: Installation, progress: Progress) -> list[Finding]:
+    """Ask everybody, in a loop of its own."""
+    return asyncio.run(_asked(here, progress))
+
+
+async def _asked(here: Installation, progress: Progress) -> list[Finding]:
+    found = await look(here, progress)
+    await asyncio.sleep(_GOODBYE)
+    return found
 
 
 async def look(here: Installation, progress: Progress) -> list[Finding]:

@@ -7,6 +7,7 @@ answers has the same secrets and the same public address. Neither is kept.
 """
 
 import asyncio
+import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -14,11 +15,12 @@ import ipaddress
 import json
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from standardwebhooks.webhooks import Webhook
 from twilio.request_validator import RequestValidator
 
 from bot.doctor.finding import Finding, ok, skipped, warning, wrong
@@ -28,6 +30,7 @@ from bot.web import LARGEST_MAIL
 
 LONG_ENOUGH = dt.timedelta(days=14)
 _OURS = "COUNTERFOIL_"
+_NOT_THE_KEY = "whsec_" + base64.b64encode(b"this is not the key.").decode()
 _FORM = "application/x-www-form-urlencoded"
 _UNTOUCHED = (
     "The proxy must pass path, query and body as they came; COUNTERFOIL_PUBLIC_URL and the secret "
@@ -60,7 +63,14 @@ class Public:
             found = [await self._address(urlsplit(url))]
         except Unreachable as error:
             return [wrong("public address", f"{error.said}.", error.todo)]
-        looks = (self._slack(), self._twilio(), self._mail(), self._large(), self._metrics())
+        looks = (
+            _heard("hook slack", self._slack()),
+            _heard("hook twilio", self._twilio()),
+            _heard("hook email", self._mail()),
+            _heard("hook facts", self._facts()),
+            _heard("hook email size", self._large()),
+            _heard("public metrics", self._metrics()),
+        )
         return found + [one for one in await asyncio.gather(*looks) if one is not None]
 
     async def local(self) -> list[Finding]:
@@ -94,11 +104,13 @@ class Public:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
+        inside = judge_place(host, peer)
         if safe:
-            return judge_certificate(host, certificate, self.wire.clock.wall())
-        private = ipaddress.ip_address(peer.partition("%")[0]).is_private
-        said = f"{host} answers, without TLS{' and on this network alone' if private else ''}."
-        return warning("public address", said, "Put a proxy with TLS in front.")
+            found = judge_certificate(host, certificate, self.wire.clock.wall())
+            return found if found.bad else inside or found
+        return inside or warning(
+            "public address", f"{host} answers without TLS.", "Put a proxy with TLS in front."
+        )
 
     async def _slack(self) -> Finding | None:
         what = "hook slack"
@@ -137,13 +149,28 @@ class Public:
         answer = await self._knock(_mail_knock(secret))
         return judge_signed(what, passed=answer.status == 400, status=answer.status)
 
+    async def _facts(self) -> Finding | None:
+        """A signed letter that is no JSON: it passes the signature, and is malformed after it."""
+        what = "hook facts"
+        secret = next(iter(self.given.valid("facts_hook_secret")), "")
+        if not secret:
+            return skipped(what, "COUNTERFOIL_FACTS_HOOK_SECRET is not set; nobody tells facts.")
+        now = self.wire.clock.wall()
+        if refused := await self._forged(what, _facts_knock(_NOT_THE_KEY, now)):
+            return refused
+        answer = await self._knock(_facts_knock(secret, now))
+        return judge_signed(what, passed=answer.status == 400, status=answer.status)
+
     async def _large(self) -> Finding | None:
         """Is a large mail turned away at the door? It is announced, and never sent."""
         url = urlsplit(self.given.public_url)
-        safe = url.scheme == "https"
-        reader, writer = await asyncio.open_connection(
-            url.hostname, url.port or (443 if safe else 80), ssl=secure() if safe else None
-        )
+        safe, host = url.scheme == "https", url.hostname or ""
+        try:
+            reader, writer = await asyncio.open_connection(
+                host, url.port or (443 if safe else 80), ssl=secure() if safe else None
+            )
+        except OSError as error:
+            raise unreachable(error, host) from error
         head = (
             f"POST {url.path}/hooks/email HTTP/1.1\r\nHost: {url.netloc}\r\n"
             f"Content-Type: message/rfc822\r\nContent-Length: {LARGEST_MAIL}\r\n"
@@ -205,6 +232,35 @@ def _twilio_knock(public_url: str, token: str) -> Knock:
 def _mail_knock(secret: str) -> Knock:
     headers = {"Content-Type": "message/rfc822", "Authorization": f"Bearer {secret}"}
     return Knock("/hooks/email", b"", headers)
+
+
+def _facts_knock(secret: str, now: dt.datetime) -> Knock:
+    body, name = "this is no fact", f"doctor_{secrets.token_hex(8)}"
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": name,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(name, now, body),
+    }
+    return Knock("/hooks/facts", body.encode(), headers)
+
+
+async def _heard(what: str, look: Awaitable[Finding | None]) -> Finding | None:
+    """One look that meets nobody takes no other with it."""
+    try:
+        return await look
+    except Unreachable as error:
+        return wrong(what, f"{error.said}.", error.todo)
+
+
+def judge_place(host: str, peer: str) -> Finding | None:
+    """Is the address one that only this network knows? Our own machine's says nothing."""
+    address = ipaddress.ip_address(peer.partition("%")[0])
+    if not address.is_private or address.is_loopback:
+        return None
+    said = f"{host} is {address} here, which nobody outside this network can call."
+    todo = "See that outside the name has an address that Twilio and Slack can call."
+    return warning("public address", said, todo)
 
 
 def judge_certificate(host: str, certificate: Mapping[str, object], now: dt.datetime) -> Finding:

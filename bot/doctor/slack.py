@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.finding import Finding, ok, skipped, warning, wrong
-from bot.doctor.wire import Wire, unreachable
+from bot.doctor.wire import Wire, secure, unreachable
 from bot.settings import Settings
 
 SCOPES: Mapping[str, str] = {
@@ -62,6 +63,7 @@ class Slack:
             next(iter(given.valid("slack_bot_token")), ""),
             base_url=given.slack_base_url,
             session=wire.pool,
+            ssl=secure(),
             logger=quiet,
             retry_handlers=[],
         )
@@ -124,7 +126,8 @@ class Slack:
             word = str(error.response.get("error") or f"HTTP {error.response.status_code}")
             raise Refused(word, str(error.response.get("needed") or "")) from error
         except _FAILURES as error:
-            raise unreachable(error, self._given.slack_base_url) from error
+            host = urlsplit(self._given.slack_base_url).hostname or ""
+            raise unreachable(error, host) from error
         self._wire.note("Slack", answer.headers)
         said = answer.data if isinstance(answer.data, dict) else {}
         return said, {name.lower(): value for name, value in answer.headers.items()}

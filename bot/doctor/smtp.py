@@ -138,6 +138,11 @@ async def _login(smtp: aiosmtplib.SMTP, relay: Relay) -> list[Finding]:
         said = f"{relay.host} refuses the login: {error.code} {_line(error.message)}"
         todo = f"{_SETTING}: @ in a password is written %40, / is %2F."
         return [wrong("smtp login", said, todo)]
+    except aiosmtplib.SMTPServerDisconnected:
+        raise
+    except aiosmtplib.SMTPException as error:
+        said = f"There is no way to log in that {relay.host} and we both know ({error})."
+        return [wrong("smtp login", said, "Let the relay offer AUTH PLAIN or LOGIN.")]
     return [ok("smtp login", "The relay takes our login.")]
 
 

@@ -1,5 +1,6 @@
 """Does Twilio know us, may our numbers send, and do their answers reach us?"""
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Mapping, Sequence
@@ -142,13 +143,13 @@ class Twilio:
             return [skipped("twilio numbers", "No number is set, and no legal entity has one.")]
         try:
             pools = await self._pools(service)
-            found = [one for phone in ours for one in await self._number(phone, pools)]
+            looked = await asyncio.gather(*(self._number(phone, pools) for phone in ours))
         except Refused as refused:
             if refused.status == 401:
                 return [skipped("twilio numbers", "Twilio refuses our account or token.")]
             said = f"Twilio does not say: {refused.code} {refused.message}."
             return [wrong("twilio numbers", said, "See what Twilio says of this error.")]
-        return self._service(service, pools) + found
+        return self._service(service, pools) + [one for found in looked for one in found]
 
     def _service(self, sid: str, pools: Sequence[Pool]) -> list[Finding]:
         if not sid:
@@ -226,13 +227,15 @@ class Twilio:
         if wanted and wanted not in {one.sid for one in listed}:
             named = await _or_none(services(wanted).fetch_async())
             listed = [*listed, named] if named else listed
-        return [await self._pool(one) for one in listed]
+        return await asyncio.gather(*(self._pool(one) for one in listed))
 
     async def _pool(self, one: Any) -> Pool:
         service = self._client.messaging.v1.services(one.sid)
-        numbers = await service.phone_numbers.list_async(limit=400)
-        codes = await service.short_codes.list_async(limit=50)
-        campaigns = await service.us_app_to_person.list_async(limit=20)
+        numbers, codes, campaigns = await asyncio.gather(
+            service.phone_numbers.list_async(limit=400),
+            service.short_codes.list_async(limit=50),
+            service.us_app_to_person.list_async(limit=20),
+        )
         return Pool(
             sid=str(one.sid),
             name=str(one.friendly_name or one.sid),

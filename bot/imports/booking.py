@@ -18,9 +18,9 @@ from billing.facts import AgreementDescribed
 from billing.introductions import Introduction
 from billing.models import ExternalRef, Posting
 from billing.opening import Opening
-from bot import intake
+from bot import consents, intake
 from bot.app import App
-from bot.imports import consents, shelves
+from bot.imports import shelves
 from bot.imports.plan import Group, Line, Plan
 from bot.report import Progress, Wrong
 from comms.office import Office

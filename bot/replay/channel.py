@@ -9,6 +9,9 @@ from comms.ports import Found, Outgoing, Sent
 class Paper:
     """A channel that takes everything at once and keeps only the count."""
 
+    slots = 512
+    """Paper is patient."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.taken = 0

@@ -25,10 +25,9 @@ from billing.facts import ClientDescribed, Fact
 from billing.introductions import Introduction
 from billing.models import LiveSwitch
 from billing.policy import Policy
-from bot import intake, schema, worker
+from bot import consents, intake, schema, worker
 from bot.app import App, books
 from bot.firm import Firm, establish
-from bot.imports import consents
 from bot.replay.channel import Paper
 from bot.replay.history import Event, History
 from bot.report import Progress

@@ -154,6 +154,13 @@ class Mail:
         }
         return await post(self.inbound_url, raw, headers, self.webhook_seconds)
 
+    async def handle_EHLO(  # noqa: N802
+        self, _server: SMTP, session: Any, _envelope: Any, hostname: str, offered: list[str]
+    ) -> list[str]:
+        """EHLO: what is offered, without AUTH where nobody can log in."""
+        session.host_name = hostname
+        return [line for line in offered if self.logins or not line.startswith("250-AUTH")]
+
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
@@ -203,7 +210,7 @@ class Mail:
         loop = asyncio.get_running_loop()
         login: dict[str, Any] = {
             "authenticator": self._authenticate,
-            "auth_required": True,
+            "auth_required": not self.implicit,  # it would warn: it does not know of that TLS
             "auth_require_tls": not self.implicit,
         }
         server = SMTP(

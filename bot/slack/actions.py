@@ -16,7 +16,16 @@ from bot.slack.answers import Cut, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
 from bot.slack.people import Person
-from comms.instructions import LONGEST, AssignCase, CloseCase, Instruction, Pause, ResolveDoubt
+from comms.instructions import (
+    LONGEST,
+    AssignCase,
+    CloseCase,
+    Instruction,
+    KeepApart,
+    Merge,
+    Pause,
+    ResolveDoubt,
+)
 from comms.office import Office
 
 PAUSE_FORM = "pause"
@@ -200,6 +209,19 @@ def _doubt(*, went: bool) -> _Act:
     return act
 
 
+def _pair(then: Callable[[int, int, int], Instruction]) -> _Act:
+    def act(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
+        refused = person.refusal(Action.MERGE, owns=False)
+        if refused is not None:
+            return answers.say(refused)
+        one, other = value.get("k"), value.get("a")
+        if not isinstance(one, int) or not isinstance(other, int):
+            return answers.say(_GONE)
+        return then(one, other, person.id)
+
+    return act
+
+
 _ACTS: Mapping[str, _Act] = {
     "client.card": _of_client(_card),
     "client.why": _of_client(_why),
@@ -210,6 +232,8 @@ _ACTS: Mapping[str, _Act] = {
     "case.close": _of_case(Action.CLOSE_CASE, _close),
     "case.pause": _of_case(Action.PAUSE, _pause_case),
     "case.assign": _of_case(Action.ASSIGN_CASE, _assign),
+    "pair.merge": _pair(lambda one, other, by: Merge(keep_id=one, alias_id=other, by=by)),
+    "pair.different": _pair(lambda one, other, by: KeepApart(one_id=one, other_id=other, by=by)),
     "doubt.went": _doubt(went=True),
     "doubt.again": _doubt(went=False),
 }

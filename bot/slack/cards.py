@@ -19,7 +19,7 @@ from billing.models import (
     EscalationCase,
     LegalEntity,
 )
-from bot.slack import blocks, escalations, records, troubles
+from bot.slack import blocks, duplicates, escalations, records, troubles
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import staff
@@ -304,4 +304,6 @@ _CARDS: Mapping[str, _Make] = {
     "fact_unknown": troubles.fact_unknown,
     "fact_refused": troubles.fact_refused,
     "standstill": troubles.standstill,
+    "duplicate": duplicates.compose,
+    "duplicates": duplicates.listed,
 }

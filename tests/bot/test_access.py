@@ -19,6 +19,7 @@ TABLE = {
     Action.CLOSE_CASE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.ASSIGN_CASE: ({AM, FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.RESOLVE_DOUBT: ({FIN, ADMIN}, {FIN, ADMIN}),
+    Action.MERGE: ({FIN, ADMIN}, {FIN, ADMIN}),
 }
 """Who may do it for any client, and who for their own."""
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlmodel import Session, col, select
 
 from billing import accounts, aliases, duplicates, facts, ledger, references
@@ -21,20 +22,34 @@ from billing.models import (
     Enrolment,
     Hold,
     Invoice,
+    Staff,
+    StaffRole,
     StepTaken,
 )
 from billing.store import Store
+from bot import audit, imports, subjects
 from bot import duplicates as surface
-from bot import imports, subjects
 from bot.app import App, books
 from bot.report import DONE, NO, Wrong, silent
+from bot.sandbox import blockkit
 from bot.settings import Settings
-from bot.slack import people
-from comms import cases, consent, delivery, door, inbound, merging, outreach, recipients, timeline
+from bot.slack import actions, cards, people
+from comms import (
+    cases,
+    consent,
+    delivery,
+    door,
+    inbound,
+    instructions,
+    merging,
+    outreach,
+    recipients,
+    timeline,
+)
 from comms.door import Case, Verdict
 from comms.facts import InboundMessage
 from comms.models import Audience, ChainEntry, Message, Purpose, Touchpoint
-from comms.ports import Sent
+from comms.ports import Outgoing, Sent
 from comms.rendering import Templates
 from tests import factories
 from tests.conftest import Database
@@ -65,10 +80,11 @@ def pair(store: Store, keyring: Keyring) -> tuple[Known, Known]:
 
 
 def merged(store: Store, keyring: Keyring, pair: tuple[Known, Known]) -> str:
-    ids = [one.client_id for one in pair]
+    keep, alias = (one.client_id for one in pair)
     office = factories.office(keyring)
     return store.write_now(
-        lambda session: merging.merge(session, office, *ids, "fin@harrow.example"), clients=ids
+        lambda session: merging.merge(session, office, keep, alias, "fin@harrow.example"),
+        clients=[keep, alias],
     )
 
 
@@ -154,9 +170,9 @@ def test_another_name_is_looked_for_and_the_old_one_no_more(
 def test_what_a_person_kept_apart_is_not_asked_again(
     store: Store, keyring: Keyring, pair: tuple[Known, Known]
 ) -> None:
-    ids = [one.client_id for one in pair]
+    one, other = (known.client_id for known in pair)
     office = factories.office(keyring)
-    store.write_now(lambda session: merging.keep_apart(session, office, *ids, "fin"))
+    store.write_now(lambda session: merging.keep_apart(session, office, one, other, "fin"))
     look(store, keyring)
     with store.read() as session:
         assert duplicates.waiting(session) == []
@@ -208,6 +224,53 @@ def test_a_push_of_somebody_known_leaves(keyring: Keyring) -> None:
     assert door.judge(push, policy).verdict is Verdict.ALLOW
 
 
+def test_finance_settles_a_pair_in_slack(
+    store: Store, keyring: Keyring, pair: tuple[Known, Known]
+) -> None:
+    office = factories.office(keyring)
+    look(store, keyring)
+
+    def staffed(session: Session) -> None:
+        for slack, role in (("U0FIN", "finance"), ("U0AM", "account_manager")):
+            person = Staff(name=slack, email=f"{slack.lower()}@harrow.example", slack_user=slack)
+            session.add(person)
+            session.flush()
+            session.add(StaffRole(staff_id=person.id, role=role, granted_at=NOON))
+
+    store.write_now(staffed)
+
+    def card(*, last: bool) -> Outgoing:
+        with store.read() as session:
+            query = select(Message).where(Message.template == "duplicate").order_by(col(Message.id))
+            every = session.exec(query).all()
+            found = cards.compose(session, office, every[-1 if last else 0])
+            assert found is not None
+            assert blockkit.message_problems(list(found.blocks)) == []
+            return found
+
+    buttons = {one["action_id"]: one for _, one in blockkit.elements(card(last=False).blocks)}
+    assert set(buttons) == {"pair.merge", "pair.different"}
+    packed = buttons["pair.merge"]["value"]
+    with store.read() as session:
+        refused = actions.decide(session, office, "U0AM", "pair.merge", packed)
+        assert "finance or admin" in refused.text  # type: ignore[union-attr]
+        asked = actions.decide(session, office, "U0FIN", "pair.merge", packed)
+    assert isinstance(asked, instructions.Merge)
+    store.write_now(lambda session: instructions.carry_out(session, office, asked))
+    with store.read() as session:
+        assert aliases.group(session, pair[1].client_id) == [one.client_id for one in pair]
+        shown = session.exec(
+            select(Message).where(Message.template == "duplicate", col(Message.updates_id) > 0)
+        ).one()
+        shown_first = session.get_one(Message, shown.updates_id)
+    store.write_now(
+        lambda session: session.execute(
+            update(Message).where(col(Message.id) == shown_first.id).values(provider_id="1.2")
+        )
+    )
+    assert "one client, says U0FIN" in card(last=True).text
+
+
 # --- merged ---------------------------------------------------------------------------------------
 
 
@@ -250,6 +313,19 @@ def test_a_reminder_that_waited_is_decided_anew(
             (pair[1].client_id, "cancelled"),
             (pair[0].client_id, "queued"),
         ]
+
+
+def test_what_rests_while_merged_does_not_count_as_standing_still(
+    store: Store, keyring: Keyring, pair: tuple[Known, Known]
+) -> None:
+    owes(store, pair[0], "INV-1", days=5)
+    owes(store, pair[1], "INV-2", days=6)
+    merged(store, keyring, pair)
+    with store.read() as session:
+        days = session.exec(select(Enrolment.next_due_at).order_by(col(Enrolment.id))).all()
+        assert [day is None for day in days] == [False, True]
+        at = audit.Moment(NOON, NOON)
+        assert list(audit._ladders(session, at, factories.office(keyring).policy)) == []
 
 
 def test_a_payment_of_the_alias_pays_the_masters_invoice(
@@ -385,7 +461,7 @@ def test_what_cannot_be_merged_says_why(
     if case == "tax":
         for number, known in zip(("US:123456789", "US:987654321"), pair, strict=True):
             key = ClientKey(kind="tax", value=number, client_id=known.client_id)
-            store.write_now(lambda session, key=key: session.add(key))
+            store.write_now(functools.partial(Session.add, instance=key))
     else:
         merged(store, keyring, pair)
     asked = {
@@ -466,7 +542,7 @@ def test_a_lock_takes_the_whole_group(postgres_store: Store, postgres_database: 
     from billing.store import lock
 
     for one in (1, 2, 4):
-        found = postgres_store.write_now(lambda session, one=one: lock(session, [one]))
+        found = postgres_store.write_now(functools.partial(lock, clients=[one]))
         assert found == {1: 2, 2: 2, 4: 2}
     assert postgres_store.write_now(lambda session: lock(session, [3])) == {3: 3}
 

@@ -31,9 +31,8 @@ from billing.models import (
     PrimaryRecipient,
     Staff,
 )
-from bot import imports, intake, zones
+from bot import consents, imports, intake, zones
 from bot.app import App, books
-from bot.imports import consents
 from bot.report import DONE, WRONG, Report, Wrong, silent
 from bot.settings import Settings
 from comms import timeline

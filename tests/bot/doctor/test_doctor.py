@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from billing.clock import TurnedClock
 from billing.keyring import new_master_key
 from billing.models import Client
 from billing.store import Store
-from bot import doctor, firm, grants, schema
+from bot import doctor, firm, grants
 from bot.app import books
 from bot.cli import app
 from bot.doctor import rows
@@ -40,7 +41,7 @@ slack_user = "U1"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     told = {
         "DATABASE_URL": f"sqlite:///{tmp_path / 'cf.db'}",
         "PUBLIC_URL": "https://billing.harrow.example",
@@ -57,9 +58,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in told.items():
         monkeypatch.setenv(f"COUNTERFOIL_{name}", value)
     new_master_key(tmp_path / "cf.key")
-    settings = Settings()
-    schema.upgrade(settings.database_url)
-    return settings
+    shutil.copy(sqlite_template, tmp_path / "cf.db")
+    return Settings()
 
 
 @pytest.fixture

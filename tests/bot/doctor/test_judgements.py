@@ -15,6 +15,7 @@ from bot.doctor.dkim import judge_dkim
 from bot.doctor.finding import Finding, Verdict, hushed, ok, report, skipped, warning, wrong
 from bot.doctor.smtp import judge_extensions, relay_of
 from bot.doctor.spf import Zone, judge_spf
+from bot.settings import Settings
 
 ME = "harrow.example"
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
@@ -173,6 +174,14 @@ def test_a_certificate_is_renewed_in_time(life: int, left: int, verdict: str) ->
     assert public.judge_certificate("h.example", written, NOW).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("peer", "noted"),
+    [("10.0.0.7", True), ("fd00::1", True), ("9.9.9.9", False), ("127.0.0.1", False)],
+)
+def test_an_address_that_nobody_outside_can_call_is_noted(peer: str, *, noted: bool) -> None:
+    assert (public.judge_place("h.example", peer) is not None) is noted
+
+
 def heard(seconds: float, who: str = "Slack") -> Heard:
     return Heard(who, "Mon, 05 Jan 2026 09:00:00 GMT", NOW + dt.timedelta(seconds=seconds))
 
@@ -293,3 +302,23 @@ def test_a_secret_is_hidden_wherever_it_stands() -> None:
 def test_who_includes_whom_is_followed() -> None:
     walked = spf.walk(ME, zone("v=spf1 include:r.example -all", r="v=spf1 ip6:2001:db8::/32 -all"))
     assert (walked.included, walked.networks) == (["r.example"], ["2001:db8::/32"])
+
+
+@pytest.mark.parametrize(
+    ("server", "address"),
+    [
+        ("9.9.9.9", ("9.9.9.9", 53)),
+        ("127.0.0.1:5353", ("127.0.0.1", 5353)),
+        ("::1", ("::1", 53)),
+        ("[::1]:5353", ("::1", 5353)),
+        ("", None),
+    ],
+)
+def test_a_resolver_is_named_by_its_address(server: str, address: tuple[str, int] | None) -> None:
+    assert Settings(dns_server=server).dns_address == address
+
+
+@pytest.mark.parametrize("server", ["dns.example", "9.9.9.9:0", "9.9.9.9:99999", "9.9.9", "[::1"])
+def test_a_resolver_without_an_address_is_refused(server: str) -> None:
+    with pytest.raises(ValueError, match=r"must be an address like 9\.9\.9\.9"):
+        Settings(dns_server=server)

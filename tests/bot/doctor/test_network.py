@@ -2,18 +2,23 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from typing_extensions import override
 
 from billing.clock import SystemClock
+from bot.doctor import smtp
 from bot.doctor.finding import Finding, Verdict
 from bot.sandbox.faults import Fault
+from bot.sandbox.smtp import Mail
 from tests.bot.doctor.town import (
     APP_TOKEN,
     DOMAIN,
+    KEY,
     PASSWORD,
     PHONE,
     SECRETS,
@@ -25,7 +30,9 @@ from tests.bot.doctor.town import (
     refusal,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 Break = Callable[[Town], object]
+DOCS = Path(__file__).parents[3] / "docs"
 CLOSED = "127.0.0.1:9"
 APPLICATION = "AP" + "1" * 32
 TOLL_FREE = "+18005550100"
@@ -218,6 +225,9 @@ MAIL = [
         {"smtp login": "refuses the login: 535"},
         id="password",
     ),
+    pytest.param(
+        lambda town: town.mail.logins.clear(), {"smtp login": "takes no login here"}, id="no login"
+    ),
     pytest.param(lambda town: setattr(town.mail, "tls", None), {"smtp": "no STARTTLS"}, id="plain"),
     pytest.param(
         lambda town: town.show(town.mail_tls, "relay.example"),
@@ -245,7 +255,7 @@ NAMES = [
         id="servfail",
     ),
 ]
-HOOKS = ("hook slack", "hook twilio", "hook email")
+HOOKS = ("hook slack", "hook twilio", "hook email", "hook facts")
 PUBLIC = [
     pytest.param(
         told(PUBLIC_URL="https://counterfoil.invalid"),
@@ -281,6 +291,11 @@ PUBLIC = [
         told(SLACK_SIGNING_SECRET="another-secret-0123"),
         {"hook slack": "restart it after a change"},
         id="secret of before",
+    ),
+    pytest.param(
+        told(FACTS_HOOK_SECRET=f"whsec_{KEY}"),
+        {"hook facts": "COUNTERFOIL_PUBLIC_URL and the secret"},
+        id="another secret of facts",
     ),
     pytest.param(
         lambda town: setattr(town, "clock", Fast()),
@@ -427,3 +442,23 @@ async def test_stop_is_not_answered_twice(around: Town) -> None:
 async def test_an_application_of_ours_takes_the_answers(around: Town) -> None:
     application(around.twilio.inbound_url)(around)
     assert having(await around.asked(), Verdict.WRONG) == {}
+
+
+async def test_a_relay_may_speak_tls_from_the_first_byte(around: Town) -> None:
+    mail = Mail(around.clock)
+    mail.tls, mail.implicit, mail.logins = around.mail_tls, True, {"relay": "word-0123456789"}
+    async with mail.serving() as port:
+        found = await smtp.look(f"smtps://relay:word-0123456789@localhost:{port}", [SENDER])
+    assert {one.verdict for one in found} == {Verdict.OK}
+    assert "first byte" in found[0].said
+
+
+async def test_every_line_is_explained(around: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    around.told["SLACK_APP_TOKEN"] = APP_TOKEN
+    report = await around.doctor(monkeypatch)
+    table = (DOCS / "connect.md").read_text().partition("## What doctor says")[2]
+    explained = set(re.findall(r"`([^`]+)`", table)) | {"Harrow Law"}
+    said = {one["what"] for one in report.data["findings"]}
+    for name, kind in ((SENDER, "ADDRESS"), (DOMAIN, "DOMAIN"), (PHONE, "NUMBER")):
+        said = {one.replace(name, kind) for one in said}
+    assert said <= explained

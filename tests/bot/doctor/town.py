@@ -6,7 +6,7 @@ import datetime as dt
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from bot.doctor.network import Installation
 from bot.report import Report, silent
 from bot.sandbox import loopback
 from bot.sandbox.nameserver import Nameserver
-from bot.sandbox.smtp import Mail
+from bot.sandbox.smtp import SIZE_LIMIT, Mail
 from bot.sandbox.socket import SocketSlack
 from bot.sandbox.twilio import Twilio
 from bot.settings import Settings
@@ -44,6 +44,7 @@ SECRETS = {
     "SLACK_BOT_TOKEN": f"xoxb-{SECRET}",
     "SLACK_SIGNING_SECRET": f"signing{SECRET}",
     "EMAIL_HOOK_SECRET": f"mail{SECRET}",
+    "FACTS_HOOK_SECRET": f"whsec_{base64.b64encode(bytes(range(32))).decode()}",
 }
 PASSWORD = "relay/pass@word"
 APP_TOKEN = f"xapp-{SECRET}"
@@ -152,6 +153,28 @@ class Town:
     phones: tuple[str, ...] = (PHONE,)
     clock: Clock = field(default_factory=SystemClock)
 
+    def content(self) -> "Town":
+        """All is well again, whatever the test before has broken; the wires stay."""
+        fresh = Twilio(ACCOUNT, SECRETS["TWILIO_AUTH_TOKEN"], self.clock)
+        self.twilio.holdings, self.twilio.messages = fresh.holdings, {}
+        self.twilio.senders, self.twilio.services = {PHONE}, {SERVICE: [PHONE]}
+        self.twilio.inbound_url = f"{self.told['PUBLIC_URL']}/hooks/twilio/sms"
+        other = SocketSlack(SECRETS["SLACK_BOT_TOKEN"], APP_TOKEN, self.clock)
+        other.add_channel("C0FINANCE", "finance")
+        other.add_channel("C0CLIENTS", "clients", private=True)
+        self.slack.workspace, self.slack.scopes = other.workspace, other.scopes
+        self.slack.faults, self.slack.calls = other.faults, []
+        self.mail.tls, self.mail.logins = self.mail_tls, {"relay": PASSWORD}
+        self.mail.refused_senders, self.mail.size_limit = {}, SIZE_LIMIT
+        self.names.records = dict(RECORDS)
+        self.names.dead, self.names.silent, self.names.asked = set(), set(), []
+        whole = Proxy(self.proxy.target)
+        self.proxy.change, self.proxy.answer = whole.change, whole.answer
+        self.proxy.largest, self.proxy.doors, self.proxy.heard = whole.largest, whole.doors, []
+        for context in (self.proxy_tls, self.mail_tls):
+            self.show(context, "localhost")
+        return replace(self, told=dict(self.told))
+
     async def doctor(self, monkeypatch: pytest.MonkeyPatch, *, offline: bool = False) -> Report:
         """What doctor says, in a thread of its own as in a process of its own."""
         for name, value in self.told.items():
@@ -179,30 +202,31 @@ class Town:
 async def town(folder: Path, told: dict[str, str]) -> AsyncIterator[Town]:
     """Everybody serves, and the product behind its proxy."""
     clock = SystemClock()
-    twilio = Twilio(ACCOUNT, SECRETS["TWILIO_AUTH_TOKEN"], clock)
-    twilio.senders, twilio.services = {PHONE}, {SERVICE: [PHONE]}
-    slack = SocketSlack(SECRETS["SLACK_BOT_TOKEN"], APP_TOKEN, clock)
-    slack.add_channel("C0FINANCE", "finance")
-    slack.add_channel("C0CLIENTS", "clients", private=True)
-    mail, names = Mail(clock), Nameserver()
     mail_tls, proxy_tls = served(folder), served(folder)
-    mail.tls, mail.logins = mail_tls, {"relay": PASSWORD}
-    names.records.update(RECORDS)
+    there = Town(
+        folder,
+        told,
+        twilio=Twilio(ACCOUNT, SECRETS["TWILIO_AUTH_TOKEN"], clock),
+        slack=SocketSlack(SECRETS["SLACK_BOT_TOKEN"], APP_TOKEN, clock),
+        mail=Mail(clock),
+        names=Nameserver(),
+        proxy=Proxy(""),
+        proxy_tls=proxy_tls,
+        mail_tls=mail_tls,
+    )
     async with AsyncExitStack() as stack:
         on = stack.enter_async_context
-        told["TWILIO_BASE_URL"] = await on(loopback.serve(twilio.app))
-        told["SLACK_BASE_URL"] = f"{await on(slack.serving())}/api/"
-        told["SMTP_URL"] = f"smtp://relay:relay%2Fpass%40word@localhost:{await on(mail.serving())}"
-        told["SMTP_URL"] += "?starttls=required"
-        told["DNS_SERVER"] = f"127.0.0.1:{await on(names.serving())}"
-        proxy = Proxy("")
-        told["PUBLIC_URL"] = f"https://localhost:{await on(proxy.serving(proxy_tls))}"
-        twilio.inbound_url = f"{told['PUBLIC_URL']}/hooks/twilio/sms"
+        told["TWILIO_BASE_URL"] = await on(loopback.serve(there.twilio.app))
+        told["SLACK_BASE_URL"] = f"{await on(there.slack.serving())}/api/"
+        relay = f"relay:relay%2Fpass%40word@localhost:{await on(there.mail.serving())}"
+        told["SMTP_URL"] = f"smtp://{relay}?starttls=required"
+        told["DNS_SERVER"] = f"127.0.0.1:{await on(there.names.serving())}"
+        told["PUBLIC_URL"] = f"https://localhost:{await on(there.proxy.serving(proxy_tls))}"
         app = live(settings(told))
         stack.push_async_callback(app.close)
-        proxy.target = await on(loopback.serve(web(app, slack_side(Desk(app)))))
-        told["PORT"] = proxy.target.rpartition(":")[2]
-        yield Town(folder, told, twilio, slack, mail, names, proxy, proxy_tls, mail_tls)
+        there.proxy.target = await on(loopback.serve(web(app, slack_side(Desk(app)))))
+        told["PORT"] = there.proxy.target.rpartition(":")[2]
+        yield there
 
 
 def settings(told: dict[str, str]) -> Settings:

@@ -1,4 +1,4 @@
-"""What does the firm say, by importing an address, of whether it may be written to?"""
+"""What does the firm say, by telling us of an address, of whether it may be written to?"""
 
 from collections.abc import Sequence
 
