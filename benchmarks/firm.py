@@ -238,7 +238,7 @@ def bill(year: Year, account: Account, at: dt.datetime) -> None:
     invoice = year.bulk.add("invoice", {
         "client_id": account.id, "legal_entity_id": account.entity, "number": number,
         "currency": "USD", "amount": amount, "issued_on": issued, "due_on": issued + 21 * _DAY,
-        "matter": f"M-{account.id}", "recorded_at": at,
+        "first_due_on": issued + 21 * _DAY, "matter": f"M-{account.id}", "recorded_at": at,
     })  # fmt: skip
     year._refer("invoice", number, invoice)  # noqa: SLF001 - the year's own
     cause = joined(SOURCE, "invoice", number)
@@ -266,9 +266,11 @@ def pay(year: Year, account: Account, at: dt.datetime) -> None:
         return
     debt = account.debts[0]
     part = debt.open // 2 if debt.open > 1 and year.random.random() < 0.05 else debt.open
+    number = year.bulk.next_id("payment")
     payment = year.bulk.add("payment", {
         "client_id": account.id, "legal_entity_id": account.entity, "currency": "USD",
-        "amount": part, "received_on": at.date(), "recorded_at": at,
+        "amount": part, "received_on": at.date(), "recorded_at": at, "settled_at": at,
+        "reference": f"P-{number}",
     })  # fmt: skip
     year._refer("payment", f"P-{payment}", payment)  # noqa: SLF001 - the year's own
     cause, of = joined(SOURCE, "payment", f"P-{payment}") + f"@{part}", {"payment": payment}

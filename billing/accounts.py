@@ -6,14 +6,14 @@ across currencies or legal entities.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import aliases, arrears, books, renewals
+from billing import aliases, arrears, books, fences, renewals
 from billing.aliases import Kin
 from billing.models import (
     OPEN_DISPUTES,
@@ -50,6 +50,7 @@ _OPEN = (
     .where(
         col(Instalment.client_id).in_(bindparam("clients", expanding=True)),
         col(Invoice.state) == InvoiceState.ISSUED,
+        col(Posting.payer_id).is_(None),
     )
     .group_by(col(Instalment.id), col(Invoice.id))
     .having(_STILL_OPEN > 0)
@@ -126,7 +127,26 @@ def owed_by(
     found: dict[int, list[Owed]] = {}
     for row in rows:
         found.setdefault(kin[row.client_id], []).append(_owed(row, disputed))
+    for payments in fences.under_way(session, kin) if found else ():
+        speaker = kin[payments[0].client_id]
+        found[speaker] = _fenced(found.get(speaker, []), payments)
     return {one: found[speaker] for one, speaker in kin.items() if speaker in found}
+
+
+def _fenced(debts: Sequence[Owed], payments: Sequence[fences.UnderWay]) -> list[Owed]:
+    """What is owed, with the money that is on its way: to what it names, then to the oldest."""
+    covered = dict.fromkeys((debt.instalment.id for debt in debts), 0)
+    for payment in payments:
+        left = payment.amount
+        mine = [debt for debt in debts if (debt.legal_entity_id, debt.currency) == payment.account]
+        for debt in sorted(mine, key=lambda one: one.instalment.number not in payment.names):
+            share = min(left, debt.instalment.open - covered[debt.instalment.id])
+            covered[debt.instalment.id] += share
+            left -= share
+    return [
+        replace(debt, instalment=replace(debt.instalment, in_flight=covered[debt.instalment.id]))
+        for debt in debts
+    ]
 
 
 def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
@@ -172,7 +192,10 @@ def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_not(None)),
             func.sum(Posting.amount).filter(col(Posting.instalment_id).is_(None)),
         )
-        .where(col(Posting.client_id).in_(aliases.group(session, client_id)))
+        .where(
+            col(Posting.client_id).in_(aliases.group(session, client_id)),
+            col(Posting.payer_id).is_(None),
+        )
         .group_by(col(Posting.legal_entity_id), col(Posting.currency))
         .order_by(col(Posting.legal_entity_id), col(Posting.currency))
     ).all()
@@ -216,9 +239,9 @@ def unapplied(session: Session, client_id: int, legal_entity_id: int, currency: 
     return _cash_by(session, kin).get((kin[client_id], legal_entity_id, currency), 0)
 
 
-def _cash_by(session: Session, kin: Kin) -> dict[books.Account, int]:
+def _cash_by(session: Session, kin: Kin) -> dict[books.Key, int]:
     """By the account of the client that speaks."""
-    found: dict[books.Account, int] = {}
+    found: dict[books.Key, int] = {}
     for (client_id, entity_id, currency), amount in books.unapplied_by(session, list(kin)).items():
         place = (kin[client_id], entity_id, currency)
         found[place] = found.get(place, 0) + amount
@@ -288,6 +311,7 @@ def in_dunning_all(
     cash = _cash_by(session, kin)
     held = _holds_by(session, kin)
     steps = _told_by(session, [enrolment for enrolment, _ in pairs], kin)
+    promised = fences.promises_of(session, kin)
     return [
         arrears.Account(
             client_id=client.id,
@@ -306,6 +330,9 @@ def in_dunning_all(
             holds=held.get(client.id, ()),
             taken=steps.get(enrolment.id, ()),
             imported_on=client.imported_on,
+            promises=tuple(
+                promised.get((kin[client.id], enrolment.legal_entity_id, enrolment.currency), ())
+            ),
         )
         for enrolment, client in pairs
     ]

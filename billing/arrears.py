@@ -4,10 +4,12 @@ An account is a client with one legal entity in one currency. Amounts are minor 
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from billing import money
+from billing import money, promises
 from billing.policy import Policy
+from billing.promises import Promise
 
 _DAY = dt.timedelta(days=1)
 
@@ -76,6 +78,9 @@ class Account:
     holds: tuple[HoldFact, ...]
     taken: tuple[Taken, ...]
     imported_on: dt.date | None
+    promises: tuple[Promise, ...] = ()
+    promised_until: dt.datetime | None = None
+    """When a promise first covers less; of an account as it stands."""
 
 
 def is_overdue(instalment: OpenInstalment, today: dt.date, grace: int) -> bool:
@@ -115,19 +120,47 @@ def counted_from(instalment: OpenInstalment, policy: Policy) -> dt.date:
     return instalment.issued_on if by_issue else instalment.due_on
 
 
-def standing(account: Account, now: dt.datetime) -> Account:
-    """The account at a moment: no ended holds, and holds on an invoice on its instalments."""
+def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
+    """The account at a moment: no ended holds, and on each instalment what stands against it."""
     active = tuple(hold for hold in account.holds if hold.until is None or hold.until > now)
     held = {hold.invoice_id for hold in active if hold.invoice_id is not None}
+    open_ = [instalment for instalment in account.instalments if instalment.open > 0]
+    place = promises.Place(
+        timezone=account.timezone,
+        country=account.country,
+        region=account.region,
+        bank_days=policy.holds.promise_bank_days,
+    )
+    stands = [(one, promises.standing(one, now, place)) for one in account.promises]
+    promised = _promised(open_, stands)
     return replace(
         account,
         holds=active,
+        promised_until=min((one.until for _, one in stands if one.until), default=None),
         instalments=tuple(
-            replace(instalment, held=instalment.held or instalment.invoice_id in held)
-            for instalment in account.instalments
-            if instalment.open > 0
+            replace(
+                instalment,
+                held=instalment.held or instalment.invoice_id in held,
+                promised=instalment.promised + promised.get(instalment.id, 0),
+            )
+            for instalment in open_
         ),
     )
+
+
+def _promised(
+    instalments: Sequence[OpenInstalment], stands: Sequence[tuple[Promise, promises.Standing]]
+) -> dict[int, int]:
+    """How much of each instalment is promised: a promise covers the oldest that it is about."""
+    found: dict[int, int] = {}
+    for promise, stand in stands:
+        left = stand.amount
+        for one in sorted(instalments, key=lambda one: (one.due_on, one.id)):
+            if promise.covers(one.number, one.issued_on):
+                share = min(left, one.open - found.get(one.id, 0))
+                found[one.id] = found.get(one.id, 0) + share
+                left -= share
+    return found
 
 
 def strongest_hold(account: Account) -> HoldFact | None:

@@ -63,6 +63,7 @@ _OPEN: Select[Any] = (
         _INVOICE.c.client_id.in_(bindparam("clients", expanding=True)),
         _INVOICE.c.number.in_(bindparam("numbers", expanding=True)),
         _INVOICE.c.state == "issued",
+        _POSTING.c.payer_id.is_(None),
     )
     .group_by(_INVOICE.c.id, _INSTALMENT.c.id)
 )
@@ -126,9 +127,17 @@ class _News:
             for fact in self.told
             if often[fact.key] == 1
             and fact.key not in known
+            and _is_plain(fact)
             and (client := self.client(fact))
             and client not in self.with_cash
         ]
+
+
+def _is_plain(fact: Any) -> bool:
+    """One instalment without lines; or money of the client's own for one invoice."""
+    if isinstance(fact, InvoiceIssued):
+        return not fact.lines and not fact.instalments
+    return not fact.allocations and fact.payer is None
 
 
 def _issue(session: Session, news: _News, now: dt.datetime) -> dict[str, Applied]:
@@ -143,10 +152,13 @@ def _issue(session: Session, news: _News, now: dt.datetime) -> dict[str, Applied
     numbers = Counter((found[fact.key], fact.number) for fact in fresh)
     asked = {"numbers": sorted({number for _, number in numbers})}
     taken = {(row[0], row[1]) for row in session.connection().execute(_NUMBERS, asked)}
+    awaited = books.awaiting(session, {news.client(fact) for fact in fresh}, asked["numbers"])
     plain = [
         fact
         for fact in fresh
-        if numbers[place := (found[fact.key], fact.number)] == 1 and place not in taken
+        if numbers[place := (found[fact.key], fact.number)] == 1
+        and place not in taken
+        and news.client(fact) not in awaited
     ]
     openings = [Opening(news.client(fact), found[fact.key], fact) for fact in plain]
     opening.post(session, openings, now)

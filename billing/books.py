@@ -1,24 +1,139 @@
-"""Which postings does a fact make, and what do they sum to?
+"""What is posted, and what is still to be posted?
 
-Postings are only ever added. A cause makes its postings once; what is open, what is unapplied and
-what was invoiced are sums over them.
+``settle`` reads all that an account was told, asks ``settlement`` what stands where, and adds the
+postings that are missing. What is open, what is unapplied and what was invoiced are sums.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, func
-from sqlalchemy import select as core_select
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, func, insert, select
+from sqlmodel import Session, col
 
-from billing.models import Instalment, Invoice, InvoiceState, Posting, PostingKind
+from billing import remittance
+from billing.models import (
+    Chargeback,
+    ChargebackOutcome,
+    CreditApplication,
+    CreditNote,
+    Instalment,
+    Invoice,
+    InvoiceState,
+    Payment,
+    PaymentName,
+    Posting,
+    Share,
+)
+from billing.settlement import (
+    Account,
+    Bill,
+    Credit,
+    Money,
+    Name,
+    Part,
+    PostingKind,
+    Spot,
+    positions,
+)
 
-Account = tuple[int, int, str]
+Key = tuple[int, int, str]
 """Client id, legal entity id, currency: what is never netted with another."""
 
-
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_OF = {
+    model: (
+        col(model.client_id).in_(bindparam("clients", expanding=True)),
+        col(model.legal_entity_id) == bindparam("entity"),
+        col(model.currency) == bindparam("currency"),
+    )
+    for model in (Invoice, Payment, CreditNote, Posting)
+}
+_PARTS: Any = (
+    select(
+        col(Invoice.id).label("invoice_id"),
+        col(Invoice.client_id),
+        col(Invoice.number),
+        col(Invoice.corrected_amount),
+        col(Invoice.state),
+        col(Instalment.id),
+        col(Instalment.kind),
+        col(Instalment.position),
+        col(Instalment.due_on),
+        col(Instalment.amount),
+        col(Instalment.waived_on),
+    )
+    .join(Instalment, col(Instalment.invoice_id) == col(Invoice.id))
+    .where(*_OF[Invoice], col(Invoice.state).not_in((InvoiceState.DRAFT, InvoiceState.APPROVED)))
+    .order_by(col(Invoice.id), col(Instalment.position))
+)
+_SHARES = (
+    select(col(Share.invoice_id), col(Share.payer_id), col(Share.amount))
+    .join(Invoice, col(Invoice.id) == col(Share.invoice_id))
+    .where(*_OF[Invoice], col(Share.amount) > 0)
+    .order_by(col(Share.invoice_id), col(Share.payer_id))
+)
+_PAYMENTS = select(
+    col(Payment.id),
+    col(Payment.client_id),
+    col(Payment.reference),
+    col(Payment.received_on),
+    col(Payment.amount),
+    col(Payment.refunded),
+    col(Payment.payer_id),
+).where(*_OF[Payment], col(Payment.state) == "succeeded")
+_NAMES = (
+    select(
+        col(PaymentName.payment_id),
+        col(PaymentName.invoice_number),
+        col(PaymentName.amount),
+        col(PaymentName.read),
+    )
+    .join(Payment, col(Payment.id) == col(PaymentName.payment_id))
+    .where(*_OF[Payment])
+    .order_by(col(PaymentName.payment_id), col(PaymentName.position))
+)
+_WITHDRAWN = (
+    select(col(Chargeback.payment_id), func.sum(col(Chargeback.amount)).label("amount"))
+    .join(Payment, col(Payment.id) == col(Chargeback.payment_id))
+    .where(*_OF[Payment], col(Chargeback.outcome) != ChargebackOutcome.WON)
+    .group_by(col(Chargeback.payment_id))
+)
+_CREDITS = (
+    select(
+        col(CreditNote.id),
+        col(CreditNote.client_id),
+        col(CreditNote.kind),
+        col(CreditNote.amount),
+        col(CreditNote.invoice_id),
+    )
+    .where(*_OF[CreditNote], col(CreditNote.voided_on).is_(None))
+    .order_by(col(CreditNote.issued_on), col(CreditNote.id))
+)
+_APPLIED = (
+    select(
+        col(CreditApplication.credit_note_id),
+        col(CreditApplication.invoice_id),
+        col(CreditApplication.amount),
+    )
+    .join(CreditNote, col(CreditNote.id) == col(CreditApplication.credit_note_id))
+    .where(*_OF[CreditNote])
+    .order_by(col(CreditApplication.applied_on), col(CreditApplication.id))
+)
+_SPOT = tuple(getattr(Posting, name) for name in Spot._fields)
+_POSTED = (
+    select(*_SPOT, func.sum(col(Posting.amount)).label("total"))
+    .where(*_OF[Posting])
+    .group_by(*_SPOT)
+)
+_LAST_LINE = select(func.coalesce(func.max(col(Posting.line)), 0)).where(
+    col(Posting.cause) == bindparam("cause")
+)
+_POST = insert(Posting.__table__)  # type: ignore[attr-defined]
 _UNAPPLIED = (
-    core_select(
+    select(
         col(Posting.client_id),
         col(Posting.legal_entity_id),
         col(Posting.currency),
@@ -27,135 +142,186 @@ _UNAPPLIED = (
     .where(
         col(Posting.client_id).in_(bindparam("clients", expanding=True)),
         col(Posting.instalment_id).is_(None),
+        col(Posting.payer_id).is_(None),
     )
     .group_by(col(Posting.client_id), col(Posting.legal_entity_id), col(Posting.currency))
 )
+_AWAITING = (
+    select(col(Payment.client_id))
+    .join(PaymentName, col(PaymentName.payment_id) == col(Payment.id))
+    .where(
+        col(Payment.client_id).in_(bindparam("clients", expanding=True)),
+        col(PaymentName.invoice_number).in_(bindparam("numbers", expanding=True)),
+    )
+)
+_OPEN = (
+    select(col(Posting.instalment_id), func.sum(col(Posting.amount)))
+    .where(col(Posting.instalment_id).in_(bindparam("instalments", expanding=True)))
+    .group_by(col(Posting.instalment_id))
+)
+_INVOICED = (
+    select(func.coalesce(func.sum(col(Posting.amount)), 0))
+    .join(Instalment, col(Instalment.id) == col(Posting.instalment_id))
+    .where(
+        col(Instalment.invoice_id) == bindparam("invoice"),
+        col(Posting.kind).in_((PostingKind.ISSUE, PostingKind.CORRECTION, PostingKind.VOID)),
+    )
+)
 
 
-class Book:
-    """Where the postings of one cause go."""
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something is posted: the key of a fact, its day, and the moment we learnt of it."""
 
-    def __init__(
-        self,
-        session: Session,
-        account: Account,
-        cause: str,
-        effective_on: dt.date,
-        now: dt.datetime,
-        payment_id: int | None = None,
-    ) -> None:
-        self.session = session
-        self.account = account
-        self.cause = cause
-        self.payment_id = payment_id
-        self.owners: Mapping[int, int] = {}
-        """Whose an instalment is that belongs to a client who is one with this one."""
-        self._line = 0
-        self._day = effective_on
-        self._now = now
+    key: str
+    effective_on: dt.date
+    now: dt.datetime
 
-    def known(self) -> bool:
-        """Whether this cause was booked before."""
-        return (
-            self.session.exec(
-                select(Posting.id).where(Posting.cause == self.cause).limit(1)
-            ).first()
-            is not None
-        )
 
-    def post(self, kind: PostingKind, amount: int, instalment_id: int | None = None) -> None:
-        """Add one posting; a positive amount adds to what the client owes."""
-        self._line += 1
-        client_id, legal_entity_id, currency = self.account
-        self.session.add(
-            Posting(
-                client_id=self.owners.get(instalment_id or 0, client_id),
-                legal_entity_id=legal_entity_id,
-                currency=currency,
-                kind=kind,
-                instalment_id=instalment_id,
-                payment_id=self.payment_id,
-                amount=amount,
-                effective_on=self._day,
-                recorded_at=self._now,
-                cause=self.cause,
-                line=self._line,
+def settle(
+    session: Session, clients: Collection[int], entity_id: int, currency: str, cause: Cause
+) -> int:
+    """Post what is missing in the account of these clients (one, and its aliases).
+
+    Returns how many postings that took: none where the fact changed nothing.
+    """
+    session.flush()
+    account = {"clients": sorted(clients), "entity": entity_id, "currency": currency}
+    wanted = positions(_told(session, account))
+    rows = session.connection().execute(_POSTED, account)
+    posted = {Spot(*row[:-1]): int(row.total) for row in rows}
+    moves = [
+        (spot, difference)
+        for spot in sorted({*wanted, *posted}, key=_reading_order)
+        if (difference := wanted.get(spot, 0) - posted.get(spot, 0))
+    ]
+    if moves:
+        _post(session, entity_id, currency, cause, moves)
+    return len(moves)
+
+
+def _reading_order(spot: Spot) -> tuple[int, ...]:
+    """What is billed first, then money, then where it went: as people read an account."""
+    return (_ORDER[spot.kind], *(part or 0 for part in spot[1:]))
+
+
+_ORDER = {kind.value: place for place, kind in enumerate(PostingKind)}
+
+
+def _post(
+    session: Session,
+    entity_id: int,
+    currency: str,
+    cause: Cause,
+    moves: Sequence[tuple[Spot, int]],
+) -> None:
+    last = session.connection().execute(_LAST_LINE, {"cause": cause.key}).scalar_one()
+    rows = [
+        {
+            **spot._asdict(),
+            "legal_entity_id": entity_id,
+            "currency": currency,
+            "amount": amount,
+            "effective_on": cause.effective_on,
+            "recorded_at": cause.now,
+            "cause": cause.key,
+            "line": last + line,
+        }
+        for line, (spot, amount) in enumerate(moves, 1)
+    ]
+    session.connection().execute(_POST, rows)
+
+
+def _told(session: Session, account: dict[str, Any]) -> Account:
+    """All that was told of the account, from its rows."""
+
+    def rows(statement: Any) -> Sequence[Any]:
+        return session.connection().execute(statement, account).all()
+
+    shares, names, applied = (_by_first(rows(one)) for one in (_SHARES, _NAMES, _APPLIED))
+    withdrawn = {row.payment_id: int(row.amount) for row in rows(_WITHDRAWN)}
+    return Account(
+        bills=_bills(rows(_PARTS), shares),
+        money=tuple(
+            Money(
+                id=row.id,
+                client_id=row.client_id,
+                reference=row.reference,
+                received_on=row.received_on,
+                received=row.amount,
+                refunded=row.refunded,
+                withdrawn=withdrawn.get(row.id, 0),
+                payer_id=row.payer_id,
+                names=tuple(Name(*name) for name in names[row.id]),
+            )
+            for row in rows(_PAYMENTS)
+        ),
+        credits=tuple(
+            Credit(
+                id=row.id,
+                client_id=row.client_id,
+                kind=row.kind,
+                amount=row.amount,
+                invoice_id=row.invoice_id,
+                applied=applied[row.id],
+            )
+            for row in rows(_CREDITS)
+        ),
+    )
+
+
+def _by_first(rows: Sequence[Any]) -> defaultdict[int, tuple[Any, ...]]:
+    """What follows the first column of each row, by that column."""
+    found: defaultdict[int, tuple[Any, ...]] = defaultdict(tuple)
+    for first, *rest in rows:
+        found[first] = (*found[first], tuple(rest))
+    return found
+
+
+def _bills(rows: Sequence[Any], shares: dict[int, tuple[Any, ...]]) -> tuple[Bill, ...]:
+    parts: dict[int, list[Part]] = {}
+    heads: dict[int, Any] = {}
+    for row in rows:
+        heads[row.invoice_id] = row
+        parts.setdefault(row.invoice_id, []).append(
+            Part(
+                id=row.id,
+                due_on=row.due_on,
+                amount=row.amount,
+                position=row.position,
+                kind=row.kind,
+                waived=row.waived_on is not None,
             )
         )
-
-    def move(self, amount: int, *, from_instalment: int) -> None:
-        """Give back to unapplied cash what an instalment has too much."""
-        self.post(PostingKind.ALLOCATION, amount, instalment_id=from_instalment)
-        self.post(PostingKind.ALLOCATION, -amount)
-
-
-def allocate(book: Book, instalments: Sequence[int]) -> None:
-    """Unapplied cash of the account goes to these instalments, in their order."""
-    book.session.flush()
-    left = unapplied(book.session, book.account)
-    open_now = open_of(book.session, instalments) if left > 0 and instalments else {}
-    for instalment_id in instalments:
-        amount = min(left, open_now.get(instalment_id, 0))
-        if amount > 0:
-            book.post(PostingKind.ALLOCATION, -amount, instalment_id=instalment_id)
-            book.post(PostingKind.ALLOCATION, amount)
-            left -= amount
-    book.session.flush()
-
-
-def owners(session: Session, clients: Sequence[int]) -> dict[int, int]:
-    """Whose each instalment of clients is that are one; empty for one client."""
-    if len(clients) == 1:
-        return {}
-    query = select(Instalment.id, Instalment.client_id)
-    return dict(session.exec(query.where(col(Instalment.client_id).in_(clients))).all())
-
-
-def open_instalments(session: Session, account: Account, clients: Sequence[int] = ()) -> list[int]:
-    """The account's instalments with something open, the oldest due first.
-
-    Of all of ``clients``, where the account's is one with others.
-    """
-    client_id, legal_entity_id, currency = account
-    rows = session.exec(
-        select(Instalment.id)
-        .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
-        .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(
-            col(Instalment.client_id).in_(clients or [client_id]),
-            Invoice.legal_entity_id == legal_entity_id,
-            Invoice.currency == currency,
-            Invoice.state == InvoiceState.ISSUED,
+    return tuple(
+        Bill(
+            id=invoice_id,
+            client_id=head.client_id,
+            number=head.number,
+            parts=tuple(parts[invoice_id]),
+            corrected=head.corrected_amount,
+            void=head.state == InvoiceState.VOID,
+            written_off=head.state == InvoiceState.UNCOLLECTIBLE,
+            shares=shares[invoice_id],
         )
-        .group_by(col(Instalment.id), col(Instalment.due_on))
-        .having(func.sum(Posting.amount) > 0)
-        .order_by(col(Instalment.due_on), col(Instalment.id))
+        for invoice_id, head in heads.items()
     )
-    return list(rows)
 
 
 def invoiced(session: Session, invoice_id: int) -> int:
-    """What the invoice comes to with its corrections, in minor units."""
-    return int(
-        session.exec(
-            select(func.coalesce(func.sum(Posting.amount), 0))
-            .join(Instalment, col(Instalment.id) == Posting.instalment_id)
-            .where(
-                Instalment.invoice_id == invoice_id,
-                col(Posting.kind).in_((PostingKind.ISSUE, PostingKind.CORRECTION)),
-            )
-        ).one()
-    )
+    """What the invoice comes to with its corrections and without charges, in minor units."""
+    return int(session.connection().execute(_INVOICED, {"invoice": invoice_id}).scalar_one())
 
 
-def unapplied(session: Session, account: Account) -> int:
-    """Money of the account that is on no instalment, in minor units (never negative)."""
+def unapplied(session: Session, account: Key) -> int:
+    """The client's money that is on no instalment, in minor units (never negative)."""
     return unapplied_by(session, [account[0]]).get(account, 0)
 
 
-def unapplied_by(session: Session, clients: Sequence[int]) -> dict[Account, int]:
+def unapplied_by(session: Session, clients: Sequence[int]) -> dict[Key, int]:
     """The same for every account of many clients; without those that have none."""
-    rows = session.execute(_UNAPPLIED, {"clients": clients})
+    session.flush()
+    rows = session.connection().execute(_UNAPPLIED, {"clients": clients})
     return {
         (row.client_id, row.legal_entity_id, row.currency): -int(row.total)
         for row in rows
@@ -163,11 +329,15 @@ def unapplied_by(session: Session, clients: Sequence[int]) -> dict[Account, int]
     }
 
 
+def awaiting(session: Session, clients: Collection[int], numbers: Collection[str]) -> set[int]:
+    """Those of the clients whose money named one of these invoices before it was issued."""
+    names = [*numbers, *map(remittance.code, numbers)]
+    asked = {"clients": sorted(clients), "numbers": names}
+    return set(session.connection().execute(_AWAITING, asked).scalars())
+
+
 def open_of(session: Session, instalments: Sequence[int]) -> dict[int, int]:
-    """What is open on each, in minor units; without those that never had a posting."""
-    rows = session.exec(
-        select(Posting.instalment_id, func.sum(Posting.amount))
-        .where(col(Posting.instalment_id).in_(instalments))
-        .group_by(col(Posting.instalment_id))
-    )
+    """What is open on each, whoever owes it, in minor units; without those never posted."""
+    session.flush()
+    rows = session.connection().execute(_OPEN, {"instalments": instalments})
     return {int(key): int(amount) for key, amount in rows if key is not None}

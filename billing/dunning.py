@@ -161,7 +161,7 @@ def decide(account: Account, now: dt.datetime, policy: Policy) -> Decision:
     Raises:
         ValueError: the client's time zone is unknown.
     """
-    case = _Case(standing(account, now), calendar.local_date(now, account.timezone), policy)
+    case = _Case(standing(account, now, policy), calendar.local_date(now, account.timezone), policy)
     if is_settled(account, policy):
         return Cured(rule="cured", reason="Everything that was asked for is settled.")
     if not case.account.instalments:
@@ -266,9 +266,14 @@ def _additions(case: _Case) -> Iterator[dt.datetime]:
     for instalment in case.account.instalments:
         if not is_overdue(instalment, case.today, grace) and chaseable(instalment):
             yield case.at(case.overdue_on(instalment))
-    for hold in case.account.holds:
-        if hold.until is not None:
-            yield hold.until
+    yield from _ends(case)
+
+
+def _ends(case: _Case) -> Iterator[dt.datetime]:
+    """When something that stands against an amount ends by itself."""
+    yield from (hold.until for hold in case.account.holds if hold.until is not None)
+    if case.account.promised_until is not None:
+        yield case.account.promised_until
 
 
 def _ladder(case: _Case) -> Decision:
@@ -355,9 +360,8 @@ def _wait(case: _Case, number: int, day: dt.date, rested: dt.date) -> Wait:
         for instalment in case.account.instalments
         if not is_overdue(instalment, case.today, grace) and chaseable(instalment)
     )
-    ends = (hold.until for hold in case.account.holds if hold.until is not None)
     reason = f"Step {number} is due on {day}; {_age(case)}."
-    look_again = min(case.at(min(day, *later, day)), *ends, case.at(day))
+    look_again = min(case.at(min(day, *later, day)), *_ends(case), case.at(day))
     return Wait(rule="step_not_due", reason=reason, look_again=look_again)
 
 

@@ -75,7 +75,7 @@ def _keys_of(told: ClientDescribed) -> frozenset[matching.Key]:
         ClientFacts(
             id=0,
             name=told.name,
-            country=told.country,
+            country=told.country or "US",
             mailboxes=frozenset(filter(None, [told.email])),
             phones=frozenset(filter(None, [told.phone])),
             references=frozenset({(told.source, told.external_id)}),

@@ -27,7 +27,7 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
         ValueError: the client's time zone is unknown.
     """
     today = calendar.local_date(now, account.timezone)
-    stands = arrears.standing(account, now)
+    stands = arrears.standing(account, now, policy)
     if not stands.instalments or arrears.is_settled(account, policy):
         return Refusal("paid", "What the message asks for is settled.", final=True)
     hold = arrears.strongest_hold(stands)
@@ -97,7 +97,8 @@ def _nothing_to_chase(stands: Account, today: dt.date, policy: Policy) -> Refusa
     first = min(late, key=lambda i: (arrears.counted_from(i, policy), i.due_on, i.id))
     rule = arrears.fence(first)
     reason = f"{first.number} is {arrears.FENCES[rule]}."
-    ends = (hold.until for hold in stands.holds if hold.until is not None)
+    ends = [hold.until for hold in stands.holds if hold.until is not None]
+    ends += [stands.promised_until] if stands.promised_until else []
     return Refusal(rule, reason, until=min(ends, default=None), wake_on_change=True)
 
 

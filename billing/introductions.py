@@ -14,7 +14,7 @@ from sqlmodel import Session
 from billing import duplicates, references
 from billing.calendar import local_date
 from billing.facts import ClientDescribed
-from billing.ledger import TOPICS
+from billing.ledger.clients import KEPT, TOPICS
 from billing.models import (
     Address,
     Client,
@@ -28,6 +28,10 @@ from billing.models import (
 )
 
 Values = dict[str, Any]
+_UNSAID = {
+    "country": "US", "region": "", "language": "en", "city": "", "postal_code": "",
+    "tax_number": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,17 @@ def _ids(session: Session, model: Any, rows: list[Values]) -> list[int]:
 
 
 def _client(one: Introduction, owner_id: int | None, now: dt.datetime) -> Values:
-    told = one.told.model_dump(include={"name", "country", "region", "language"})
+    told = one.told.model_dump(include=KEPT, exclude_none=True)
     zone = one.told.timezone or "UTC"
     placed = {"timezone": zone, "imported_on": local_date(now, zone), "created_at": now}
-    return {**told, **placed, "key_id": one.key_id, "owner_id": owner_id, "merged_into_id": None}
+    return {
+        **_UNSAID,
+        **told,
+        **placed,
+        "key_id": one.key_id,
+        "owner_id": owner_id,
+        "merged_into_id": None,
+    }
 
 
 def _ref(told: ClientDescribed, client_id: int) -> Values:

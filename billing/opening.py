@@ -21,12 +21,17 @@ from billing.models import (
     Instalment,
     Invoice,
     Payment,
+    PaymentName,
     Posting,
     PostingKind,
 )
 from billing.models import Sequence as Ladder
 
 Values = dict[str, Any]
+_KEPT = {
+    "number", "amount", "issued_on", "due_on", "service_type", "terms", "po_number", "matter",
+    "ready_on",
+}  # fmt: skip
 
 
 def _table(model: Any) -> Table:
@@ -36,6 +41,7 @@ def _table(model: Any) -> Table:
 
 _ENROLMENT = _table(Enrolment)
 _POST, _REFER = insert(_table(Posting)), insert(_table(ExternalRef))
+_NAME = insert(_table(PaymentName))
 _ENROL = insert(_ENROLMENT)
 _DUNNED = select(_ENROLMENT.c.client_id, _ENROLMENT.c.legal_entity_id, _ENROLMENT.c.currency).where(
     _ENROLMENT.c.client_id.in_(bindparam("clients", expanding=True)),
@@ -72,7 +78,7 @@ def settle(session: Session, settlements: Sequence[Settlement], now: dt.datetime
     """Post payments, whose accounts have no money unapplied; return the ids of the payments."""
     session.flush()
     payments = _insert(session, Payment, [_paid(one, now) for one in settlements])
-    _refer(session, "payment", [one.paid for one in settlements], payments)
+    _name(session, [one.paid for one in settlements], payments)
     postings = [
         posting
         for one, payment in zip(settlements, payments, strict=True)
@@ -97,7 +103,7 @@ def post(session: Session, openings: Sequence[Opening], now: dt.datetime) -> Non
     )
     paid = [one for one in openings if one.paid is not None]
     payments = _insert(session, Payment, [_payment(one, now) for one in paid])
-    _refer(session, "payment", [one.paid for one in paid if one.paid], payments)
+    _name(session, [one.paid for one in paid if one.paid], payments)
     payment_of = dict(zip([one.issued.key for one in paid], payments, strict=True))
     postings = [
         posting
@@ -136,6 +142,24 @@ def _refer(
         session.connection().execute(_REFER, rows)
 
 
+def _name(session: Session, told: Sequence[PaymentSettled], payments: Sequence[int]) -> None:
+    """What the payments are called, and which invoice each is for."""
+    _refer(session, "payment", told, payments)
+    rows = [
+        {
+            "payment_id": payment,
+            "position": 1,
+            "invoice_number": one.invoice_number,
+            "amount": None,
+            "read": False,
+        }
+        for one, payment in zip(told, payments, strict=True)
+        if one.invoice_number
+    ]
+    if rows:
+        session.connection().execute(_NAME, rows)
+
+
 def _account(one: Opening) -> Values:
     return {
         "client_id": one.client_id,
@@ -145,15 +169,16 @@ def _account(one: Opening) -> Values:
 
 
 def _invoice(one: Opening, now: dt.datetime) -> Values:
-    said = {"number", "amount", "issued_on", "due_on", "service_type", "terms", "po_number"}
-    told = one.issued.model_dump(include={*said, "matter"})
-    return {**_account(one), **told, "state": "issued", "recorded_at": now}
+    told = one.issued.model_dump(include=_KEPT)
+    due = one.issued.due_on
+    return {**_account(one), **told, "first_due_on": due, "state": "issued", "recorded_at": now}
 
 
 def _instalment(one: Opening, invoice_id: int) -> Values:
     return {
         "invoice_id": invoice_id,
         "client_id": one.client_id,
+        "kind": "principal",
         "position": 1,
         "due_on": one.issued.due_on,
         "amount": one.issued.amount,
@@ -172,7 +197,15 @@ def _paid(one: Settlement, now: dt.datetime) -> Values:
 
 
 def _received(paid: PaymentSettled) -> Values:
-    return {"amount": paid.amount, "received_on": paid.received_on, "state": "succeeded"}
+    told = paid.model_dump(include={"amount", "received_on", "method"})
+    stands = {"state": "succeeded", "settled_at": paid.at, "refunded": 0}
+    return {
+        **told,
+        **stands,
+        "reference": paid.external_id,
+        "started_as": "",
+        "failed_as": "",
+    }
 
 
 def _debtor(one: Settlement) -> Values:
@@ -192,7 +225,9 @@ def _postings(
         **common,
         "kind": PostingKind.ISSUE.value,
         "instalment_id": instalment_id,
+        "payer_id": None,
         "payment_id": None,
+        "credit_note_id": None,
         "amount": one.issued.amount,
         "effective_on": one.issued.issued_on,
         "cause": one.issued.key,
@@ -209,15 +244,17 @@ def _moves(
     """The money comes in, and goes on the instalment."""
     common = {
         **account,
+        "payer_id": None,
         "payment_id": payment_id,
+        "credit_note_id": None,
         "effective_on": paid.received_on,
         "recorded_at": now,
-        "cause": f"{paid.key}@{paid.amount}",
+        "cause": paid.key,
     }
     moves = (
         (PostingKind.PAYMENT, None, -paid.amount),
-        (PostingKind.ALLOCATION, instalment_id, -paid.amount),
         (PostingKind.ALLOCATION, None, paid.amount),
+        (PostingKind.ALLOCATION, instalment_id, -paid.amount),
     )
     return [
         {**common, "kind": kind.value, "instalment_id": where, "amount": amount, "line": line}

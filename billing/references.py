@@ -14,6 +14,8 @@ from billing.models import (
     ExternalRef,
     Invoice,
     LegalEntity,
+    Payer,
+    PayerKind,
     Staff,
 )
 
@@ -72,6 +74,19 @@ def staff_id(session: Session, email: str | None) -> int | None:
         session.add(found)
         session.flush()
     return found.id
+
+
+def payer(session: Session, source: str, external_id: str) -> int:
+    """Our id of somebody else who pays; made where a source names them first."""
+    key = facts.joined(source, "payer", external_id)
+    found = known(session, source, "payer", key)
+    if found is not None:
+        return found
+    row = Payer(name=external_id, kind=PayerKind.THIRD_PARTY)
+    session.add(row)
+    session.flush()
+    remember(session, source, "payer", key, row.id)
+    return row.id
 
 
 def entity(session: Session, name: str, currency: str) -> LegalEntity:

@@ -68,8 +68,6 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
     match fact:
         case ClientDescribed():
             return _describe(session, office, fact, keys)
-        case PaymentSettled():
-            return _settle(session, office, fact, keys)
         case InboundMessage():
             raise TypeError("a client's message needs the row that keeps it: take_letter")
         case DeliveryReport():
@@ -88,10 +86,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             instructions.carry_out(session, office, fact)
             return None
         case _:
-            applied = ledger.apply(session, fact, office.now, keys)
-            if applied.changed:
-                outreach.advance_client(session, office, applied.client_id)
-            return applied.client_id
+            return _book(session, office, fact, keys)
 
 
 def take_in_all(
@@ -107,7 +102,7 @@ def take_in_all(
         if isinstance(fact, ClientDescribed):
             _assert_consent(session, office, fact)
     outreach.advance_clients(session, office, {one.client_id for one in applied})
-    receipts.thank(session, office, [one for one in applied if one.payment_id is not None])
+    receipts.thank(session, office, [one for one in applied if one.received])
 
 
 def take_told(
@@ -147,7 +142,7 @@ def take_letter(session: Session, office: Office, letter: Letter) -> int | None:
 
 def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> bool:
     """A fact of an import: booked, its sequences left to the next sweep. Says if it was new."""
-    applied = ledger.apply(session, fact, office.now, keys)
+    applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if isinstance(fact, ClientDescribed):
         _assert_consent(session, office, fact)
         _begin(session, office, [applied.client_id])
@@ -183,10 +178,11 @@ def _assert_consent(session: Session, office: Office, fact: ClientDescribed) -> 
         consent.record(session, event)
 
 
-def _settle(session: Session, office: Office, fact: PaymentSettled, keys: Iterator[str]) -> int:
-    """Money: what waits is judged anew, and the person who paid is thanked, once."""
-    applied = ledger.apply(session, fact, office.now, keys)
-    if applied.changed and applied.payment_id is not None:
+def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> int:
+    """News of a client's account: what waits is judged anew, and who paid is thanked, once."""
+    applied = ledger.apply(session, fact, office.now, keys, office.keyring)
+    if applied.changed:
         outreach.advance_client(session, office, applied.client_id)
+    if applied.received:
         receipts.thank(session, office, [applied])
     return applied.client_id

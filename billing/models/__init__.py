@@ -1,6 +1,11 @@
 """Which tables does billing keep?"""
 
-from billing.models.agreements import Agreement, AgreementKind, AgreementState
+from billing.models.agreements import (
+    Agreement,
+    AgreementChange,
+    AgreementKind,
+    AgreementState,
+)
 from billing.models.bodies import Vault
 from billing.models.clients import (
     Address,
@@ -25,28 +30,49 @@ from billing.models.collections import (
 from billing.models.firm import LegalEntity, LiveSwitch, Role, Staff, StaffRole
 from billing.models.invoices import (
     OPEN_DISPUTES,
+    CreditApplication,
+    CreditNote,
     DisputeState,
     Instalment,
     Invoice,
     InvoiceDispute,
     InvoiceLine,
     InvoiceState,
+    Payer,
+    PayerKind,
+    Share,
+    ShareState,
 )
 from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
-from billing.models.payments import Payment, PaymentState, Posting, PostingKind
+from billing.models.payments import (
+    Chargeback,
+    ChargebackOutcome,
+    Payment,
+    PaymentName,
+    PaymentState,
+    Posting,
+)
+from billing.models.promises import Promise, PromiseOutcome, PromisePart, PromiseScope
+from billing.settlement import CreditKind, InstalmentKind, PostingKind
 
 __all__ = [
     "OPEN_DISPUTES",
     "Address",
     "Agreement",
+    "AgreementChange",
     "AgreementKind",
     "AgreementState",
     "AliasEvent",
+    "Chargeback",
+    "ChargebackOutcome",
     "Client",
     "ClientKey",
     "Contact",
     "ContactAddress",
     "ContactRole",
+    "CreditApplication",
+    "CreditKind",
+    "CreditNote",
     "DisputeState",
     "Duplicate",
     "Enrolment",
@@ -56,19 +82,29 @@ __all__ = [
     "Health",
     "Hold",
     "Instalment",
+    "InstalmentKind",
     "Invoice",
     "InvoiceDispute",
     "InvoiceLine",
     "InvoiceState",
     "LegalEntity",
     "LiveSwitch",
+    "Payer",
+    "PayerKind",
     "Payment",
+    "PaymentName",
     "PaymentState",
     "Posting",
     "PostingKind",
     "PrimaryRecipient",
+    "Promise",
+    "PromiseOutcome",
+    "PromisePart",
+    "PromiseScope",
     "Role",
     "Sequence",
+    "Share",
+    "ShareState",
     "Staff",
     "StaffRole",
     "Standing",

@@ -41,6 +41,9 @@ class Client(SQLModel, table=True):
     country: str = "US"
     region: str = ""
     language: str = "en"
+    city: str = ""
+    postal_code: str = ""
+    tax_number: str = ""
     owner_id: int | None = maybe("staff.id", index=True)
     merged_into_id: int | None = maybe("client.id", index=True)
     """The client that this one is an alias of; ``billing.aliases`` says what follows."""
@@ -50,13 +53,17 @@ class Client(SQLModel, table=True):
     created_at: dt.datetime = moment()
 
 
+REFERRED = (
+    "client", "invoice", "payment", "agreement", "dispute", "payer", "credit_note",
+    "credit_applied", "charge", "promise", "hold",
+)  # fmt: skip
+
+
 class ExternalRef(SQLModel, table=True):
     """What another system calls a row of ours."""
 
     __tablename__ = "external_ref"
-    __table_args__ = (
-        one_of("external_ref", "kind", ("client", "invoice", "payment", "agreement", "dispute")),
-    )
+    __table_args__ = (one_of("external_ref", "kind", REFERRED),)
 
     system: str = Field(primary_key=True)
     kind: str = Field(primary_key=True)

@@ -35,6 +35,7 @@ class Hold(SQLModel, table=True):
     invoice_id: int | None = maybe("invoice.id")
     reason: str = code()
     note_id: int | None = body()
+    owner_id: int | None = maybe("staff.id")
     placed_by: str = ""
     placed_at: dt.datetime = moment()
     until: dt.datetime | None = moment(nullable=True)

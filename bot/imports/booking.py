@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from billing import facts, introductions, ledger, opening, references
+from billing import books, facts, introductions, ledger, opening, references
 from billing.facts import AgreementDescribed
 from billing.introductions import Introduction
 from billing.models import ExternalRef, Posting
@@ -61,6 +61,8 @@ class Tally:
                 self.corrections += 1
             case facts.AgreementDescribed():
                 self.agreements += 1
+            case _:
+                raise TypeError(f"a file tells no {type(fact).__name__}")
 
 
 async def book(app: App, plan: Plan, progress: Progress) -> Tally:
@@ -156,7 +158,8 @@ def _book(session: Session, office: Office, batch: list[Group], keys: Iterator[s
     tally = Tally()
     ids = _clients(session, office, batch, keys, tally)
     told = _told(session, batch)
-    cash = _with_cash(session, ids.values())
+    numbers = [line.issued.number for group in batch for line in group.lines if line.fresh]
+    cash = _with_cash(session, ids.values()) | books.awaiting(session, ids.values(), numbers)
     openings: list[Opening] = []
     for group in batch:
         client_id = ids[group.client.external_id]

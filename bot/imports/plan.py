@@ -88,8 +88,8 @@ def make(
     taken: dict[tuple[str, str], int] = {}
     for row, happened in zip(portfolio.rows, told, strict=True):
         against = [*_early(row, shelf, now), *_number_taken(row, happened, shelf, taken)]
-        correct_on = local_date(now, row.client.timezone or "UTC") if correct else None
-        line = None if against else _compared(row, happened, shelf, plan, correct_on)
+        correct_at = now if correct else None
+        line = None if against else _compared(row, happened, shelf, plan, correct_at)
         plan.problems.extend(against)
         if line is not None:
             group = groups.setdefault(row.client.external_id, _group(row.client, shelf))
@@ -157,7 +157,7 @@ def _compared(
     happened: tuple[Fact, ...],
     shelf: Shelf,
     plan: Plan,
-    correct_on: dt.date | None,
+    correct_at: dt.datetime | None,
 ) -> Line | None:
     """The row without what is known; None where it contradicts an issued invoice."""
     issued, paid = _one(happened, InvoiceIssued), _one(happened, PaymentSettled)
@@ -168,10 +168,10 @@ def _compared(
     if held is None:
         news.append(issued)
     elif (held.amount, held.currency, held.due_on) != (row.amount, row.currency, row.due):
-        if correct_on is None or held.currency != row.currency:
+        if correct_at is None or held.currency != row.currency:
             plan.problems.append(_changed(row, held))
             return None
-        news.append(_correction(issued, correct_on))
+        news.append(_correction(issued, correct_at))
     if held is not None and held.issued_on != row.issued:
         plan.notes.append(
             f"line {row.line}: {row.invoice} stays issued on {held.issued_on}; an issue date is "
@@ -206,9 +206,9 @@ def _changed(row: PortfolioRow, held: Held) -> Problem:
     return Problem(row.line, column, sentence)
 
 
-def _correction(issued: InvoiceIssued, today: dt.date) -> InvoiceCorrected:
-    kept = issued.model_dump(include=InvoiceCorrected.model_fields.keys() - {"corrected_on"})
-    return InvoiceCorrected(**kept, corrected_on=max(today, issued.issued_on))
+def _correction(issued: InvoiceIssued, now: dt.datetime) -> InvoiceCorrected:
+    kept = issued.model_dump(include=InvoiceCorrected.model_fields.keys() - {"issued_on"})
+    return InvoiceCorrected(**kept, corrected_at=now)
 
 
 # --- clients, entities and agreements -------------------------------------------------------------
@@ -218,7 +218,7 @@ def _group(client: ClientDescribed, shelf: Shelf) -> Group:
     """A client that is new gets the one zone of its place, where there is one."""
     known = shelf.clients.get(client.external_id)
     if known is None and client.timezone is None:
-        zone = zones.only_zone(client.country, client.region)
+        zone = zones.only_zone(client.country or "US", client.region or "")
         client = client.model_copy(update={"timezone": zone})
     described = known is not None and shelf.described[known].holds(client)
     return Group(client, known, described)

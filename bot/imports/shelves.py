@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from billing import facts, introductions
 from billing.facts import ClientDescribed, Fact, InvoiceIssued, PaymentSettled
+from billing.ledger.clients import KEPT
 from billing.models import (
     Address,
     Client,
@@ -61,12 +62,11 @@ class Described:
 
     def holds(self, told: ClientDescribed) -> bool:
         """Whether a file tells nothing new; what it leaves out says nothing."""
-        said = told.model_dump(include={"name", "country", "region", "language"})
+        said = told.model_dump(include=KEPT, exclude_none=True)
         wanted = set(introductions.addresses_of(told))
         agreed = {(kind, value) for kind, value in wanted if kind == "email" or told.sms_consent}
         return (
             all(getattr(self.client, key) == value for key, value in said.items())
-            and told.timezone in {None, self.client.timezone}
             and told.owner_email in {None, self.owner_email}
             and told.contact_name in {None, self.contact_name}
             and wanted <= self.addresses

@@ -109,7 +109,7 @@ def _as_own_client(row: PortfolioRow) -> PortfolioRow:
 
 def _placed(client: ClientDescribed, number: int, *, mailbox: bool) -> ClientDescribed:
     """The client in the one zone of its place where none is named, and with its own mailbox."""
-    zone = client.timezone or zones.only_zone(client.country, client.region) or "UTC"
+    zone = client.timezone or zones.only_zone(client.country or "", client.region or "") or "UTC"
     paper = {"email": f"client-{number}@paper.example", "phone": None} if mailbox else {}
     return client.model_copy(update={"timezone": zone, **paper})
 

@@ -22,6 +22,7 @@ from billing.facts import (
     AgreementDescribed,
     ClientDescribed,
     Fact,
+    InvoiceCorrected,
     InvoiceDisputed,
     InvoiceIssued,
     PaymentSettled,
@@ -318,8 +319,10 @@ def _known_at(fact: Fact, zones: dict[str, str]) -> dt.datetime:
             day, time = fact.opened_on, MORNING
         case PaymentSettled():
             day, time = fact.received_on, BEFORE_WORK
+        case InvoiceCorrected():
+            return fact.corrected_at
         case _:
-            day, time = fact.corrected_on, MORNING
+            raise TypeError(f"the sandbox does not tell a {type(fact).__name__}")
     zone = calendar.zone(zones[fact.client_external_id])
     return dt.datetime.combine(day, time, zone).astimezone(dt.UTC)
 

@@ -57,7 +57,21 @@ def _external_ref() -> None:
         sa.Column("kind", sa.String(), primary_key=True),
         sa.Column("external_id", sa.String(), primary_key=True),
         sa.Column("target_id", ID, nullable=False),
-        _known("external_ref", "kind", "client", "invoice", "payment", "agreement", "dispute"),
+        _known(
+            "external_ref",
+            "kind",
+            "client",
+            "invoice",
+            "payment",
+            "agreement",
+            "dispute",
+            "payer",
+            "credit_note",
+            "credit_applied",
+            "charge",
+            "promise",
+            "hold",
+        ),
     )
     op.create_index("ix_external_ref_target_id", "external_ref", ["target_id"])
 
@@ -86,8 +100,8 @@ def _staff() -> None:
         sa.Column("email", sa.String(), nullable=False),
         sa.Column("slack_user", sa.String()),
         sa.Column("active", sa.Boolean(), nullable=False),
-        sa.UniqueConstraint("email", name="staff_email_once"),
         sa.UniqueConstraint("slack_user", name="staff_slack_user_once"),
+        sa.UniqueConstraint("email", name="staff_email_once"),
     )
 
 
@@ -116,6 +130,9 @@ def _client() -> None:
         sa.Column("country", sa.String(), nullable=False),
         sa.Column("region", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
+        sa.Column("city", sa.String(), nullable=False),
+        sa.Column("postal_code", sa.String(), nullable=False),
+        sa.Column("tax_number", sa.String(), nullable=False),
         sa.Column("owner_id", ID, sa.ForeignKey("staff.id")),
         sa.Column("merged_into_id", ID, sa.ForeignKey("client.id")),
         sa.Column("imported_on", sa.Date()),

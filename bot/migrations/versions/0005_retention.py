@@ -45,9 +45,9 @@ def _sums() -> None:
     op.create_index(
         "posting_of_client",
         "posting",
-        ["client_id", "legal_entity_id", "currency", "instalment_id", "amount"],
+        ["client_id", "legal_entity_id", "currency", "instalment_id", "payer_id", "amount"],
     )
-    op.create_index("posting_of_instalment", "posting", ["instalment_id", "amount"])
+    op.create_index("posting_of_instalment", "posting", ["instalment_id", "payer_id", "amount"])
 
 
 def _expired() -> None:

@@ -1,10 +1,6 @@
-"""What can billing engines, files and CRMs tell us, and in which form do we take it?
+"""Which words, numbers and names does a fact take, and in which form are they kept?
 
-A fact is frozen and checked when it is made; nothing behind this door checks text again. Its
-``key`` names the thing it speaks of (source and their id), never what it says about it: the same
-fact twice changes nothing, and the same key saying something else is a restatement that the
-ledger judges (details of a client are updated, a settled amount is the amount *to date*, an issued
-amount changes only by ``InvoiceCorrected``).
+Each of these either returns the one form that is stored or says in a sentence what to write.
 """
 
 from __future__ import annotations
@@ -12,16 +8,16 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from datetime import date
+from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 from urllib.parse import quote
 from zoneinfo import available_timezones
 
 import phonenumbers
 from babel import Locale, UnknownLocaleError, localedata
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 _BIGGEST = 2**63 - 1
 _LONGEST_ID = 200
@@ -198,138 +194,14 @@ Country = Annotated[str, AfterValidator(country)]
 Timezone = Annotated[str, AfterValidator(timezone)]
 Language = Annotated[str, AfterValidator(language)]
 Amount = Annotated[int, Field(gt=0, le=_BIGGEST, strict=True)]
+AmountOrNone = Annotated[int, Field(ge=0, le=_BIGGEST, strict=True)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
+Happened = AwareDatetime
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
+    """What every fact has: who says so."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source
-
-
-class ClientDescribed(_Told):
-    """Who a client is, as the source has it now."""
-
-    external_id: Reference
-    name: Name
-    timezone: Timezone | None = None
-    country: Country = "US"
-    region: Words = ""
-    language: Language = "en"
-    owner_email: Mailbox | None = None
-    email: Mailbox | None = None
-    phone: Phone | None = None
-    sms_consent: bool | None = None
-    contact_name: Name | None = None
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return joined(self.source, "client", self.external_id)
-
-
-class _OfInvoice(_Told):
-    client_external_id: Reference
-    number: Reference
-    external_id: Reference | None = None
-    legal_entity: Words = ""
-    amount: Amount
-    currency: Currency
-    due_on: date
-
-    @property
-    def invoice_key(self) -> str:
-        """Stable name of the invoice itself, whatever is said about it."""
-        if self.external_id is not None:
-            return joined(self.source, "invoice", "", self.external_id)
-        parts = (self.client_external_id, self.legal_entity, self.number)
-        return joined(self.source, "invoice", *parts)
-
-
-class InvoiceIssued(_OfInvoice):
-    """An invoice was posted and numbered; from now on it is immutable."""
-
-    issued_on: date
-    service_type: Words = ""
-    terms: Words = ""
-    po_number: Words = ""
-    matter: Words = ""
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return self.invoice_key
-
-
-class InvoiceCorrected(_OfInvoice):
-    """The source now has another amount or due date for an issued invoice, and means it."""
-
-    corrected_on: date
-
-    @property
-    def key(self) -> str:
-        """Stable name of this correction: the same one twice in a day is one."""
-        said = (str(self.amount), self.currency, self.due_on.isoformat())
-        return joined("correction", self.invoice_key, self.corrected_on.isoformat(), *said)
-
-
-class PaymentSettled(_Told):
-    """Money arrived; ``amount`` is what this payment comes to by now."""
-
-    external_id: PaymentReference
-    client_external_id: Reference
-    legal_entity: Words = ""
-    amount: Amount
-    currency: Currency
-    received_on: date
-    invoice_number: Reference | None = None
-    """The invoice it pays; None = the oldest open first."""
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return joined(self.source, "payment", self.external_id)
-
-
-class InvoiceDisputed(_Told):
-    """The client questions an invoice; ``amount`` None = all that is open."""
-
-    client_external_id: Reference
-    invoice_number: Reference
-    legal_entity: Words = ""
-    amount: Amount | None = None
-    opened_on: date
-    reason: Reason = ""
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        parts = (self.client_external_id, self.legal_entity, self.invoice_number)
-        return joined(self.source, "dispute", *parts)
-
-
-class AgreementDescribed(_Told):
-    """What a client has agreed to, and when it is renewed."""
-
-    client_external_id: Reference
-    external_id: Reference
-    kind: Literal["subscription", "retainer", "term"]
-    name: Name
-    amount: Amount
-    currency: Currency
-    renews_on: date
-    legal_entity: Words = ""
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return joined(self.source, "agreement", self.external_id)
-
-
-Fact: TypeAlias = (
-    ClientDescribed
-    | InvoiceIssued
-    | InvoiceCorrected
-    | PaymentSettled
-    | InvoiceDisputed
-    | AgreementDescribed
-)

@@ -1,0 +1,139 @@
+"""What can billing engines, files and CRMs tell us, and in which form do we take it?
+
+A fact is frozen and checked when it is made; nothing behind this door checks text again. Its
+``key`` names the thing it speaks of (source and their id), never what it says about it: the same
+fact twice changes nothing, and the same key saying something else is a restatement that the
+ledger judges (details of a client are updated, a settled amount is the amount *to date*, an issued
+amount changes only by ``InvoiceCorrected``).
+"""
+
+from typing import TypeAlias
+
+from billing.facts.clients import AgreementDescribed, AgreementEnded, ClientDescribed
+from billing.facts.invoices import (
+    AboutInvoice,
+    ChargeAdded,
+    ChargeWaived,
+    CreditApplied,
+    CreditNoteIssued,
+    CreditNoteVoided,
+    InvoiceCorrected,
+    InvoiceDrafted,
+    InvoiceIssued,
+    InvoiceVoided,
+    InvoiceWrittenOff,
+    Line,
+    Part,
+    ShareDescribed,
+)
+from billing.facts.payments import (
+    Allocated,
+    PaymentChargedBack,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSettled,
+    PaymentStarted,
+)
+from billing.facts.standing import (
+    DisputeClosed,
+    HoldPlaced,
+    HoldReleased,
+    InvoiceDisputed,
+    PlanPart,
+    PromiseMade,
+    PromiseWithdrawn,
+)
+from billing.facts.words import (
+    Country,
+    Currency,
+    Mailbox,
+    Name,
+    Phone,
+    Told,
+    Words,
+    country,
+    currency,
+    joined,
+    language,
+    mailbox,
+    phone,
+    some,
+    text,
+    timezone,
+)
+
+InvoiceFact: TypeAlias = (
+    InvoiceDrafted
+    | InvoiceIssued
+    | InvoiceCorrected
+    | InvoiceVoided
+    | InvoiceWrittenOff
+    | ShareDescribed
+    | CreditNoteIssued
+    | CreditNoteVoided
+    | CreditApplied
+    | ChargeAdded
+    | ChargeWaived
+)
+PaymentFact: TypeAlias = (
+    PaymentStarted | PaymentSettled | PaymentFailed | PaymentRefunded | PaymentChargedBack
+)
+StandingFact: TypeAlias = (
+    InvoiceDisputed | DisputeClosed | PromiseMade | PromiseWithdrawn | HoldPlaced | HoldReleased
+)
+Fact: TypeAlias = (
+    ClientDescribed | AgreementDescribed | AgreementEnded | InvoiceFact | PaymentFact | StandingFact
+)
+
+__all__ = [
+    "AboutInvoice",
+    "AgreementDescribed",
+    "AgreementEnded",
+    "Allocated",
+    "ChargeAdded",
+    "ChargeWaived",
+    "ClientDescribed",
+    "Country",
+    "CreditApplied",
+    "CreditNoteIssued",
+    "CreditNoteVoided",
+    "Currency",
+    "DisputeClosed",
+    "Fact",
+    "HoldPlaced",
+    "HoldReleased",
+    "InvoiceCorrected",
+    "InvoiceDisputed",
+    "InvoiceDrafted",
+    "InvoiceFact",
+    "InvoiceIssued",
+    "InvoiceVoided",
+    "InvoiceWrittenOff",
+    "Line",
+    "Mailbox",
+    "Name",
+    "Part",
+    "PaymentChargedBack",
+    "PaymentFact",
+    "PaymentFailed",
+    "PaymentRefunded",
+    "PaymentSettled",
+    "PaymentStarted",
+    "Phone",
+    "PlanPart",
+    "PromiseMade",
+    "PromiseWithdrawn",
+    "ShareDescribed",
+    "StandingFact",
+    "Told",
+    "Words",
+    "country",
+    "currency",
+    "joined",
+    "language",
+    "mailbox",
+    "phone",
+    "some",
+    "text",
+    "timezone",
+]

@@ -1,0 +1,110 @@
+"""What does a credit note change?"""
+
+import datetime as dt
+
+from billing import books, facts, money, references
+from billing.ledger import invoices
+from billing.ledger.entry import Applied, Contradiction, Entry
+from billing.models import CreditApplication, CreditNote, Invoice
+
+
+def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:
+    """Credit it. What may be credited in which way depends on whether the bill is paid."""
+    session = entry.session
+    client_id = references.client_of(session, fact.source, fact.client_external_id)
+    entity = references.entity(session, fact.legal_entity, fact.currency)
+    if references.known(session, fact.source, "credit_note", fact.key) is not None:
+        return Applied(client_id, changed=False)
+    invoice = (
+        entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
+        if fact.invoice_number
+        else None
+    )
+    if invoice is not None:
+        _may_be_credited(entry, invoice, fact)
+    note = CreditNote(
+        client_id=client_id,
+        legal_entity_id=entity.id,
+        invoice_id=invoice.id if invoice else None,
+        recorded_at=entry.now,
+        **fact.model_dump(include={"currency", "number", "kind", "amount", "issued_on"}),
+    )
+    session.add(note)
+    session.flush()
+    references.remember(session, fact.source, "credit_note", fact.key, note.id)
+    entry.settle((client_id, entity.id, fact.currency), fact.key, fact.issued_on)
+    return Applied(client_id, invoice_id=note.invoice_id)
+
+
+def _may_be_credited(entry: Entry, invoice: Invoice, fact: facts.CreditNoteIssued) -> None:
+    """Money on account, or money back, is for what was paid; less debt is for what was not.
+
+    Raises:
+        Contradiction: the other kind of credit note is meant.
+    """
+    if fact.currency != invoice.currency:
+        raise Contradiction(
+            f"invoice {invoice.number} is in {invoice.currency}, not in {fact.currency}; "
+            "credit it in its own currency"
+        )
+    open_ = invoices.open_amount(entry.session, invoice.id)
+    if fact.kind == "debt_cancellation" and open_ <= 0:
+        raise Contradiction(
+            f"nothing is open of invoice {invoice.number}, so no debt can be cancelled; "
+            "refund it, or credit it to the balance"
+        )
+    if fact.kind != "debt_cancellation" and open_ > 0:
+        raise Contradiction(
+            f"{money.display(open_, invoice.currency)} of invoice {invoice.number} is not paid, "
+            "so it cannot be given back; cancel the debt instead"
+        )
+
+
+def void(entry: Entry, fact: facts.CreditNoteVoided) -> Applied:
+    """What it credited is owed again."""
+    note = _note(entry, fact.source, fact.external_id)
+    if note.voided_on is not None:
+        return Applied(note.client_id, changed=False, invoice_id=note.invoice_id)
+    note.voided_on = fact.voided_on
+    settle(entry, note, fact.key, fact.voided_on)
+    return Applied(note.client_id, invoice_id=note.invoice_id)
+
+
+def use(entry: Entry, fact: facts.CreditApplied) -> Applied:
+    """Money on account goes on an invoice, because somebody said so."""
+    session = entry.session
+    client_id = references.client_of(session, fact.source, fact.client_external_id)
+    if references.known(session, fact.source, "credit_applied", fact.key) is not None:
+        return Applied(client_id, changed=False)
+    note = _note(entry, fact.source, fact.credit_note_external_id)
+    invoice = entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
+    if (invoice.legal_entity_id, invoice.currency) != (note.legal_entity_id, note.currency):
+        raise Contradiction(
+            f"credit note {note.number or fact.credit_note_external_id} is of another legal entity "
+            f"or currency than invoice {invoice.number}; they are never netted"
+        )
+    row = CreditApplication(
+        credit_note_id=note.id,
+        invoice_id=invoice.id,
+        amount=fact.amount,
+        applied_on=fact.applied_on,
+    )
+    session.add(row)
+    session.flush()
+    references.remember(session, fact.source, "credit_applied", fact.key, row.id)
+    settle(entry, note, fact.key, fact.applied_on)
+    return Applied(client_id, invoice_id=invoice.id)
+
+
+def settle(entry: Entry, note: CreditNote, key: str, on: dt.date) -> None:
+    """Post what a change of a credit note moves."""
+    account: books.Key = (note.client_id, note.legal_entity_id, note.currency)
+    entry.settle(account, key, on)
+
+
+def _note(entry: Entry, source: str, external_id: str) -> CreditNote:
+    key = facts.joined(source, "credit_note", external_id)
+    found = references.known(entry.session, source, "credit_note", key)
+    if found is None:
+        raise references.Unknown(f"credit note {external_id} is not known; issue it first")
+    return entry.session.get_one(CreditNote, found)

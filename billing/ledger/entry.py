@@ -1,0 +1,107 @@
+"""What does every booking have at hand, and what does it answer?"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from billing import aliases, books, references
+from billing.keyring import Keyring
+from billing.models import Client, Enrolment, Invoice
+from billing.models import Sequence as Ladder
+
+
+class Contradiction(ValueError):
+    """The fact says otherwise than one that we hold; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a fact changed: nothing, when it was known."""
+
+    client_id: int
+    changed: bool = True
+    invoice_id: int | None = None
+    payment_id: int | None = None
+    agreement_id: int | None = None
+    received: int = 0
+    """Money of the client's own that came in with this fact, in minor units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction in which a fact is booked.
+
+    ``keys`` yields keyring owners made beforehand, one for each new client; without a ``keyring``
+    what people wrote (the text of a line) is not kept.
+    """
+
+    session: Session
+    now: dt.datetime
+    keys: Iterator[str]
+    keyring: Keyring | None = None
+
+    def settle(self, account: books.Key, fact_key: str, on: dt.date) -> int:
+        """Post what is missing in an account; its sequences are due for a look.
+
+        Clients that are one pay for each other.
+        """
+        client_id, entity_id, currency = account
+        cause = books.Cause(fact_key, on, self.now)
+        clients = aliases.group(self.session, client_id)
+        moved = books.settle(self.session, clients, entity_id, currency, cause)
+        touch(self.session, client_id, self.now)
+        return moved
+
+    def settle_invoice(self, invoice: Invoice, fact_key: str, on: dt.date) -> int:
+        """The same for the account of an invoice."""
+        account = (invoice.client_id, invoice.legal_entity_id, invoice.currency)
+        return self.settle(account, fact_key, on)
+
+    def enrol(self, invoice: Invoice) -> None:
+        """The account of an invoice is in dunning."""
+        account = (invoice.client_id, invoice.legal_entity_id, invoice.currency)
+        client_id, entity_id, currency = account
+        found = self.session.exec(
+            select(Enrolment.id).where(
+                Enrolment.sequence == Ladder.DUNNING,
+                Enrolment.client_id == client_id,
+                Enrolment.legal_entity_id == entity_id,
+                Enrolment.currency == currency,
+            )
+        ).first()
+        if found is None:
+            self.session.add(
+                Enrolment(
+                    sequence=Ladder.DUNNING,
+                    client_id=client_id,
+                    legal_entity_id=entity_id,
+                    currency=currency,
+                    created_at=self.now,
+                    next_due_at=self.now,
+                )
+            )
+
+    def invoice(self, client_id: int, number: str, entity: str) -> Invoice:
+        """The invoice of that number, of the client or of one that is the same client.
+
+        Raises:
+            Unknown: nobody issued it.
+        """
+        clients = aliases.group(self.session, client_id)
+        return references.invoice(self.session, clients, number, entity)
+
+    def key_of(self, client_id: int) -> str:
+        """The keyring owner of a client."""
+        return self.session.get_one(Client, client_id).key_id
+
+
+def touch(session: Session, client_id: int, now: dt.datetime) -> None:
+    """Something about the client changed: all its sequences are due for a look.
+
+    So are those of clients that are one with it; what only rests there is put to rest again.
+    """
+    together = col(Enrolment.client_id).in_(aliases.group(session, client_id))
+    for enrolment in session.exec(select(Enrolment).where(together)):
+        enrolment.next_due_at = now

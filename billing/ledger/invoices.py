@@ -1,0 +1,337 @@
+"""What becomes of a bill: drafted, issued, corrected, split, charged on, written off, voided?"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from billing import books, facts, references, taxes, vault
+from billing.ledger.entry import Applied, Contradiction, Entry
+from billing.models import (
+    Instalment,
+    InstalmentKind,
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    LegalEntity,
+    Payer,
+    Posting,
+    PostingKind,
+    Share,
+    StepListed,
+)
+
+_KEPT = {
+    "number", "currency", "amount", "due_on", "service_type", "terms", "po_number", "matter",
+    "ready_on",
+}  # fmt: skip
+_UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
+
+
+# --- drafted and issued ---------------------------------------------------------------------------
+
+
+def draft(entry: Entry, fact: facts.InvoiceDrafted) -> Applied:
+    """Keep it, where nobody has issued it yet; it moves no money."""
+    client_id, invoice = _find_own(entry.session, fact)
+    if invoice is None:
+        invoice = _make(entry, fact, client_id, fact.state, fact.drafted_on)
+        return Applied(client_id, invoice_id=invoice.id)
+    told = _told(fact) | {"state": fact.state}
+    behind = (invoice.state, fact.state) == ("approved", "draft")
+    changed = invoice.state in _UNISSUED and not behind and _differs(invoice, told)
+    if changed:
+        invoice.sqlmodel_update(told)
+        _rewrite(entry, invoice, fact)
+    return Applied(client_id, changed=changed, invoice_id=invoice.id)
+
+
+def issue(entry: Entry, fact: facts.InvoiceIssued) -> Applied:
+    """It is owed from now on."""
+    client_id, invoice = _find_own(entry.session, fact)
+    if invoice is None:
+        invoice = _make(entry, fact, client_id, InvoiceState.ISSUED, fact.issued_on)
+    elif invoice.state in _UNISSUED:
+        invoice.sqlmodel_update(_told(fact) | {"state": InvoiceState.ISSUED})
+        invoice.issued_on = fact.issued_on
+        _rewrite(entry, invoice, fact)
+    else:
+        _same(invoice, fact)
+        return Applied(client_id, changed=False, invoice_id=invoice.id)
+    entry.enrol(invoice)
+    entry.settle_invoice(invoice, fact.key, fact.issued_on)
+    return Applied(client_id, invoice_id=invoice.id)
+
+
+def _find_own(session: Session, fact: Any) -> tuple[int, Invoice | None]:
+    """The client, and the invoice that the source calls so."""
+    client_id = references.client_of(session, fact.source, fact.client_external_id)
+    invoice_id = references.known(session, fact.source, "invoice", fact.invoice_key)
+    return client_id, session.get(Invoice, invoice_id) if invoice_id else None
+
+
+def _told(fact: Any) -> dict[str, Any]:
+    return {**fact.model_dump(include=_KEPT), "first_due_on": fact.due_on}
+
+
+def _differs(invoice: Invoice, told: dict[str, Any]) -> bool:
+    return any(getattr(invoice, key) != value for key, value in told.items())
+
+
+def _make(entry: Entry, fact: Any, client_id: int, state: str, issued_on: dt.date) -> Invoice:
+    session = entry.session
+    entity = references.entity(session, fact.legal_entity, fact.currency)
+    _free_number(session, entity, fact.number)
+    invoice = Invoice(
+        client_id=client_id,
+        legal_entity_id=entity.id,
+        recorded_at=entry.now,
+        state=state,
+        issued_on=issued_on,
+        **_told(fact),
+    )
+    session.add(invoice)
+    session.flush()
+    references.remember(session, fact.source, "invoice", fact.invoice_key, invoice.id)
+    _write_parts(entry, invoice, fact)
+    return invoice
+
+
+def _rewrite(entry: Entry, invoice: Invoice, fact: Any) -> None:
+    """A draft says something new: its parts and lines are made anew, nothing was posted."""
+    for model in (Instalment, InvoiceLine):
+        for row in entry.session.exec(select(model).where(col(model.invoice_id) == invoice.id)):
+            entry.session.delete(row)
+    entry.session.flush()
+    _write_parts(entry, invoice, fact)
+
+
+def _write_parts(entry: Entry, invoice: Invoice, fact: Any) -> None:
+    parts = fact.instalments or (facts.Part(due_on=fact.due_on, amount=fact.amount),)
+    for position, part in enumerate(parts, 1):
+        entry.session.add(
+            Instalment(
+                invoice_id=invoice.id,
+                client_id=invoice.client_id,
+                position=position,
+                due_on=part.due_on,
+                amount=part.amount,
+            )
+        )
+    if fact.lines:
+        _write_lines(entry, invoice, fact.lines)
+    entry.session.flush()
+
+
+def _write_lines(entry: Entry, invoice: Invoice, lines: Sequence[facts.Line]) -> None:
+    """What a line is for is a narrative: it lies in the vault, under the client's key."""
+    kept: list[int | None] = [None] * len(lines)
+    if entry.keyring is not None:
+        owner = entry.key_of(invoice.client_id)
+        bodies = [(owner, line.description) for line in lines]
+        bodies_kept = vault.put_all(entry.session, entry.keyring, bodies, entry.now)
+        kept = [one.vault_id for one in bodies_kept]
+    on_lines = taxes.on_lines([line.priced() for line in lines])
+    for position, (line, tax, body) in enumerate(zip(lines, on_lines, kept, strict=True), 1):
+        told = line.model_dump(
+            include={"quantity", "amount", "discount", "tax_code", "jurisdiction", "inclusive"}
+        )
+        entry.session.add(
+            InvoiceLine(
+                invoice_id=invoice.id,
+                position=position,
+                tax=tax,
+                tax_rate=taxes.millionths(line.tax_rate),
+                description_id=body,
+                **told,
+            )
+        )
+
+
+def _same(invoice: Invoice, fact: facts.InvoiceIssued) -> None:
+    """It says what was issued, or what stands by now.
+
+    Raises:
+        Contradiction: it says neither.
+    """
+    said = (fact.amount, fact.currency, fact.due_on)
+    stands = invoice.amount if invoice.corrected_amount is None else invoice.corrected_amount
+    known = {
+        (invoice.amount, invoice.currency, invoice.first_due_on),
+        (stands, invoice.currency, invoice.due_on),
+    }
+    if said not in known:
+        raise Contradiction(
+            f"invoice {fact.number} was issued with {stands} {invoice.currency} (minor units) due "
+            f"{invoice.due_on}, and now says {fact.amount} {fact.currency} due {fact.due_on}; "
+            "use --correct if this is a correction"
+        )
+
+
+def _free_number(session: Session, entity: LegalEntity, number: str) -> None:
+    taken = session.exec(
+        select(Invoice.id).where(Invoice.legal_entity_id == entity.id, Invoice.number == number)
+    ).first()
+    if taken is not None:
+        raise Contradiction(f"{entity.name} has issued an invoice {number} to another client")
+
+
+# --- corrected, voided, given up ------------------------------------------------------------------
+
+
+def correct(entry: Entry, fact: facts.InvoiceCorrected) -> Applied:
+    """It comes to another amount, or is due on another day."""
+    client_id, invoice = _find_own(entry.session, fact)
+    if invoice is None or invoice.state in _UNISSUED:
+        raise references.Unknown(f"invoice {fact.number} was never issued; issue it first")
+    stands = invoice.amount if invoice.corrected_amount is None else invoice.corrected_amount
+    word = (fact.corrected_at, fact.amount, fact.due_on)
+    held = (invoice.corrected_at or dt.datetime.min.replace(tzinfo=dt.UTC), stands, invoice.due_on)
+    moved = fact.issued_on is not None and fact.issued_on != invoice.issued_on
+    if word <= held or (word[1:] == held[1:] and not moved):
+        return Applied(client_id, changed=False, invoice_id=invoice.id)
+    invoice.corrected_at, invoice.corrected_amount = fact.corrected_at, fact.amount
+    invoice.issued_on = fact.issued_on or invoice.issued_on
+    invoice.due_on = fact.due_on
+    _principal(entry.session, invoice.id)[-1].due_on = fact.due_on
+    entry.settle_invoice(invoice, fact.key, fact.corrected_at.date())
+    return Applied(client_id, invoice_id=invoice.id)
+
+
+def void(entry: Entry, fact: facts.InvoiceVoided) -> Applied:
+    """It was never owed; refused once money came or the client was asked for it."""
+    invoice = _find(entry, fact)
+    if invoice.voided_on is not None:
+        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    if (reason := _not_voidable(entry.session, invoice)) is not None:
+        raise Contradiction(
+            f"invoice {invoice.number} cannot be voided, because {reason}; credit it instead"
+        )
+    invoice.voided_on = fact.voided_on
+    return _restate(entry, invoice, fact.key, fact.voided_on)
+
+
+def _not_voidable(session: Session, invoice: Invoice) -> str | None:
+    parts = [part.id for part in _parts(session, invoice.id)]
+    asked = select(StepListed.step_taken_id).where(col(StepListed.instalment_id).in_(parts))
+    paid = select(func.coalesce(func.sum(Posting.amount), 0)).where(
+        col(Posting.instalment_id).in_(parts), Posting.kind == PostingKind.ALLOCATION
+    )
+    if session.exec(paid).one() != 0:
+        return "money was paid on it"
+    if session.exec(asked.limit(1)).first() is not None:
+        return "the client was already asked for it"
+    return None
+
+
+def write_off(entry: Entry, fact: facts.InvoiceWrittenOff) -> Applied:
+    """Nobody collects what is left of it; or, undone, it is collected again."""
+    invoice = _find(entry, fact)
+    column = "write_off_undone_at" if fact.undone else "written_off_at"
+    held = getattr(invoice, column)
+    if held is not None and held >= fact.happened_at:
+        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    setattr(invoice, column, fact.happened_at)
+    return _restate(entry, invoice, fact.key, fact.happened_at.date())
+
+
+def _restate(entry: Entry, invoice: Invoice, key: str, on: dt.date) -> Applied:
+    """The state follows from what was told, in whatever order that came."""
+    given_up, taken_back = invoice.written_off_at, invoice.write_off_undone_at
+    if invoice.voided_on is not None:
+        invoice.state = InvoiceState.VOID
+    elif given_up is not None and (taken_back is None or taken_back < given_up):
+        invoice.state = InvoiceState.UNCOLLECTIBLE
+    else:
+        invoice.state = InvoiceState.ISSUED
+    entry.settle_invoice(invoice, key, on)
+    return Applied(invoice.client_id, invoice_id=invoice.id)
+
+
+def _find(entry: Entry, fact: facts.AboutInvoice) -> Invoice:
+    """The invoice that a fact is about.
+
+    Raises:
+        Unknown: nobody issued it.
+    """
+    client_id = references.client_of(entry.session, fact.source, fact.client_external_id)
+    return entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
+
+
+# --- shares and charges ---------------------------------------------------------------------------
+
+
+def share(entry: Entry, fact: facts.ShareDescribed) -> Applied:
+    """A payer owes this much of it by now; denied, it is the client's again."""
+    invoice = _find(entry, fact)
+    payer_id = references.payer(entry.session, fact.source, fact.payer)
+    payer = entry.session.get_one(Payer, payer_id)
+    payer.name, payer.kind = fact.payer_name, fact.payer_kind
+    amount = 0 if fact.state == "denied" else fact.amount
+    held = entry.session.get(Share, (invoice.id, payer_id))
+    word = (fact.told_at, amount, fact.state)
+    if held is not None and word <= (held.told_at, held.amount, held.state):
+        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    row = Share(
+        invoice_id=invoice.id,
+        payer_id=payer_id,
+        state=fact.state,
+        amount=amount,
+        respond_by=fact.respond_by,
+        told_at=fact.told_at,
+    )
+    entry.session.merge(row)
+    entry.settle_invoice(invoice, fact.key, fact.told_at.date())
+    return Applied(invoice.client_id, invoice_id=invoice.id)
+
+
+def charge(entry: Entry, fact: facts.ChargeAdded) -> Applied:
+    """A late fee or interest, once: an instalment of its own on the bill that it is for."""
+    invoice = _find(entry, fact)
+    if references.known(entry.session, fact.source, "charge", fact.key) is not None:
+        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    part = Instalment(
+        invoice_id=invoice.id,
+        client_id=invoice.client_id,
+        kind=fact.kind,
+        position=len(_parts(entry.session, invoice.id)) + 1,
+        due_on=fact.due_on or fact.charged_on,
+        amount=fact.amount,
+    )
+    entry.session.add(part)
+    entry.session.flush()
+    references.remember(entry.session, fact.source, "charge", fact.key, part.id)
+    entry.settle_invoice(invoice, fact.key, fact.charged_on)
+    return Applied(invoice.client_id, invoice_id=invoice.id)
+
+
+def waive(entry: Entry, fact: facts.ChargeWaived) -> Applied:
+    """It is forgiven; what was paid of it goes on what else is open."""
+    charged = facts.joined(fact.source, "charge", fact.external_id)
+    found = references.known(entry.session, fact.source, "charge", charged)
+    if found is None:
+        raise references.Unknown(f"charge {fact.external_id} is not known; add it first")
+    part = entry.session.get_one(Instalment, found)
+    invoice = entry.session.get_one(Invoice, part.invoice_id)
+    if part.waived_on is not None:
+        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    part.waived_on = fact.waived_on
+    entry.settle_invoice(invoice, fact.key, fact.waived_on)
+    return Applied(invoice.client_id, invoice_id=invoice.id)
+
+
+def open_amount(session: Session, invoice_id: int) -> int:
+    """What is open of a bill, whoever owes it, in minor units."""
+    parts = [part.id for part in _parts(session, invoice_id)]
+    return sum(books.open_of(session, parts).values())
+
+
+def _parts(session: Session, invoice_id: int) -> Sequence[Instalment]:
+    query = select(Instalment).where(Instalment.invoice_id == invoice_id)
+    return session.exec(query.order_by(col(Instalment.position))).all()
+
+
+def _principal(session: Session, invoice_id: int) -> list[Instalment]:
+    parts = _parts(session, invoice_id)
+    return [part for part in parts if part.kind == InstalmentKind.PRINCIPAL]

@@ -1,0 +1,201 @@
+"""Where does a payment stand, whatever was told of it and in whatever order?
+
+Each kind of news keeps its youngest word (started, settled, failed), and the state follows from
+their moments: a failure older than the success is stale, a younger one moves it back, as a bank
+debit may. Amounts are what the payment comes to, or what went back of it, *to date*.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from sqlmodel import Session, col, select
+
+from billing import facts, references, remittance
+from billing.ledger.entry import Applied, Contradiction, Entry
+from billing.models import Chargeback, ChargebackOutcome, Payment, PaymentName, PaymentState
+
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_PROGRESS = ("", *map(str, (PaymentState.INITIATED, PaymentState.REQUIRES_ACTION, "processing")))
+_OUTCOMES = tuple(map(str, ChargebackOutcome))
+
+
+def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
+    """Take over what is said of a payment, and post what that moves."""
+    session = entry.session
+    client_id = references.client_of(session, fact.source, fact.client_external_id)
+    payment = _find(session, fact)
+    fresh = payment is None
+    if payment is None:
+        payment = _make(entry, fact, client_id)
+    elif payment.currency != fact.currency:
+        raise Contradiction(
+            f"payment {fact.external_id} was in {payment.currency} and is now in {fact.currency}; "
+            "give a payment in another currency an id of its own"
+        )
+    before = 0 if fresh else _received(payment)
+    changed = [_note(session, payment, fact), _name(session, payment, fact)]
+    if not fresh and not any(changed):
+        return Applied(client_id, changed=False, payment_id=payment.id)
+    payment.state = _state(payment)
+    account = (payment.client_id, payment.legal_entity_id, payment.currency)
+    entry.settle(account, fact.key, _day(fact))
+    more = 0 if payment.payer_id else max(0, _received(payment) - before)
+    return Applied(client_id, payment_id=payment.id, received=more)
+
+
+def _find(session: Session, fact: facts.PaymentFact) -> Payment | None:
+    found = references.known(session, fact.source, "payment", fact.payment_key)
+    return session.get(Payment, found) if found else None
+
+
+def _make(entry: Entry, fact: facts.PaymentFact, client_id: int) -> Payment:
+    session = entry.session
+    entity = references.entity(session, fact.legal_entity, fact.currency)
+    payment = Payment(
+        client_id=client_id,
+        legal_entity_id=entity.id,
+        currency=fact.currency,
+        reference=fact.external_id,
+        payer_id=references.payer(session, fact.source, fact.payer) if fact.payer else None,
+        method=fact.method,
+        amount=fact.amount,
+        state=PaymentState.INITIATED,
+        received_on=_day(fact),
+        recorded_at=entry.now,
+    )
+    session.add(payment)
+    session.flush()
+    references.remember(session, fact.source, "payment", fact.payment_key, payment.id)
+    return payment
+
+
+def _note(session: Session, payment: Payment, fact: facts.PaymentFact) -> bool:
+    """Keep its word, where it is news; say whether it is."""
+    match fact:
+        case facts.PaymentStarted():
+            return _start(payment, fact)
+        case facts.PaymentSettled():
+            return _settle(payment, fact)
+        case facts.PaymentFailed():
+            return _fail(payment, fact)
+        case facts.PaymentRefunded():
+            more = fact.refunded > payment.refunded
+            payment.refunded = max(payment.refunded, fact.refunded)
+            return more
+        case facts.PaymentChargedBack():
+            return _charge_back(session, payment, fact)
+
+
+def _start(payment: Payment, fact: facts.PaymentStarted) -> bool:
+    held = (payment.started_at or _NEVER, _PROGRESS.index(payment.started_as))
+    if (fact.happened_at, _PROGRESS.index(fact.state)) <= held:
+        return False
+    payment.started_at, payment.started_as = fact.happened_at, fact.state
+    if payment.settled_at is None:
+        payment.amount = fact.amount
+    return True
+
+
+def _settle(payment: Payment, fact: facts.PaymentSettled) -> bool:
+    first = payment.settled_at is None
+    held = (payment.settled_at or _NEVER, 0 if first else payment.amount)
+    word = (max(held[0], fact.at), max(held[1], fact.amount))
+    if word == held:
+        return False
+    payment.settled_at, payment.amount = word
+    day = fact.received_on
+    payment.received_on = day if first else min(day, payment.received_on)
+    payment.method = payment.method or fact.method
+    return True
+
+
+def _fail(payment: Payment, fact: facts.PaymentFailed) -> bool:
+    if (fact.happened_at, fact.outcome) <= (payment.failed_at or _NEVER, payment.failed_as):
+        return False
+    payment.failed_at, payment.failed_as = fact.happened_at, fact.outcome
+    return True
+
+
+def _charge_back(session: Session, payment: Payment, fact: facts.PaymentChargedBack) -> bool:
+    row = session.exec(
+        select(Chargeback).where(
+            Chargeback.payment_id == payment.id, Chargeback.reference == fact.chargeback
+        )
+    ).first()
+    word = (_OUTCOMES.index(fact.outcome) > 0, fact.happened_at, fact.outcome)
+    if row is not None:
+        held = (_OUTCOMES.index(row.outcome) > 0, row.happened_at, row.outcome)
+        if word <= held:
+            return False
+    row = row or Chargeback(
+        payment_id=payment.id,
+        reference=fact.chargeback,
+        outcome=fact.outcome,
+        amount=fact.withdrawn,
+        happened_at=fact.happened_at,
+    )
+    row.outcome, row.happened_at = fact.outcome, fact.happened_at
+    row.amount = max(row.amount, fact.withdrawn)
+    session.add(row)
+    return True
+
+
+def _state(payment: Payment) -> PaymentState:
+    settled, failed = payment.settled_at or _NEVER, payment.failed_at or _NEVER
+    if settled > failed:
+        return PaymentState.SUCCEEDED
+    if payment.failed_at is not None and failed >= (payment.started_at or _NEVER):
+        return PaymentState(payment.failed_as)
+    return PaymentState(payment.started_as or PaymentState.INITIATED)
+
+
+def _received(payment: Payment) -> int:
+    return payment.amount if payment.state == PaymentState.SUCCEEDED else 0
+
+
+def _day(fact: facts.PaymentFact) -> dt.date:
+    match fact:
+        case facts.PaymentSettled():
+            return fact.received_on
+        case facts.PaymentRefunded():
+            return fact.refunded_on
+        case _:
+            return fact.happened_at.date()
+
+
+# --- what it is for -------------------------------------------------------------------------------
+
+
+def _name(session: Session, payment: Payment, fact: facts.PaymentFact) -> bool:
+    """Keep which invoices it is for; only news of its arrival may say so anew."""
+    told = list(_names(fact))
+    query = select(PaymentName).where(PaymentName.payment_id == payment.id)
+    held = session.exec(query.order_by(col(PaymentName.position))).all()
+    known = [(row.invoice_number, row.amount, row.read) for row in held]
+    if not told or told == known or (held and not isinstance(fact, facts.PaymentSettled)):
+        return False
+    for row in held:
+        session.delete(row)
+    session.flush()
+    for position, (number, amount, read) in enumerate(told, 1):
+        session.add(
+            PaymentName(
+                payment_id=payment.id,
+                position=position,
+                invoice_number=number,
+                amount=amount,
+                read=read,
+            )
+        )
+    return True
+
+
+def _names(fact: facts.PaymentFact) -> Iterator[tuple[str, int | None, bool]]:
+    """What was said in so many words; only where nothing was, the codes in what they wrote."""
+    if fact.invoice_number:
+        yield fact.invoice_number, None, False
+    for one in fact.allocations:
+        yield one.invoice_number, one.amount, False
+    if not fact.invoice_number and not fact.allocations:
+        for code in remittance.codes(fact.remittance):
+            yield code, None, True
