@@ -27,7 +27,7 @@ class Work:
 
 async def test_everybody_gets_their_own_answer() -> None:
     together = Together(Work(), 8)
-    assert await asyncio.gather(*map(together.do, range(20))) == [2 * n for n in range(20)]
+    assert await asyncio.gather(*map(together.do, range(20, 40))) == [2 * n for n in range(20, 40)]
 
 
 async def test_what_comes_meanwhile_goes_together() -> None:
