@@ -163,12 +163,7 @@ def _about(session: Session, office: Office, letter: Letter) -> dict[str, object
 
 def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
     """Everything of the account that may be chased today, also what came after the decision."""
-<<<<<<< HEAD
-    step = session.get_one(StepTaken, message.step_id)
     account = arrears.standing(account, office.now, office.policy)
-=======
-    account = arrears.standing(account, office.now)
->>>>>>> main
     today = local_date(office.now, account.timezone)
     late = arrears.overdue(account, today, office.policy)
     return {
