@@ -33,7 +33,7 @@ _PAIRS: Table = Duplicate.__table__  # type: ignore[attr-defined]
 _HELD = select(_KEYS.c.kind, _KEYS.c.value).where(_KEYS.c.client_id == bindparam("of"))
 _DUE = (
     select(_KEYS.c.client_id)
-    .where(_KEYS.c.look_at.is_not(None))
+    .where(_KEYS.c.look_at <= bindparam("now"))
     .order_by(_KEYS.c.look_at, _KEYS.c.client_id)
     .limit(bindparam("most"))
 )
@@ -97,8 +97,7 @@ def _insert(session: Session, keys: Sequence[tuple[int, matching.Key]], now: dt.
 
 def propose(session: Session, now: dt.datetime, most: int) -> tuple[int, list[int]]:
     """Look at clients whose keys are new; how many, and the ids of the pairs to be shown."""
-    due = set(session.execute(_DUE, {"most": most * _OFTEN}).scalars())
-    due = set(sorted(due)[:most])
+    due = _due(session, now, most)
     if not due:
         return 0, []
     pairs = _pairs(session, due)
@@ -106,6 +105,18 @@ def propose(session: Session, now: dt.datetime, most: int) -> tuple[int, list[in
     found = [matching.compare(known[first], known[second]) for first, second in sorted(pairs)]
     session.connection().execute(_LOOKED, {"clients": sorted(due)})
     return len(due), _propose(session, [one for one in found if one is not None], now)
+
+
+def put_off(session: Session, now: dt.datetime, later: dt.datetime) -> None:
+    """The first that is due cannot be compared: later, so that it is not the first again."""
+    mine = _KEYS.c.client_id.in_(_due(session, now, 1)) & _KEYS.c.look_at.is_not(None)
+    session.connection().execute(update(_KEYS).where(mine).values(look_at=later))
+
+
+def _due(session: Session, now: dt.datetime, most: int) -> set[int]:
+    """The clients that have waited longest."""
+    rows = session.execute(_DUE, {"now": now, "most": most * _OFTEN}).scalars()
+    return set(list(dict.fromkeys(rows))[:most])
 
 
 def _pairs(session: Session, due: Collection[int]) -> set[Pair]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
-from billing import vault
+from billing import duplicates, vault
 from billing.models import ClientKey, Enrolment
 from bot import inbox, retention
 from bot.app import App
@@ -113,8 +113,25 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
 
 async def match(app: App) -> int:
     """Ask of clients that were described anew who else they may be."""
-    asking = app.store.write(lambda session: merging.propose(session, app.office(), MATCHED))
-    return await _together("match", [asking])
+    try:
+        return await _match(app, MATCHED)
+    except OperationalError as error:
+        raise ExceptionGroup("match", [error]) from None
+    except Exception:  # noqa: BLE001 - one of them; the others must not wait for it
+        return await _match_first(app)
+
+
+async def _match(app: App, most: int) -> int:
+    return await app.store.write(lambda session: merging.propose(session, app.office(), most))
+
+
+async def _match_first(app: App) -> int:
+    try:
+        return await _match(app, 1)
+    except Exception as error:  # noqa: BLE001 - put off, and raised with what else was met
+        later = app.clock.now() + dt.timedelta(hours=1)
+        await app.store.write(lambda session: duplicates.put_off(session, app.clock.now(), later))
+        raise ExceptionGroup("match", [error]) from None
 
 
 # --- deliver --------------------------------------------------------------------------------------
