@@ -1,7 +1,7 @@
 """Which faults meet the product in the run of a seed, and when? Data, made from the seed alone."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ SHORT_ONES = 25
 FAR_JUMP = 30
 POSTGRES_EVERY = 8
 """One seed in so many runs on PostgreSQL, which is stopped without a goodbye."""
+DEVICE_EVERY = 6
+"""One seed in so many has system calls fail, which needs a tracer and is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,14 @@ _SMTP = (
     Fault.TIMEOUT_AFTER_ACCEPT,
     Fault.CUT_AFTER_ACCEPT,
 )
-_CALLBACKS = (Fault.REPEAT_CALLBACKS, Fault.REORDER_CALLBACKS, Fault.LOSE_CALLBACKS)
-_JOURNEYS = (Fault.UNDELIVERED, Fault.FAILED)
+_REPORTS = (
+    Fault.REPEAT_CALLBACKS,
+    Fault.UNDELIVERED,
+    Fault.REORDER_CALLBACKS,
+    Fault.FAILED,
+    Fault.LOSE_CALLBACKS,
+)
+_CLOCKS = ("business", "wall", "wall back")
 
 
 def _kill(dice: random.Random) -> dict[str, Any]:
@@ -110,7 +118,7 @@ def _mail(dice: random.Random) -> dict[str, Any]:
 
 
 def _report(dice: random.Random) -> dict[str, Any]:
-    return {"fault": dice.choice((*_CALLBACKS, *_JOURNEYS)), "times": dice.randint(1, 3)}
+    return {"fault": dice.choice(_REPORTS), "times": dice.randint(1, 3)}
 
 
 def _again(dice: random.Random) -> dict[str, Any]:
@@ -118,14 +126,34 @@ def _again(dice: random.Random) -> dict[str, Any]:
 
 
 def _jump(dice: random.Random) -> dict[str, Any]:
-    return {"hours": 1, "clock": dice.choice(("business", "wall", "wall back"))}
+    return {"hours": 1, "clock": dice.choice(_CLOCKS)}
+
+
+def _stop(dice: random.Random) -> dict[str, Any]:
+    return {"after": round(dice.uniform(0.001, 0.05), 3)}
+
+
+def _stop_sending(dice: random.Random) -> dict[str, Any]:
+    return {"endpoint": dice.choice(("send", "data", "data", "chat.postMessage"))}
+
+
+def _device(dice: random.Random) -> dict[str, Any]:
+    """Which system call fails, and when: its nth in a thread, alone or with all that follow."""
+    when = f"{dice.randint(1, 3)}{dice.choice(('', '+'))}"
+    return {"call": dice.choice(("fsync", "pwrite64", "fsync", "pread64")), "when": when}
 
 
 def _hours(dice: random.Random) -> dict[str, Any]:
-    return {"hours": dice.randint(1, 20)}
+    return {"hours": dice.randint(1, 8)}
 
 
-_COMMON: tuple[tuple[str, int, Make], ...] = (
+def _always(detail: dict[str, Any]) -> Make:
+    return lambda _: detail
+
+
+Kind = tuple[str, int, Make]
+"""Its name, how often it is chosen, and how its details are drawn."""
+_COMMON: tuple[Kind, ...] = (
     ("kill", 4, _kill),
     ("shot", 2, _shot),
     ("sms", 3, _sms),
@@ -143,21 +171,41 @@ def plan(seed: int) -> Plan:
     dice = random.Random(seed)
     postgres = seed % POSTGRES_EVERY == 0
     small_disk = not postgres and seed % 3 == 0
-    kinds = list(_COMMON)
+    kinds = list[Kind](_COMMON)
+    sure = [kinds[0]]
     if postgres:
-        kinds.append(("stop postgres", 2, lambda d: {"after": round(d.uniform(0.001, 0.05), 3)}))
+        sure += [("stop postgres", 2, _stop), ("stop postgres, sending", 2, _stop_sending)]
     else:
         kinds.append(("bad disk", 1, _hours))
     if small_disk:
-        kinds.append(("full disk", 2, _hours))
+        sure.append(("full disk", 2, _hours))
+    if not postgres and seed % DEVICE_EVERY == 2:
+        sure.append(("bad disk", 1, _hours))
+    if not postgres and seed % DEVICE_EVERY == 1:
+        sure.append(("bad device", 2, _device))
+    kinds += sure[1:]
     weights = [weight for _, weight, _ in kinds]
-    days, clients = (22, 12) if seed <= SHORT_ONES else (35, 24)
-    chosen = dice.choices(kinds, weights, k=dice.randint(days // 4, days // 3))
-    certain = [kinds[0]] + [one for one in kinds if one[0] in ("stop postgres", "full disk")]
-    troubles = [_one(dice, days, *one) for one in (*certain, *chosen)]
+    days, clients = (18, 6) if seed <= SHORT_ONES else (35, 24)
+    chosen = dice.choices(kinds, weights, k=dice.randint(days // 6, days // 4))
+    troubles = [_one(dice, days, *one) for one in (*sure, *chosen)]
+    troubles += [_one(dice, days // 2, *one) for one in _in_turn(seed)]
     if seed % 5 == 0:
         troubles.append(_one(dice, days, "far jump", 1, lambda _: {"days": FAR_JUMP}))
     return Plan(seed, postgres, small_disk, days, clients, tuple(sorted(troubles, key=_when)))
+
+
+def _in_turn(seed: int) -> Iterator[Kind]:
+    """What a seed has for sure, early in its story: one after the other, every fault has its."""
+    point, wire = POINTS[seed % len(POINTS)], _HTTP[seed % len(_HTTP)]
+    yield "kill", 0, lambda dice: _kill(dice) | {"point": point, "nth": dice.randint(1, 5)}
+    yield "sms", 0, lambda _: {"fault": wire, "times": 1 + seed % 2}
+    for report in (_REPORTS[seed % 5], _REPORTS[(seed + 2) % 5]):
+        yield "report", 0, _always({"fault": report, "times": 1})
+    if seed % 2:
+        yield "hooks again", 0, _again
+    else:
+        clock = _CLOCKS[seed // 2 % len(_CLOCKS)]
+        yield "jump", 0, lambda _: {"hours": 1, "clock": clock}
 
 
 def _one(dice: random.Random, days: int, what: str, _weight: int, make: Make) -> Trouble:

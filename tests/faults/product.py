@@ -9,8 +9,10 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
+import gc
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -20,9 +22,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter
+from sqlalchemy import Dialect
 from sqlmodel import Session, select
 from typing_extensions import override
 
@@ -30,7 +34,7 @@ from billing import vault
 from billing.clock import TurnedClock
 from billing.facts import ClientDescribed, Fact
 from billing.models import LegalEntity
-from billing.store import Clients, Store
+from billing.store import Clients, Store, _Writer
 from bot import audit, intake, worker
 from bot.app import App, books, live
 from bot.desk import Desk, drain_spool
@@ -41,6 +45,7 @@ from bot.spool import Spool
 from bot.web import web
 from comms.instructions import ResolveDoubt
 from comms.ports import Channel, Found, Outgoing, Sent
+from comms.rendering import Templates
 from tests import factories
 from tests.faults.history import START, history
 from tests.faults.plan import plan
@@ -50,8 +55,29 @@ Answer = dict[str, Any]
 _FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
 
 
-_COMPILED: dict[Any, Any] = {}
-"""Statements that were compiled before: a new process need not do it again."""
+@dataclass
+class Heirloom:
+    """What is made once and inherited by every process that is born: it would cost half a second.
+
+    Statements are found again only by the dialect that compiled them, so that one is kept as well.
+    """
+
+    compiled: dict[Any, Any] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    templates: Templates = field(default_factory=Templates)
+
+    def give(self, store: Store) -> None:
+        """Let a new SQLite store go on with it."""
+        if not store.sqlite:
+            return
+        self.dialect = self.dialect or store.engine.dialect
+        for engine in (store.engine, store._reader, store._snapshots):
+            engine.dialect, engine._compiled_cache = self.dialect, self.compiled
+        if isinstance(store._writer, _Writer):
+            store._writer._connection.dialect = self.dialect
+
+
+HEIRLOOM = Heirloom()
 
 
 def die() -> NoReturn:
@@ -79,8 +105,7 @@ class Mortal(Store):
     def __init__(self, url: str, doom: Doom) -> None:
         super().__init__(url)
         self._doom = doom
-        for engine in (self.engine, self._reader):
-            engine._compiled_cache = _COMPILED
+        HEIRLOOM.give(self)
 
     @override
     async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
@@ -206,7 +231,8 @@ class Process:
 async def live_and_die(birth: Answer) -> None:
     """Be the product until the parent says stop or goes away."""
     vault._ids = vault._Ids()  # no two processes may go on where their parent stood
-    settings, clock = Settings(**birth["settings"]), Wall(dt.datetime.fromisoformat(birth["now"]))
+    settings: Settings = pickle.loads(base64.b64decode(birth["settings"]))
+    clock = Wall(dt.datetime.fromisoformat(birth["now"]))
     clock.ahead = dt.timedelta(seconds=birth["ahead"])
     doom = Doom()
     app = live(settings, clock)
@@ -215,7 +241,9 @@ async def live_and_die(birth: Answer) -> None:
     lines = {name: Line(channel, name, doom) for name, channel in app.channels.items()}
     inbox = Inbox(store, app.keyring, app.policy)
     spool = Spool(Path(birth["folder"]) / "spool", bytes(range(32)))
-    app = replace(app, store=store, inbox=inbox, channels=lines, spool=spool)
+    app = replace(
+        app, store=store, inbox=inbox, channels=lines, spool=spool, templates=HEIRLOOM.templates
+    )
     async with loopback.serve(web(app, factories._when_asked(app)), birth["port"]):
         reader, writer = await asyncio.open_unix_connection(birth["socket"])
         process = Process(app, clock, doom)
@@ -281,25 +309,41 @@ async def warm(template: str) -> None:
         app.store.close()
         store = Mortal(url, Doom())
         channels = {name: Void(name) for name in ("sms", "email", "slack")}
-        app = replace(app, store=store, inbox=Inbox(store, app.keyring, app.policy),
-                      channels=channels)  # fmt: skip
+        app = replace(
+            app,
+            store=store,
+            inbox=Inbox(store, app.keyring, app.policy),
+            channels=channels,
+            templates=HEIRLOOM.templates,
+        )
         web(app, factories._when_asked(app))
         process = Process(app, clock)
         await process.establish({})
-        events = [event for event in history(plan(1)) if event.facts]
-        for event in events[: len(events) * 3 // 4]:
+        for event in [event for event in history(plan(1)) if event.facts]:
+            while due := (await process.work({}))["next"]:
+                if dt.datetime.fromisoformat(due) > event.at:
+                    break
+                clock.turn(max(clock.now(), dt.datetime.fromisoformat(due)))
             clock.turn(event.at)
             await process.tell({"facts": [one.model_dump() for one in event.facts]})
-            await process.work({})
+        await process.audit({})
         await app.close()
+
+
+def _bury(_signal: int, _frame: FrameType | None) -> None:
+    """No process that ended stays in the table: its parent in the story asks whether it runs."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def main() -> None:
     """Give birth to one process after the other, and say its number."""
+    gc.disable()  # a story is short, and a sweep through everything that is loaded takes long
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log
     asyncio.run(warm(sys.argv[1]))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them but the parent's socket
+    signal.signal(signal.SIGCHLD, _bury)
     for line in sys.stdin:
         number = os.fork()
         if number == 0:

