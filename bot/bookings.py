@@ -4,7 +4,6 @@ All are tried together, those of one kind in a few statements for all; where tha
 cannot be booked, both halves are tried by themselves, so that one stops no other.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,8 +17,10 @@ from billing.introductions import Introduction
 from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
+from comms.office import Office
 
 _KINDS = {ClientDescribed: "client", InvoiceIssued: "invoice", PaymentSettled: "payment"}
+_PARTS = ("lines", "instalments", "allocations")
 _FEW = 4
 """Fewer than this are as quick one after the other."""
 
@@ -34,19 +35,20 @@ class Outcome:
 
 
 def book(
-    session: Session, told: Sequence[facts.Fact], now: dt.datetime, keys: list[str]
+    session: Session, office: Office, told: Sequence[facts.Fact], keys: list[str]
 ) -> list[Outcome]:
     """Book what can be booked, in its order; ``keys`` loses those that new clients took."""
     taken: list[str] = []
     try:
         with session.begin_nested():
-            return _together(session, told, now, _given(keys, taken))
+            return _together(session, office, told, _given(keys, taken))
     except (Contradiction, Unknown) as error:
         keys.extend(taken)  # all of them were undone
         if len(told) == 1:
             return [Outcome(told[0], None, error)]
     half = len(told) // 2
-    return [*book(session, told[:half], now, keys), *book(session, told[half:], now, keys)]
+    first, second = told[:half], told[half:]
+    return [*book(session, office, first, keys), *book(session, office, second, keys)]
 
 
 def _given(keys: list[str], taken: list[str]) -> Iterator[str]:
@@ -56,30 +58,36 @@ def _given(keys: list[str], taken: list[str]) -> Iterator[str]:
 
 
 def _together(
-    session: Session, told: Sequence[facts.Fact], now: dt.datetime, keys: Iterator[str]
+    session: Session, office: Office, told: Sequence[facts.Fact], keys: Iterator[str]
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for (kind, source), some in groupby(told, lambda fact: (type(fact), fact.source)):
         run: list[Any] = list(some)
         name = _KINDS.get(kind)
         if not (name and _all_new(session, source, name, run)):
-            outcomes += [Outcome(one, ledger.apply(session, one, now, keys)) for one in run]
+            outcomes += [Outcome(one, _apply(session, office, one, keys)) for one in run]
         elif kind is ClientDescribed:
             new = [Introduction(one, next(keys)) for one in run]
-            made = introductions.make(session, new, now)
+            made = introductions.make(session, new, office.now)
             outcomes += [
                 Outcome(one, Applied(client)) for one, client in zip(run, made, strict=True)
             ]
         else:
-            batches.apply_all(session, run, now, keys)
+            batches.apply_all(session, run, office.now, keys)
             outcomes += _read_back(session, source, name, run)
     return outcomes
 
 
+def _apply(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> Applied:
+    return ledger.apply(session, fact, office.now, keys, office.keyring)
+
+
 def _all_new(session: Session, source: str, name: str, run: Sequence[Any]) -> bool:
-    """Whether nobody told of any of these before, and each stands here once."""
+    """Whether nobody told of any of these before, each stands here once, and none has parts."""
     keys = {fact.key for fact in run}
-    return len(run) >= _FEW and len(keys) == len(run) and not _ids(session, source, name, keys)
+    whole = not any(getattr(fact, part, ()) for fact in run for part in _PARTS)
+    enough = len(run) >= _FEW and len(keys) == len(run)
+    return enough and whole and not _ids(session, source, name, keys)
 
 
 def _ids(session: Session, source: str, name: str, keys: set[str]) -> dict[str, int]:

@@ -33,7 +33,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-KINDS: Mapping[str, type[BaseModel]] = {
+KINDS: Mapping[str, type[facts.Told]] = {
     _snake(kind.__name__): kind for kind in get_args(facts.Fact)
 }
 """Every kind of fact by the ``type`` of its JSON."""
@@ -89,7 +89,10 @@ def read(body: bytes) -> list[facts.Fact]:
 
 def write(told: Sequence[facts.Fact]) -> bytes:
     """The body that ``read`` takes."""
-    items = [{"type": type_of(fact)} | fact.model_dump(mode="json") for fact in told]
+    # What a fact leaves out stays left out: it means "as it was".
+    items = [
+        {"type": type_of(fact)} | fact.model_dump(mode="json", exclude_unset=True) for fact in told
+    ]
     return json.dumps({"facts": items}).encode()
 
 
@@ -181,7 +184,9 @@ def _no_type(name: object) -> str:
 
 def _mistake(index: int, kind: type[BaseModel], fault: Any) -> Mistake:
     field = ".".join(str(part)[:60] for part in fault["loc"])
-    return Mistake(index, field, _sentence(kind, field, fault))
+    sentence = _sentence(kind, field, fault)
+    whole = not field and fault["type"] == "value_error"
+    return Mistake(index, field, f"cannot be: {sentence}" if whole else sentence)
 
 
 _SENTENCES = {

@@ -113,7 +113,7 @@ def take_told(
     All that can be booked is, before anything follows from it. A client who is new with them may
     have a history: the steps whose day has passed count as taken, as after an import.
     """
-    outcomes = bookings.book(session, told, office.now, list(keys))
+    outcomes = bookings.book(session, office, told, list(keys))
     done = [(one.fact, one.applied) for one in outcomes if one.applied is not None]
     described = [fact for fact, _ in done if isinstance(fact, ClientDescribed)]
     consents.assert_all(session, office, described)
@@ -128,11 +128,8 @@ def take_told(
 
 def _is_news(office: Office, fact: facts.Fact, applied: Applied) -> bool:
     """Money that came in, and lately."""
-    return (
-        isinstance(fact, PaymentSettled)
-        and applied.received > 0
-        and office.now.date() - fact.received_on <= NEWS
-    )
+    day = fact.received_on if isinstance(fact, PaymentSettled) else office.now.date()
+    return applied.received > 0 and office.now.date() - day <= NEWS
 
 
 def take_letter(session: Session, office: Office, letter: Letter) -> int | None:

@@ -160,8 +160,11 @@ class Settings(BaseSettings):
     @classmethod
     def _sources(cls, value: str) -> str:
         names = [name.strip() for name in value.split(",") if name.strip()]
-        for name in names:
-            access.scope(f"{access.FACTS}:{name}")
+        try:
+            for name in names:
+                access.scope(f"{access.FACTS}:{name}")
+        except ValueError:
+            raise ValueError("must be short lower-case names with commas, like crm,erp") from None
         return ",".join(names)
 
     @field_validator("alert_email")

@@ -43,6 +43,7 @@ _HOOKS = {
     "/hooks/email": "email",
     "/hooks/slack": "slack",
     "/hooks/facts": "facts",
+    "/api/v1/facts": "api.facts",
 }
 
 

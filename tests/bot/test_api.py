@@ -95,24 +95,22 @@ async def test_the_day_of_its_last_use_is_noted(one: Product) -> None:
         assert session.exec(select(ApiToken)).one().last_used_on == one.clock.now().date()
 
 
-@pytest.mark.parametrize(
-    ("scopes", "source", "status"),
-    [
-        (("facts:write",), "crm", 200),
-        (("facts:write",), "stripe", 403),
-        (("facts:write:stripe",), "stripe", 200),
-        (("facts:write:stripe",), "crm", 403),
-        (("facts:write:crm", "facts:write:csv"), "csv", 200),
-        (("report:read",), "crm", 403),
-    ],
-    ids=lambda value: "+".join(value) if isinstance(value, tuple) else str(value),
+LEAVE = (
+    (("facts:write",), "crm", 200),
+    (("facts:write",), "stripe", 403),
+    (("facts:write:stripe",), "stripe", 200),
+    (("facts:write:stripe",), "crm", 403),
+    (("facts:write:crm", "facts:write:csv"), "csv", 200),
+    (("report:read",), "crm", 403),
 )
-async def test_a_token_speaks_for_its_sources_only(
-    one: Product, scopes: tuple[str, ...], source: str, status: int
-) -> None:
-    good = await token(one, *scopes)
-    assert (await post(one, good, body(CLIENT | {"source": source})))[0] == status
-    assert telling.count(one, Client) == (status == 200)
+
+
+async def test_a_token_speaks_for_its_sources_only(one: Product) -> None:
+    for number, (scopes, source, status) in enumerate(LEAVE):
+        good = await token(one, *scopes, name=str(number))
+        told = CLIENT | {"source": source, "external_id": str(number)}
+        assert (await post(one, good, body(told)))[0] == status, (scopes, source)
+    assert telling.count(one, Client) == 3
 
 
 def test_a_token_may_ask_so_often() -> None:
@@ -210,14 +208,12 @@ async def test_a_wrong_request_is_told_what_to_write(one: Product) -> None:
     assert telling.count(one, Client) == 0
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"), [("order-7:1", True), ("a b", False), ("x" * 101, False), ("é", False)]
-)
-async def test_a_request_has_an_id(one: Product, given: str, kept: bool) -> None:  # noqa: FBT001
+async def test_a_request_has_an_id(one: Product) -> None:
     good = await token(one)
-    _, _, headers = await post(one, good, body(CLIENT), **{"X-Request-Id": given})
-    assert (headers["X-Request-Id"] == given) == kept
-    assert len(headers["X-Request-Id"]) >= 9
+    for given, kept in (("order-7:1", True), ("a b", False), ("x" * 101, False), ("é", False)):
+        _, _, headers = await post(one, good, body(CLIENT), **{"X-Request-Id": given})
+        assert (headers["X-Request-Id"] == given) == kept
+        assert len(headers["X-Request-Id"]) >= 9
     answer = await loopback.post(f"{one.url}/api/v1/facts", b"", {"X-Request-Id": "mine"})
     assert answer.headers["X-Request-Id"] == "mine"
 

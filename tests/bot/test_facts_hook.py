@@ -54,18 +54,19 @@ def finance(product: Product) -> str:
 # --- who tells? -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("secret", [telling.SECRET, telling.OLD_SECRET], ids=["now", "before"])
-async def test_a_signed_delivery_is_kept_before_it_is_answered(one: Product, secret: str) -> None:
-    answer = await hook(one, body(CLIENT, INVOICE), secret=secret)
-    assert (answer.status, json.loads(answer.body)) == (200, {"kept": 2})
+async def test_a_signed_delivery_is_kept_before_it_is_answered(one: Product) -> None:
+    for name, secret in (("now", telling.SECRET), ("before", telling.OLD_SECRET)):
+        answer = await hook(one, body(CLIENT, INVOICE), name, secret=secret)
+        assert (answer.status, json.loads(answer.body)) == (200, {"kept": 2})
     assert [(row.source, row.external_id, row.state) for row in rows(one)] == [
-        ("facts", "msg_1", "pending")
+        ("facts", "now", "pending"),
+        ("facts", "before", "pending"),
     ]
 
 
-@pytest.mark.parametrize(("age", "status"), [(290, 200), (310, 401), (-290, 200), (-310, 401)])
-async def test_a_signature_is_good_for_five_minutes(one: Product, age: int, status: int) -> None:
-    assert (await hook(one, body(CLIENT), age=age)).status == status
+async def test_a_signature_is_good_for_five_minutes(one: Product) -> None:
+    for age, status in ((290, 200), (310, 401), (-290, 200), (-310, 401)):
+        assert (await hook(one, body(CLIENT), age=age)).status == status, age
 
 
 FORGED: tuple[dict[str, str], ...] = (
@@ -140,23 +141,21 @@ def test_a_secret_that_is_none_is_said_at_the_start(secret: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sources", "source", "status"),
-    [
-        ("", "crm", 200),
-        ("", "csv", 400),
-        ("", "stripe", 400),
-        ("crm,csv", "csv", 200),
-        ("crm,csv", "erp", 400),
-    ],
+    ("sources", "heard", "unheard"),
+    [("", ["crm", "erp"], ["csv", "stripe"]), ("crm,csv", ["crm", "csv"], ["erp", "stripe"])],
+    ids=["any", "named"],
 )
 async def test_nobody_speaks_for_another(
-    sources: str, source: str, status: int, sqlite_database: Any, tmp_path: Path
+    sources: str, heard: list[str], unheard: list[str], sqlite_database: Any, tmp_path: Path
 ) -> None:
     given = {"facts_hook_sources": sources}
     async with telling.listening(sqlite_database, tmp_path, **given) as product:
-        answer = await hook(product, body(CLIENT | {"source": source}))
-        assert answer.status == status
-        assert ("you may speak for" in answer.body) == (status == 400)
+        for source in heard:
+            assert (await hook(product, body(CLIENT | {"source": source}), source)).status == 200
+        for source in unheard:
+            answer = await hook(product, body(CLIENT | {"source": source}), source)
+            assert answer.status == 400
+            assert "you may speak for" in answer.body
 
 
 # --- what is it? ----------------------------------------------------------------------------------
@@ -193,11 +192,11 @@ def _v1(key: bytes, text: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, text, "sha256")).decode()
 
 
-@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "é"])
-async def test_what_says_that_it_is_no_json_is_not_taken(one: Product, kind: str) -> None:
+async def test_what_says_that_it_is_no_json_is_not_taken(one: Product) -> None:
     raw = body(CLIENT)
-    headers = telling.signed(one, raw) | {"Content-Type": kind}
-    assert (await loopback.post(f"{one.url}/hooks/facts", raw, headers)).status == 400
+    for kind in ("", "text/plain", "application/x-www-form-urlencoded", "é"):
+        headers = telling.signed(one, raw) | {"Content-Type": kind}
+        assert (await loopback.post(f"{one.url}/hooks/facts", raw, headers)).status == 400, kind
 
 
 async def test_what_is_too_large_is_refused(one: Product) -> None:
@@ -245,7 +244,7 @@ async def test_an_id_is_for_one_delivery_only(product: Product) -> None:
     assert "id of its own" in answer.body
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[3::4], ids=str)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[3::7], ids=str)
 async def test_facts_may_come_in_any_order(one: Product, order: tuple[int, ...]) -> None:
     told = [CLIENT, INVOICE, PAID, DISPUTED]
     for number in order:
@@ -365,11 +364,11 @@ async def test_many_tell_at_once(product: Product) -> None:
         ]
 
     every = [
-        (f"{kind}-{number}", fact) for number in range(6) for kind, fact in enumerate(of(number))
+        (f"{kind}-{number}", fact) for number in range(3) for kind, fact in enumerate(of(number))
     ]
     random.Random(5).shuffle(every)
     answers = await asyncio.gather(*(hook(product, body(fact), name) for name, fact in every * 2))
     assert {answer.status for answer in answers} == {200}
     await product.settle()
     await product.later(minutes=1)
-    assert telling.count(product, Payment) == telling.count(product, Invoice) == 6
+    assert telling.count(product, Payment) == telling.count(product, Invoice) == 3

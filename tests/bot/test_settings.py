@@ -137,3 +137,21 @@ def test_a_typing_error_is_pointed_out() -> None:
         "COUNTERFOIL_ is not a setting; remove it.",
         "COUNTERFOIL_SMPT_URL is not a setting; did you mean COUNTERFOIL_SMTP_URL?",
     ]
+
+
+@pytest.mark.parametrize("sources", ["CRM", "crm erp", "crm;erp", "crm,é"])
+def test_a_source_that_is_none_is_said_at_the_start(
+    sources: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_FACTS_HOOK_SOURCES", sources)
+    with pytest.raises(SettingsMissing, match="FACTS_HOOK_SOURCES: must be short lower-case"):
+        settings.read()
+
+
+def test_a_secret_for_facts_that_is_none_is_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_FACTS_HOOK_SECRET", "not base64 at all!")
+    with pytest.raises(SettingsMissing, match="FACTS_HOOK_SECRET: must be `whsec_`") as met:
+        settings.read()
+    assert "not base64" not in str(met.value)
