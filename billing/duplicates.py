@@ -95,16 +95,16 @@ def _insert(session: Session, keys: Sequence[tuple[int, matching.Key]], now: dt.
 # --- who may be one -------------------------------------------------------------------------------
 
 
-def propose(session: Session, now: dt.datetime, most: int) -> tuple[int, list[int]]:
-    """Look at clients whose keys are new; how many, and the ids of the pairs to be shown."""
+def propose(session: Session, now: dt.datetime, most: int) -> tuple[set[int], list[int]]:
+    """Look at clients whose keys are new; who they are, and the ids of the pairs to be shown."""
     due = _due(session, now, most)
     if not due:
-        return 0, []
+        return due, []
     pairs = _pairs(session, due)
     known = {one.id: one for one in facts_of(session, {id_ for pair in pairs for id_ in pair})}
     found = [matching.compare(known[first], known[second]) for first, second in sorted(pairs)]
     session.connection().execute(_LOOKED, {"clients": sorted(due)})
-    return len(due), _propose(session, [one for one in found if one is not None], now)
+    return due, _propose(session, [one for one in found if one is not None], now)
 
 
 def put_off(session: Session, now: dt.datetime, later: dt.datetime) -> None:

@@ -5,6 +5,7 @@ pointer goes. What was to leave meanwhile is judged anew. All of it runs under t
 """
 
 import datetime as dt
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlmodel import Session, col
@@ -12,7 +13,7 @@ from sqlmodel import Session, col
 from billing import aliases, duplicates, ledger, matching
 from billing.models import AliasEvent, Client, Contact, Duplicate, Standing, StepTaken
 from comms import outbox, outreach, staff, timeline
-from comms.models import Audience, Message, Purpose
+from comms.models import Audience, Message, Purpose, State
 from comms.office import Office
 
 UNRESOLVED = "unresolved_duplicate"
@@ -28,7 +29,16 @@ def propose(session: Session, office: Office, most: int) -> int:
     looked, found = duplicates.propose(session, office.now, most)
     if found:
         _tell(session, office, found)
-    return looked
+    _free(session, office, looked)
+    return len(looked)
+
+
+def _free(session: Session, office: Office, clients: Collection[int]) -> None:
+    """What other systems are told of them waited for the look, and may have to wait no longer."""
+    held = (col(Message.state) == State.HELD) & (col(Message.rule) == UNRESOLVED)
+    waits = select(col(Message.client_id)).where(held, col(Message.client_id).in_(clients))
+    for client_id in session.execute(waits.distinct()).scalars().all() if clients else ():
+        outbox.wake_rule(session, UNRESOLVED, office.now, client_id)
 
 
 def _tell(session: Session, office: Office, found: list[int]) -> None:

@@ -42,6 +42,7 @@ from comms import (
     inbound,
     instructions,
     merging,
+    outbox,
     outreach,
     recipients,
     timeline,
@@ -216,6 +217,33 @@ def test_nothing_syncs_outwards_from_a_pair_that_waits(
     assert (judged().verdict, judged().decisive.rule) == (Verdict.DEFER, merging.UNRESOLVED)
     merged(store, keyring, pair)
     assert judged().verdict is Verdict.ALLOW
+
+
+def test_a_push_waits_for_the_look_and_no_longer(store: Store, keyring: Keyring) -> None:
+    office = factories.office(keyring)
+
+    def make(session: Session) -> int:
+        factories.firm(session, NOON)
+        known = factories.client(session, keyring, NOON)
+        push = Message(
+            key="push:1", reference="r", audience=Audience.SYSTEM, channel="crm",
+            purpose=Purpose.ALERT, template="push", client_id=known.client_id,
+            send_after=NOON, created_at=NOON,
+        )  # fmt: skip
+        message_id = outbox.queue(session, push)
+        assert message_id is not None
+        delivery.claim(session, office, Templates(), lambda *_: None, message_id)
+        return message_id
+
+    def state(message_id: int) -> tuple[str, str]:
+        with store.read() as session:
+            message = session.get_one(Message, message_id)
+            return message.state, message.rule
+
+    message_id = store.write_now(make)
+    assert state(message_id) == ("held", merging.UNRESOLVED)
+    look(store, keyring)
+    assert state(message_id)[0] == "queued"
 
 
 def test_a_push_of_somebody_known_leaves(keyring: Keyring) -> None:
