@@ -39,6 +39,7 @@ _OPEN = (
         col(Instalment.invoice_id),
         col(Instalment.due_on),
         col(Instalment.amount),
+        col(Instalment.kind),
         col(Invoice.number),
         col(Invoice.currency),
         col(Invoice.legal_entity_id),
@@ -168,6 +169,7 @@ def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
             due_on=row.due_on,
             amount=row.amount,
             open=open_,
+            kind=row.kind,
             disputed=share,
         ),
     )

@@ -33,6 +33,7 @@ class OpenInstalment:
     due_on: dt.date
     amount: int
     open: int
+    kind: str = "principal"
     disputed: int = 0
     in_flight: int = 0
     promised: int = 0
@@ -125,12 +126,7 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
     active = tuple(hold for hold in account.holds if hold.until is None or hold.until > now)
     held = {hold.invoice_id for hold in active if hold.invoice_id is not None}
     open_ = [instalment for instalment in account.instalments if instalment.open > 0]
-    place = promises.Place(
-        timezone=account.timezone,
-        country=account.country,
-        region=account.region,
-        bank_days=policy.holds.promise_bank_days,
-    )
+    place = place_of(account, policy)
     stands = [(one, promises.standing(one, now, place)) for one in account.promises]
     promised = _promised(open_, stands)
     return replace(
@@ -145,6 +141,16 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
             )
             for instalment in open_
         ),
+    )
+
+
+def place_of(account: Account, policy: Policy) -> promises.Place:
+    """Where the account's promises are judged: in the client's own calendar."""
+    return promises.Place(
+        timezone=account.timezone,
+        country=account.country,
+        region=account.region,
+        bank_days=policy.holds.promise_bank_days,
     )
 
 

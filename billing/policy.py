@@ -67,6 +67,15 @@ class Dunning:
 
 
 @dataclass(frozen=True, slots=True)
+class Charges:
+    """What is added to a late debt once the notice of a step has left."""
+
+    steps: tuple[int, ...]
+    interest_percent: Decimal
+    late_fee: Amounts
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalStep:
     """One notice, so many days before the renewal."""
 
@@ -154,6 +163,7 @@ class Policy:
     """Everything the firm has decided."""
 
     dunning: Dunning
+    charges: Charges
     renewal: Renewal
     budget: Budget
     hours: OpenHours
@@ -210,6 +220,7 @@ def digest(policy: Policy) -> str:
 def _policy(table: Table) -> Policy:
     policy = Policy(
         dunning=_dunning(table.table("dunning")),
+        charges=_charges(table.table("charges")),
         renewal=_renewal(table.table("renewal")),
         budget=_budget(table.table("budget")),
         hours=_open_hours(table.table("hours")),
@@ -259,6 +270,16 @@ def _step(table: Table) -> Step:
             table.wrong(key, "does not belong to an escalation; it tells the owner")
     table.close()
     return step
+
+
+def _charges(table: Table) -> Charges:
+    charges = Charges(
+        steps=table.wholes("steps", least=1),
+        interest_percent=table.percent("interest_percent"),
+        late_fee=Amounts(table.amounts("late_fee")),
+    )
+    table.close()
+    return charges
 
 
 def _renewal(table: Table) -> Renewal:

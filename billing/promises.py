@@ -77,6 +77,16 @@ def outcome(promise: Promise, now: dt.datetime, place: Place) -> str:
     return "partially_kept" if promise.paid > 0 else "broken"
 
 
+def missed(promise: Promise, now: dt.datetime, place: Place) -> int:
+    """The position of the last part that has passed without all its money; 0 where none has."""
+    late = (
+        position
+        for position, (part, lacks) in enumerate(_lacking(promise), 1)
+        if lacks and ends_at(part, place) <= now
+    )
+    return max(late, default=0)
+
+
 def ends_at(part: Part, place: Place) -> dt.datetime:
     """The first moment at which the part is late: after its day and the bank days, there."""
     last = calendar.add_business_days(part.due_on, place.bank_days, place.country, place.region)

@@ -3,7 +3,7 @@
 import datetime as dt
 import difflib
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
 from billing import money
@@ -51,6 +51,26 @@ class Table:
             self.wrong(key, f'must be "forever" or days from {least} to 36500{_not(value)}')
             return 0
         return self.whole(key, least)
+
+    def wholes(self, key: str, least: int = 0) -> tuple[int, ...]:
+        """Whole numbers of at least so much, in their order, each once."""
+        value = self.get(key)
+        if isinstance(value, list) and all(type(one) is int and one >= least for one in value):
+            return tuple(sorted(set(value)))
+        self.wrong(key, f"must be a list of whole numbers from {least}, as in [2, 3]{_not(value)}")
+        return ()
+
+    def percent(self, key: str) -> Decimal:
+        """Percent, from 0 to 100."""
+        value = self.get(key)
+        try:
+            read = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal(-1)
+        except InvalidOperation:
+            read = Decimal(-1)
+        if 0 <= read <= 100:
+            return read
+        self.wrong(key, f'must be percent from 0 to 100, as in "8.5"{_not(value)}')
+        return Decimal(0)
 
     def flag(self, key: str) -> bool:
         """True or false."""

@@ -14,7 +14,7 @@ from sqlalchemy import Table, bindparam, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, select
 
-from billing import bulk, ledger, store, vault
+from billing import bulk, charges, ledger, store, vault
 from billing.aliases import Kin
 from billing.calendar import local_date
 from billing.models import Address, Client, Enrolment, Health, StepTaken
@@ -408,6 +408,9 @@ def _set_steps(session: Session, office: Office, messages: Sequence[Message], ho
     due = {"ids": [step.enrolment_id for step in waiting], "now": office.now}
     session.connection().execute(_LOOK, due)
     store.forget(session, StepTaken, Enrolment)
+    if how == "sent":
+        left = [(step, days.get(step.id, step.taken_on)) for step in waiting]
+        charges.assess(session, left, office.policy, office.now)
 
 
 def _days(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, dt.date]:

@@ -174,9 +174,12 @@ def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, obje
     }
 
 
+_CHARGES = {"late_fee": " (late fee)", "interest": " (interest)"}
+
+
 def _line(instalment: arrears.OpenInstalment, today: dt.date) -> dict[str, object]:
     return {
-        "number": instalment.number,
+        "number": instalment.number + _CHARGES.get(instalment.kind, ""),
         "issued_on": instalment.issued_on,
         "due_on": instalment.due_on,
         "days_overdue": (today - instalment.due_on).days,

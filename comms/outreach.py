@@ -15,7 +15,7 @@ from sqlalchemy import Table, bindparam, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, bulk, dunning, renewals
+from billing import accounts, aliases, arrears, bulk, dunning, promises, renewals
 from billing.calendar import local_date, midnight
 from billing.models import (
     Agreement,
@@ -23,6 +23,7 @@ from billing.models import (
     Client,
     Enrolment,
     EnrolmentState,
+    Promise,
     StepListed,
     StepTaken,
 )
@@ -114,6 +115,8 @@ def advance_clients(session: Session, office: Office, clients: Collection[int]) 
 def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pair]:
     """Ask the rule about every account and do what it says; return those to ask once more."""
     facts = accounts.in_dunning_all(session, pairs)
+    for pair, account in zip(pairs, facts, strict=True):
+        _judge_promises(session, office, pair, account)
     decided = [dunning.decide(account, office.now, office.policy) for account in facts]
     _note(session, office, list(zip(pairs, decided, strict=True)))
     again: list[Pair] = []
@@ -184,6 +187,26 @@ def _escalate(
     listed = [instalment.id for instalment in decision.listed]
     _take(session, office, [Taking(enrolment, decision.step, "escalated", listed)])
     escalations.open_case(session, office, enrolment, client)
+
+
+def _judge_promises(session: Session, office: Office, pair: Pair, account: arrears.Account) -> None:
+    """Cash says what became of a promise; whoever owns the client hears of one that is broken."""
+    place = arrears.place_of(account, office.policy)
+    for promise in account.promises:
+        outcome = promises.outcome(promise, office.now, place)
+        if outcome:
+            row = session.get_one(Promise, promise.id)
+            row.outcome, row.judged_at = outcome, office.now
+        if part := promises.missed(promise, office.now, place):
+            notice = staff.Notice(
+                key=f"promise:{promise.id}:{part}",
+                purpose=Purpose.ALERT,
+                template="promise",
+                to=staff.desk_of(session, office, pair[1].owner_id),
+                client_id=pair[1].id,
+                subject=("promise", promise.id),
+            )
+            staff.tell(session, office, notice)
 
 
 # --- renewal --------------------------------------------------------------------------------------

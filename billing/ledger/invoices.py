@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import Session, col, func, select
@@ -27,6 +28,18 @@ _KEPT = {
     "ready_on",
 }  # fmt: skip
 _UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A late fee or interest; ``key`` is the charge's own, so that it is added once."""
+
+    source: str
+    key: str
+    kind: str
+    amount: int
+    charged_on: dt.date
+    due_on: dt.date
 
 
 # --- drafted and issued ---------------------------------------------------------------------------
@@ -289,21 +302,28 @@ def share(entry: Entry, fact: facts.ShareDescribed) -> Applied:
 def charge(entry: Entry, fact: facts.ChargeAdded) -> Applied:
     """A late fee or interest, once: an instalment of its own on the bill that it is for."""
     invoice = _find(entry, fact)
-    if references.known(entry.session, fact.source, "charge", fact.key) is not None:
-        return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
+    due_on = fact.due_on or fact.charged_on
+    told = Charge(fact.source, fact.key, fact.kind, fact.amount, fact.charged_on, due_on)
+    return Applied(invoice.client_id, changed=add(entry, invoice, told), invoice_id=invoice.id)
+
+
+def add(entry: Entry, invoice: Invoice, told: Charge) -> bool:
+    """Charge it, unless that was done."""
+    if references.known(entry.session, told.source, "charge", told.key) is not None:
+        return False
     part = Instalment(
         invoice_id=invoice.id,
         client_id=invoice.client_id,
-        kind=fact.kind,
+        kind=told.kind,
         position=len(_parts(entry.session, invoice.id)) + 1,
-        due_on=fact.due_on or fact.charged_on,
-        amount=fact.amount,
+        due_on=told.due_on,
+        amount=told.amount,
     )
     entry.session.add(part)
     entry.session.flush()
-    references.remember(entry.session, fact.source, "charge", fact.key, part.id)
-    entry.settle_invoice(invoice, fact.key, fact.charged_on)
-    return Applied(invoice.client_id, invoice_id=invoice.id)
+    references.remember(entry.session, told.source, "charge", told.key, part.id)
+    entry.settle_invoice(invoice, told.key, told.charged_on)
+    return True
 
 
 def waive(entry: Entry, fact: facts.ChargeWaived) -> Applied:

@@ -304,6 +304,7 @@ _CARDS: Mapping[str, _Make] = {
     "fact_unknown": troubles.fact_unknown,
     "fact_refused": troubles.fact_refused,
     "standstill": troubles.standstill,
+    "promise": troubles.promise,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,
 }

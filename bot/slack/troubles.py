@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from billing import facts, vault
+from billing import facts, money, vault
 from billing.keyring import KeyGone
-from billing.models import Client, Enrolment, LegalEntity
+from billing.models import Client, Enrolment, LegalEntity, Promise, PromisePart
 from bot import factsheet, inbox, standstills
 from bot.models import Incoming
-from bot.slack import blocks
+from bot.slack import blocks, records
 from bot.slack.escalations import Card
 from comms.models import Message
 from comms.office import Office
@@ -62,6 +62,24 @@ def _stuck_ladder(session: Session, message: Message) -> Card:
     body = [
         blocks.section(f"*{what}*: nothing of it goes until it can. It is tried every hour."),
         blocks.context("Tell your admin: the log of the last try says where it failed."),
+    ]
+    button = blocks.button("Card", "client.card", {"c": client.id})
+    return Card(what, body, blocks.actions([button]))
+
+
+def promise(session: Session, office: Office, message: Message) -> Card:
+    """A promised day has passed without the money."""
+    row = session.get_one(Promise, message.subject_id)
+    client = session.get_one(Client, row.client_id)
+    query = select(PromisePart).where(PromisePart.promise_id == row.id)
+    parts = session.exec(query.order_by(col(PromisePart.position))).all()
+    name = blocks.inline(client.name)
+    what = f"{name} has not paid what was promised"
+    items = [f"{money.display(part.amount, row.currency)} by {part.due_on}" for part in parts]
+    body = [
+        blocks.section(f"*{what}*. It is asked for again from now on."),
+        *blocks.lines("", items),
+        blocks.section("\n".join(records.balances(session, office, client))),
     ]
     button = blocks.button("Card", "client.card", {"c": client.id})
     return Card(what, body, blocks.actions([button]))
