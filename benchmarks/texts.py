@@ -33,8 +33,8 @@ _CALLBACK = product.PUBLIC_URL + "/hooks/twilio/status?ref={}"
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Texts a second, and how many of many at once got somebody else's answer."""
-    with wire.serving(_twilio) as port:
-        url = f"http://127.0.0.1:{port}"
+    with wire.serving(_twilio) as server:
+        url = f"http://127.0.0.1:{server.port}"
         rates = [asyncio.run(_rates(url, _RATED[scale])) for _ in range(_ROUNDS[scale])]
         ours, bare = (median(of) for of in zip(*rates, strict=True))
         yield Figure(

@@ -267,7 +267,8 @@ def _made_at(one: Any) -> dt.datetime:
     return moment if isinstance(moment, dt.datetime) else dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
-_number = functools.lru_cache(maxsize=1024)(phones.normalise)
+_number = functools.lru_cache(maxsize=4096)(phones.normalise)
+"""The same few numbers write to us, and a text is read twice: at the hook, and by the worker."""
 
 
 class _Form(dict[str, list[str]]):
