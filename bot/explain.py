@@ -25,6 +25,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
+from bot import against
 from bot.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.remedies import remedy
 from bot.report import Wrong
@@ -129,17 +130,12 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
         ]
         yield Fact(f"{entity.name}, {balance.currency}", ", ".join(parts))
     for debt in accounts.owed(session, client.id)[:MOST]:
-        yield Fact(debt.instalment.number, _debt(debt.instalment, today))
+        yield Fact(debt.instalment.number, against.of_instalment(debt.instalment, today))
+    for line in against.lines(session, office, client):
+        yield Fact(*line)
     for hold in accounts.holds(session, client.id):
         until = f" until {written(hold.until)}" if hold.until else " until it is released"
         yield Fact("hold", f"{hold.reason}{until}")
-
-
-def _debt(instalment: Any, today: dt.date) -> str:
-    late = (today - instalment.due_on).days
-    when = f"{late} days overdue" if late > 0 else f"due {instalment.due_on}"
-    disputed = ", disputed" if instalment.disputed else ""
-    return f"{money.display(instalment.open, instalment.currency)} open, {when}{disputed}"
 
 
 # --- an invoice -----------------------------------------------------------------------------------

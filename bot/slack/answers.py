@@ -49,6 +49,7 @@ def card(session: Session, office: Office, client: Client) -> Reply:
         blocks.header(client.name),
         blocks.section("\n".join(records.balances(session, office, client))),
         *blocks.lines("Overdue by age", records.buckets(session, office, client)),
+        *blocks.lines("What stands against it", records.against(session, office, client)),
         *([blocks.section(f"*Mind*: {flags}")] if flags else []),
         *blocks.lines("Next", records.next_steps(session, office, client)),
         *blocks.lines("Waiting to leave", waiting),

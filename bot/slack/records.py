@@ -29,6 +29,7 @@ from billing.models import (
     Staff,
 )
 from billing.models import Sequence as Ladder
+from bot import against as stands
 from bot.slack import blocks
 from comms import consent, instructions
 from comms.models import Audience, Decision, Message, State, Touchpoint
@@ -93,6 +94,13 @@ def buckets(session: Session, office: Office, client: Client) -> list[str]:
     ]
 
 
+def against(session: Session, office: Office, client: Client) -> list[str]:
+    """What of it is not asked for today, and why; at most as many lines as people read."""
+    found = stands.lines(session, office, client)
+    return [f"{line.kind}: {blocks.inline(line.text, 300)}" for line in found[:_MOST]]
+
+
+_MOST = 12
 _AGES = ("1-30", "31-60", "61-90", "over 90")
 
 
