@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import URL, Connection, Table, create_engine, insert, make_url, text
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from benchmarks import stores, wire
 from benchmarks.figures import Figure, Scale
@@ -35,7 +35,6 @@ _SPOKEN = 100
 """Clients whose touchpoints have words: these are searched."""
 _LOOKS = {Scale.SMALL: 400, Scale.FULL: 4_000}
 _WORD = "cheque"
-_VERSION = 1
 _VAULT: Table = Vault.__table__  # type: ignore[attr-defined]
 _LATEST = "SELECT * FROM touchpoint WHERE client_id = :client ORDER BY occurred_at DESC, id DESC"
 
@@ -157,7 +156,7 @@ _WORDS = (
 def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
     """The URLs of a store with that many clients and of its keys; made where it is not there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    name = f"history_{_VERSION}_{clients}"
+    name = f"history_{_shape()}_{clients}"
     keys = f"sqlite:///{FOLDER / name}-{database}-keys.db"
     if database == "sqlite":
         file, made = FOLDER / f"{name}.db", FOLDER / f"{name}-new.db"
@@ -179,6 +178,12 @@ def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
                 connection.execute(text(f"ALTER DATABASE {name}_new RENAME TO {name}"))
         server.dispose()
         yield _told(url.set(database=name)), keys
+
+
+def _shape() -> str:
+    """What a store made earlier must have in common with one made now: its tables' columns."""
+    columns = [str(column) for table in SQLModel.metadata.sorted_tables for column in table.columns]
+    return sha256("\n".join(columns).encode()).hexdigest()[:8]
 
 
 def _told(url: URL) -> str:
