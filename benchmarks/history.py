@@ -16,14 +16,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import URL, Connection, Table, create_engine, insert, make_url, text
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from benchmarks import stores, wire
 from benchmarks.figures import Figure, Scale
 from benchmarks.stores import FOLDER, MASTER_KEY, NOON, Database
 from billing import vault
 from billing.keyring import Keyring
-from billing.models import Vault
+from billing.models import Client, Vault
 from billing.store import Store
 from bot import schema
 from comms import timeline
@@ -35,7 +35,7 @@ _SPOKEN = 100
 """Clients whose touchpoints have words: these are searched."""
 _LOOKS = {Scale.SMALL: 400, Scale.FULL: 4_000}
 _WORD = "cheque"
-_VERSION = 1
+_CLIENT: Table = Client.__table__  # type: ignore[attr-defined]
 _VAULT: Table = Vault.__table__  # type: ignore[attr-defined]
 _LATEST = "SELECT * FROM touchpoint WHERE client_id = :client ORDER BY occurred_at DESC, id DESC"
 
@@ -135,10 +135,7 @@ _WHEN = {
     " '+' || (i * 60 / {share}) || ' seconds')",
     "postgresql": "TIMESTAMPTZ '2024-03-01 00:00+00' + (i * 60 / {share}) * INTERVAL '1 second'",
 }
-_CLIENT = (
-    "INSERT INTO client (id, key_id, name, timezone, country, region, language, created_at) {n}"
-    " SELECT i, 'client:' || i, 'Client ' || i, 'America/New_York', 'US', 'NY', 'en', {when} FROM n"
-)
+_BLANK = {name: field.get_default() for name, field in Client.model_fields.items()}
 # The i-th thing that was said is of client 1 + i modulo the clients, so theirs lie far apart.
 _TOUCHPOINT = (
     "INSERT INTO touchpoint (id, client_id, seq, channel, direction, kind, body_id, body_digest,"
@@ -157,7 +154,7 @@ _WORDS = (
 def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
     """The URLs of a store with that many clients and of its keys; made where it is not there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    name = f"history_{_VERSION}_{clients}"
+    name = f"history_{_shape()}_{clients}"
     keys = f"sqlite:///{FOLDER / name}-{database}-keys.db"
     if database == "sqlite":
         file, made = FOLDER / f"{name}.db", FOLDER / f"{name}-new.db"
@@ -181,6 +178,12 @@ def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
         yield _told(url.set(database=name)), keys
 
 
+def _shape() -> str:
+    """What a store made earlier must have in common with one made now: its tables' columns."""
+    columns = [str(column) for table in SQLModel.metadata.sorted_tables for column in table.columns]
+    return sha256("\n".join(columns).encode()).hexdigest()[:8]
+
+
 def _told(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
@@ -199,7 +202,7 @@ def _fill(session: Session, keyring: Keyring, clients: int) -> None:
     when = _WHEN[connection.dialect.name].format(share=max(1, clients // 10))
     many = clients * EACH
     given = {"clients": clients, "spoken": _SPOKEN}
-    connection.execute(text(_CLIENT.format(n=_NUMBERS, when=when)), {"many": clients})
+    connection.execute(insert(_CLIENT), [_client(number) for number in range(1, clients + 1)])
     connection.execute(text(_TOUCHPOINT.format(n=_NUMBERS, when=when)), given | {"many": many})
     rows = [
         _body(keyring, number, 1 + number % clients)
@@ -207,6 +210,11 @@ def _fill(session: Session, keyring: Keyring, clients: int) -> None:
         if 1 + number % clients <= _SPOKEN
     ]
     connection.execute(insert(_VAULT), rows)
+
+
+def _client(number: int) -> dict[str, Any]:
+    told = {"id": number, "key_id": f"client:{number}", "name": f"Client {number}"}
+    return _BLANK | told | {"created_at": NOON}
 
 
 def _body(keyring: Keyring, number: int, client: int) -> dict[str, Any]:

@@ -134,7 +134,10 @@ async def _answered(side: SlackSide, body: bytes) -> str:
     answer = await side(Request(scope), body)
     if answer.status_code != 200:
         raise AssertionError(f"a command was answered {answer.status_code}")
-    return str(json.loads(bytes(answer.body))["text"])
+    words = str(json.loads(bytes(answer.body))["text"])
+    if words.startswith("That did not work"):
+        raise AssertionError(f"a command failed: {words}")
+    return words
 
 
 async def _bare(body: bytes) -> str:
@@ -175,7 +178,7 @@ async def _while_blocked(app: App, place: Place, ask: _Ask, many: int) -> list[F
         Figure(
             name=f"{many} pauses asked for at once, {busy}, slowest answer", database="",
             ours=1000 * max(waits), bare=None, unit="ms", better="less", goal="at most 300 ms",
-            note=f"{later} were told to wait: 250 ms of patience, then a line in the spool, on disk",
+            note=f"{later} were told to wait: after 250 ms, and a line on disk in the spool",
         ),
         Figure(
             name=f"/acct help, command to answer, {busy}, p99", database="",

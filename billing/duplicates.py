@@ -53,13 +53,14 @@ _AT_ONCE = 500
 
 
 def note(session: Session, client_id: int, told: ClientDescribed, now: dt.datetime) -> None:
-    """Keep what a description adds; a name that is no more is not looked for any more."""
+    """Keep what a description adds; a name or tax number that is no more is forgotten."""
     held = {(row.kind, row.value) for row in session.execute(_HELD, {"of": client_id})}
     wanted = _keys_of(told)
-    gone = {value for kind, value in held - wanted if kind == "name"}
+    only = {kind for kind, _ in wanted} & {"name", "tax"}
+    gone = [key for key in held - wanted if key[0] in only]
     if gone:
-        mine = (_KEYS.c.client_id == client_id) & (_KEYS.c.kind == "name")
-        session.execute(delete(_KEYS).where(mine, _KEYS.c.value.in_(gone)))
+        mine = _KEYS.c.client_id == client_id
+        session.execute(delete(_KEYS).where(mine, tuple_(_KEYS.c.kind, _KEYS.c.value).in_(gone)))
     _insert(session, [(client_id, key) for key in wanted - held], now)
 
 
@@ -78,6 +79,7 @@ def _keys_of(told: ClientDescribed) -> frozenset[matching.Key]:
             country=told.country or "US",
             mailboxes=frozenset(filter(None, [told.email])),
             phones=frozenset(filter(None, [told.phone])),
+            tax_numbers=frozenset(filter(None, [told.tax_number])),
             references=frozenset({(told.source, told.external_id)}),
         )
     )
@@ -210,6 +212,8 @@ def facts_of(session: Session, clients: Collection[int]) -> list[ClientFacts]:
                 name=client.name,
                 country=client.country,
                 region=client.region,
+                city=client.city,
+                postcode=client.postal_code,
                 **sets[client.id],
             )
             for client in held

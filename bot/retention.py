@@ -208,7 +208,7 @@ async def _expire(
         if free:
             began = time.perf_counter()
             clients = {row.client for row in old if row.free and row.client is not None}
-            write = partial(_remove, kind, free, (before, app.clock.now()), preserved)
+            write = partial(remove, kind, free, (before, app.clock.now()), preserved)
             gone += await app.store.write(write, clients=clients)
             # As long again belongs to the others who write.
             await asyncio.sleep(time.perf_counter() - began)
@@ -217,7 +217,7 @@ async def _expire(
     return gone
 
 
-def _remove(
+def remove(
     kind: Kind,
     ids: Sequence[int],
     moments: tuple[dt.datetime, dt.datetime],

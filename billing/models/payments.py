@@ -10,7 +10,7 @@ are sums over the same rows.
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import code, key, maybe, minor, moment, number, one_of, ref, that
@@ -114,13 +114,22 @@ class Posting(SQLModel, table=True):
         Index(
             "posting_of_client",
             "client_id",
+            "instalment_id",
             "legal_entity_id",
             "currency",
-            "instalment_id",
             "payer_id",
             "amount",
         ),
-        Index("posting_of_instalment", "instalment_id", "payer_id", "amount"),
+        # Not of what is on no instalment: SQLite would take that for the shortest way to a
+        # client's unapplied cash, and read everybody's.
+        Index(
+            "posting_of_instalment",
+            "instalment_id",
+            "payer_id",
+            "amount",
+            sqlite_where=text("instalment_id IS NOT NULL"),
+            postgresql_where=text("instalment_id IS NOT NULL"),
+        ),
         one_of("posting", "kind", PostingKind),
         that("posting", "amount_moves", "amount <> 0"),
     )

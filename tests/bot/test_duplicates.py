@@ -479,6 +479,24 @@ def test_a_merge_is_written_into_both_chains(
         assert list(timeline.verify(session)) == []
 
 
+def test_what_is_told_of_place_and_tax_tells_apart(store: Store, keyring: Keyring) -> None:
+    def make(session: Session) -> None:
+        for number, (city, tax) in enumerate((("Albany", "12-3"), ("Boston", ""), ("", "123"))):
+            told = facts.ClientDescribed(
+                source=f"s{number}", external_id="1", name="Cobalt Dental LLC", country="US",
+                city=city, tax_number=tax,
+            )  # fmt: skip
+            keyring.make([f"k{number}"], NOON)
+            ledger.apply(session, told, NOON, iter([f"k{number}"]))
+
+    store.write_now(make)
+    look(store, keyring)
+    with store.read() as session:
+        found = {(one.first_id, one.second_id): one for one in duplicates.waiting(session)}
+        assert set(found) == {(1, 3), (2, 3)}
+        assert "same_tax_number" in found[1, 3].reasons.split()
+
+
 @pytest.mark.parametrize("case", ["again", "backwards", "chain", "tax"])
 def test_what_cannot_be_merged_says_why(
     store: Store, keyring: Keyring, pair: tuple[Known, Known], case: str

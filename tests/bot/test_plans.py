@@ -15,7 +15,9 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlmodel import Session
 
+from billing import books
 from billing.models import Client, Invoice
+from billing.store import Store
 from bot import audit, conversation, explain, intake, metrics, retention, subjects, worker
 from bot.slack import answers
 from bot.slack.people import Person
@@ -156,3 +158,22 @@ def _look(product: Product) -> None:
         # What the helpers of this test ask for by themselves is no query of the product.
         look(session, product)
     audit.look(product.app)
+
+
+@pytest.mark.parametrize("many", [1, 100])
+def test_a_client_is_not_looked_for_among_all_that_is_unapplied(
+    sqlite_store: Store, many: int
+) -> None:
+    """A plan may name an index and still read half a table: 15 seconds for a hundred clients."""
+    said: list[tuple[str, Any]] = []
+    with sqlite_store.read() as session:
+        event.listen(
+            sqlite_store._reader,
+            "before_cursor_execute",
+            lambda *given: said.append((given[2], given[3])),
+        )
+        books.unapplied_by(session, range(1, many + 1))
+    statement, parameters = said[-1]
+    with sqlite_store.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert "posting_of_client (client_id=? AND instalment_id=?)" in str(plan)

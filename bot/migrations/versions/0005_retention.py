@@ -45,9 +45,15 @@ def _sums() -> None:
     op.create_index(
         "posting_of_client",
         "posting",
-        ["client_id", "legal_entity_id", "currency", "instalment_id", "payer_id", "amount"],
+        ["client_id", "instalment_id", "legal_entity_id", "currency", "payer_id", "amount"],
     )
-    op.create_index("posting_of_instalment", "posting", ["instalment_id", "payer_id", "amount"])
+    op.create_index(
+        "posting_of_instalment",
+        "posting",
+        ["instalment_id", "payer_id", "amount"],
+        sqlite_where=sa.text("instalment_id IS NOT NULL"),
+        postgresql_where=sa.text("instalment_id IS NOT NULL"),
+    )
 
 
 def _expired() -> None:
