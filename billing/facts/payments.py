@@ -77,8 +77,8 @@ class PaymentSettled(OfPayment):
 
     @property
     def at(self) -> datetime:
-        """When it happened, as exactly as we were told."""
-        return self.happened_at or datetime.combine(self.received_on, time.min, UTC)
+        """When it happened; told as a day, its end: a try that failed that day came before."""
+        return self.happened_at or datetime.combine(self.received_on, time.max, UTC)
 
     @property
     def key(self) -> str:

@@ -8,8 +8,10 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, books, references
 from billing.keyring import Keyring
-from billing.models import Client, Enrolment, Invoice
+from billing.models import Client, Enrolment, Invoice, InvoiceState
 from billing.models import Sequence as Ladder
+
+UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 
 
 class Contradiction(ValueError):
@@ -87,7 +89,18 @@ class Entry:
         """The invoice of that number, of the client or of one that is the same client.
 
         Raises:
-            Unknown: nobody issued it.
+            Unknown: nobody issued it, though somebody may be writing it.
+        """
+        found = self.document(client_id, number, entity)
+        if found.state in UNISSUED:
+            raise references.Unknown(f"invoice {number} is a {found.state}; issue it first")
+        return found
+
+    def document(self, client_id: int, number: str, entity: str) -> Invoice:
+        """The same, or one that is still being written.
+
+        Raises:
+            Unknown: nobody speaks of it.
         """
         clients = aliases.group(self.session, client_id)
         return references.invoice(self.session, clients, number, entity)

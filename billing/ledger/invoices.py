@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from billing import books, facts, references, taxes, vault
-from billing.ledger.entry import Applied, Contradiction, Entry
+from billing.ledger.entry import UNISSUED, Applied, Contradiction, Entry
 from billing.models import (
     Instalment,
     InstalmentKind,
@@ -27,7 +27,6 @@ _KEPT = {
     "number", "currency", "amount", "due_on", "service_type", "terms", "po_number", "matter",
     "ready_on",
 }  # fmt: skip
-_UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def draft(entry: Entry, fact: facts.InvoiceDrafted) -> Applied:
         return Applied(client_id, invoice_id=invoice.id)
     told = _told(fact) | {"state": fact.state}
     behind = (invoice.state, fact.state) == ("approved", "draft")
-    changed = invoice.state in _UNISSUED and not behind and _differs(invoice, told)
+    changed = invoice.state in UNISSUED and not behind and _differs(invoice, told)
     if changed:
         invoice.sqlmodel_update(told)
         _rewrite(entry, invoice, fact)
@@ -65,7 +64,7 @@ def issue(entry: Entry, fact: facts.InvoiceIssued) -> Applied:
     client_id, invoice = _find_own(entry.session, fact)
     if invoice is None:
         invoice = _make(entry, fact, client_id, InvoiceState.ISSUED, fact.issued_on)
-    elif invoice.state in _UNISSUED:
+    elif invoice.state in UNISSUED:
         invoice.sqlmodel_update(_told(fact) | {"state": InvoiceState.ISSUED})
         invoice.issued_on = fact.issued_on
         _rewrite(entry, invoice, fact)
@@ -196,25 +195,31 @@ def _free_number(session: Session, entity: LegalEntity, number: str) -> None:
 def correct(entry: Entry, fact: facts.InvoiceCorrected) -> Applied:
     """It comes to another amount, or is due on another day."""
     client_id, invoice = _find_own(entry.session, fact)
-    if invoice is None or invoice.state in _UNISSUED:
+    if invoice is None or invoice.state in UNISSUED:
         raise references.Unknown(f"invoice {fact.number} was never issued; issue it first")
     stands = invoice.amount if invoice.corrected_amount is None else invoice.corrected_amount
     word = (fact.corrected_at, fact.amount, fact.due_on)
     held = (invoice.corrected_at or dt.datetime.min.replace(tzinfo=dt.UTC), stands, invoice.due_on)
     moved = fact.issued_on is not None and fact.issued_on != invoice.issued_on
-    if word <= held or (word[1:] == held[1:] and not moved):
+    if word <= held:
         return Applied(client_id, changed=False, invoice_id=invoice.id)
-    invoice.corrected_at, invoice.corrected_amount = fact.corrected_at, fact.amount
+    # It says nothing new, yet whatever is older than it is stale from now on.
+    invoice.corrected_at = fact.corrected_at
+    if word[1:] == held[1:] and not moved:
+        return Applied(client_id, changed=False, invoice_id=invoice.id)
+    invoice.corrected_amount = fact.amount
     invoice.issued_on = fact.issued_on or invoice.issued_on
+    # By as many days as the bill moves: of several parts the last need not be due on its day.
+    _principal(entry.session, invoice.id)[-1].due_on += fact.due_on - invoice.due_on
     invoice.due_on = fact.due_on
-    _principal(entry.session, invoice.id)[-1].due_on = fact.due_on
     entry.settle_invoice(invoice, fact.key, fact.corrected_at.date())
     return Applied(client_id, invoice_id=invoice.id)
 
 
 def void(entry: Entry, fact: facts.InvoiceVoided) -> Applied:
     """It was never owed; refused once money came or the client was asked for it."""
-    invoice = _find(entry, fact)
+    client_id = references.client_of(entry.session, fact.source, fact.client_external_id)
+    invoice = entry.document(client_id, fact.invoice_number, fact.legal_entity)
     if invoice.voided_on is not None:
         return Applied(invoice.client_id, changed=False, invoice_id=invoice.id)
     if (reason := _not_voidable(entry.session, invoice)) is not None:

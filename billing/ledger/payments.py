@@ -97,14 +97,14 @@ def _start(payment: Payment, fact: facts.PaymentStarted) -> bool:
 
 
 def _settle(payment: Payment, fact: facts.PaymentSettled) -> bool:
-    first = payment.settled_at is None
-    held = (payment.settled_at or _NEVER, 0 if first else payment.amount)
-    word = (max(held[0], fact.at), max(held[1], fact.amount))
+    held = (_NEVER, 0, dt.date.max)
+    if payment.settled_at is not None:
+        held = (payment.settled_at, payment.amount, payment.received_on)
+    at, amount, day = held
+    word = (max(at, fact.at), max(amount, fact.amount), min(day, fact.received_on))
     if word == held:
         return False
-    payment.settled_at, payment.amount = word
-    day = fact.received_on
-    payment.received_on = day if first else min(day, payment.received_on)
+    payment.settled_at, payment.amount, payment.received_on = word
     payment.method = payment.method or fact.method
     return True
 
@@ -122,21 +122,22 @@ def _charge_back(session: Session, payment: Payment, fact: facts.PaymentChargedB
             Chargeback.payment_id == payment.id, Chargeback.reference == fact.chargeback
         )
     ).first()
-    word = (_OUTCOMES.index(fact.outcome) > 0, fact.happened_at, fact.outcome)
-    if row is not None:
-        held = (_OUTCOMES.index(row.outcome) > 0, row.happened_at, row.outcome)
-        if word <= held:
-            return False
-    row = row or Chargeback(
-        payment_id=payment.id,
-        reference=fact.chargeback,
-        outcome=fact.outcome,
-        amount=fact.withdrawn,
-        happened_at=fact.happened_at,
-    )
-    row.outcome, row.happened_at = fact.outcome, fact.happened_at
+    if row is None:
+        row = Chargeback(
+            payment_id=payment.id,
+            reference=fact.chargeback,
+            outcome=fact.outcome,
+            amount=fact.withdrawn,
+            happened_at=fact.happened_at,
+        )
+        session.add(row)
+        return True
+    more = fact.withdrawn > row.amount
     row.amount = max(row.amount, fact.withdrawn)
-    session.add(row)
+    word = (_OUTCOMES.index(fact.outcome) > 0, fact.happened_at, fact.outcome)
+    if word <= (_OUTCOMES.index(row.outcome) > 0, row.happened_at, row.outcome):
+        return more
+    row.outcome, row.happened_at = fact.outcome, fact.happened_at
     return True
 
 
@@ -167,12 +168,12 @@ def _day(fact: facts.PaymentFact) -> dt.date:
 
 
 def _name(session: Session, payment: Payment, fact: facts.PaymentFact) -> bool:
-    """Keep which invoices it is for; only news of its arrival may say so anew."""
+    """Keep which invoices it is for; only the youngest news of its arrival may say so anew."""
     told = list(_names(fact))
     query = select(PaymentName).where(PaymentName.payment_id == payment.id)
     held = session.exec(query.order_by(col(PaymentName.position))).all()
     known = [(row.invoice_number, row.amount, row.read) for row in held]
-    if not told or told == known or (held and not isinstance(fact, facts.PaymentSettled)):
+    if not told or told == known or (held and not _is_youngest(payment, fact)):
         return False
     for row in held:
         session.delete(row)
@@ -188,6 +189,11 @@ def _name(session: Session, payment: Payment, fact: facts.PaymentFact) -> bool:
             )
         )
     return True
+
+
+def _is_youngest(payment: Payment, fact: facts.PaymentFact) -> bool:
+    """Nothing younger was told of its arrival than this."""
+    return isinstance(fact, facts.PaymentSettled) and fact.at >= (payment.settled_at or _NEVER)
 
 
 def _names(fact: facts.PaymentFact) -> Iterator[tuple[str, int | None, bool]]:

@@ -113,7 +113,7 @@ def _credit(entry: Entry, row: InvoiceDispute, invoice: Invoice, fact: facts.Dis
         session.add(note)
         session.flush()
         references.remember(session, fact.source, "credit_note", key, note.id)
-    note.amount = row.granted or note.amount
+    note.amount, note.issued_on = row.granted or note.amount, day
     note.voided_on = None if row.granted else day
     credit_notes.settle(entry, note, fact.key, day)
 
@@ -165,12 +165,12 @@ def withdraw_promise(entry: Entry, fact: facts.PromiseWithdrawn) -> Applied:
 
 
 def hold(entry: Entry, fact: facts.HoldPlaced) -> Applied:
-    """Dunning stops; the same hold told again may only move its end."""
+    """Dunning stops; the same hold placed later may only move its end."""
     session = entry.session
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     found = references.known(session, fact.source, "hold", fact.key)
     if found is not None:
-        return Applied(client_id, changed=False)
+        return _hold_until(entry, session.get_one(Hold, found), fact)
     invoice = (
         entry.invoice(client_id, fact.invoice_number, fact.legal_entity)
         if fact.invoice_number
@@ -190,6 +190,14 @@ def hold(entry: Entry, fact: facts.HoldPlaced) -> Applied:
     references.remember(session, fact.source, "hold", fact.key, row.id)
     touch(session, client_id, entry.now)
     return Applied(client_id, invoice_id=row.invoice_id)
+
+
+def _hold_until(entry: Entry, row: Hold, fact: facts.HoldPlaced) -> Applied:
+    changed = fact.placed_at > row.placed_at
+    if changed:
+        row.placed_at, row.until = fact.placed_at, fact.until
+        touch(entry.session, row.client_id, entry.now)
+    return Applied(row.client_id, changed=changed, invoice_id=row.invoice_id)
 
 
 def release_hold(entry: Entry, fact: facts.HoldReleased) -> Applied:
