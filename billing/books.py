@@ -73,7 +73,14 @@ _SHARES = (
     select(col(Share.invoice_id), col(Share.payer_id), col(Share.amount))
     .join(Invoice, col(Invoice.id) == col(Share.invoice_id))
     .where(*_OF[Invoice], col(Share.amount) > 0)
-    .order_by(col(Share.invoice_id), col(Share.payer_id))
+    # Our ids say who was told of first, so they decide only between what is the same.
+    .order_by(
+        col(Share.invoice_id),
+        col(Share.state),
+        col(Share.told_at),
+        col(Share.amount),
+        col(Share.payer_id),
+    )
 )
 _PAYMENTS = select(
     col(Payment.id),
@@ -110,7 +117,9 @@ _CREDITS = (
         col(CreditNote.invoice_id),
     )
     .where(*_OF[CreditNote], col(CreditNote.voided_on).is_(None))
-    .order_by(col(CreditNote.issued_on), col(CreditNote.id))
+    .order_by(
+        col(CreditNote.issued_on), col(CreditNote.kind), col(CreditNote.amount), col(CreditNote.id)
+    )
 )
 _APPLIED = (
     select(
@@ -120,7 +129,11 @@ _APPLIED = (
     )
     .join(CreditNote, col(CreditNote.id) == col(CreditApplication.credit_note_id))
     .where(*_OF[CreditNote])
-    .order_by(col(CreditApplication.applied_on), col(CreditApplication.id))
+    .order_by(
+        col(CreditApplication.applied_on),
+        col(CreditApplication.amount),
+        col(CreditApplication.id),
+    )
 )
 _SPOT = tuple(getattr(Posting, name) for name in Spot._fields)
 _POSTED = (

@@ -160,10 +160,17 @@ class _Debt:
     part: Part
 
     @property
-    def order(self) -> tuple[bool, dt.date, str, int, int]:
-        charge = self.part.kind != InstalmentKind.PRINCIPAL
-        part = self.part
-        return charge, part.due_on, self.bill.number, part.position, self.bill.client_id
+    def order(self) -> tuple[bool, dt.date, str, int, str, int, int]:
+        """The place of a charge says only when it was told, so what it is goes before it."""
+        charge, part = self.part.kind != InstalmentKind.PRINCIPAL, self.part
+        place = 0 if charge else part.position
+        what = (place, part.kind, part.amount, self.bill.client_id)
+        return charge, part.due_on, self.bill.number, *what
+
+
+def _arrival(one: Money) -> tuple[dt.date, str, int, int]:
+    """Two sources may call two payments the same."""
+    return one.received_on, one.reference, one.received, one.id
 
 
 @dataclass(slots=True)
@@ -187,7 +194,7 @@ class _Sheet:
             for name in (Name(number), Name(remittance.code(number), read=True)):
                 self.by_number[name].append(debt)
             self.by_bill.setdefault(debt.bill.id, []).append(debt)
-        self.in_order = sorted(self.account.money, key=lambda one: (one.received_on, one.reference))
+        self.in_order = sorted(self.account.money, key=_arrival)
 
     # --- what is billed, and who owes it ----------------------------------------------------------
 
