@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import bare_dunning, stores
 from benchmarks.figures import Figure, Scale
-from benchmarks.product import settings
+from benchmarks.product import log_nowhere, settings
 from benchmarks.stores import NOON, Database, Place
 from billing.clock import TurnedClock
 from bot import worker
@@ -103,6 +103,7 @@ def _apart(work: Callable[[Place], int], place: Place, first: int, many: int) ->
 
 def measured(work: Callable[[Place], int], place: Place) -> Run:
     """How long it takes, and how much memory."""
+    log_nowhere()
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     before = _memory("VmRSS")
     began = time.perf_counter()

@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import URL, Connection, Table, create_engine, insert, make_url, text
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from benchmarks import stores, wire
 from benchmarks.figures import Figure, Scale
@@ -154,7 +154,7 @@ _WORDS = (
 def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
     """The URLs of a store with that many clients and of its keys; made where it is not there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    name = f"history_{_shape()}_{clients}"
+    name = f"history_{stores.SHAPE}_{clients}"
     keys = f"sqlite:///{FOLDER / name}-{database}-keys.db"
     if database == "sqlite":
         file, made = FOLDER / f"{name}.db", FOLDER / f"{name}-new.db"
@@ -176,12 +176,6 @@ def _stored(database: Database, clients: int) -> Iterator[tuple[str, str]]:
                 connection.execute(text(f"ALTER DATABASE {name}_new RENAME TO {name}"))
         server.dispose()
         yield _told(url.set(database=name)), keys
-
-
-def _shape() -> str:
-    """What a store made earlier must have in common with one made now: its tables' columns."""
-    columns = [str(column) for table in SQLModel.metadata.sorted_tables for column in table.columns]
-    return sha256("\n".join(columns).encode()).hexdigest()[:8]
 
 
 def _told(url: URL) -> str:

@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 import psycopg
 from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from billing.keyring import Keyring
 from billing.store import Store
@@ -29,7 +30,12 @@ FOLDER = Path(__file__).parents[1] / ".scratch" / "bench"
 MASTER_KEY = bytes(range(32))
 NOON = dt.datetime(2026, 3, 3, 16, 0, tzinfo=dt.UTC)
 """A Tuesday at eleven where the clients are."""
-_VERSION = 1
+SHAPE = sha256(
+    "\n".join(
+        str(one) for table in SQLModel.metadata.sorted_tables for one in table.columns
+    ).encode()
+).hexdigest()[:8]
+"""What a store that was kept must have in common with one made now: its tables' columns."""
 _CHUNK = 50_000
 
 _AMOUNT = "10000 + i * 7919 % 90000"
@@ -178,7 +184,7 @@ def world(database: Database, invoices: int) -> Iterator[Place]:
 
 @contextmanager
 def _sqlite(invoices: int) -> Iterator[str]:
-    stored = FOLDER / f"world-{_VERSION}-{invoices}.db"
+    stored = FOLDER / f"world-{SHAPE}-{invoices}.db"
     if not stored.exists():
         made = FOLDER / "new.db"
         _forget(made)
@@ -209,7 +215,7 @@ def _forget(file: Path) -> None:
 
 @contextmanager
 def _postgresql(invoices: int) -> Iterator[str]:
-    stored = f"world_{_VERSION}_{invoices}"
+    stored = f"world_{SHAPE}_{invoices}"
     with _server() as (admin, host):
         names = {row[0] for row in admin.execute("SELECT datname FROM pg_database")}
         if stored not in names:
@@ -261,7 +267,7 @@ def _run(admin: psycopg.Connection, *statements: str) -> None:
 
 def _keys(invoices: int) -> Path:
     """The keys of all clients."""
-    file = FOLDER / f"keys-{_VERSION}-{invoices}.db"
+    file = FOLDER / f"keys-{SHAPE}-{invoices}.db"
     if not file.exists():
         made = FOLDER / "new-keys.db"
         _forget(made)

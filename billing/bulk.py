@@ -10,7 +10,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, String, Table, func, select, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Dialect,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    bindparam,
+    func,
+    select,
+    text,
+)
 from sqlmodel import Session
 
 from billing import store
@@ -33,14 +45,36 @@ def update(
     *,
     key: str = "id",
     given: Mapping[str, Collection[str]] | None = None,
-) -> None:
+) -> set[int]:
     """Change the rows that ``key`` names, ``given`` that they have one of these values still.
 
-    No value at all means that the column must be empty.
+    No value at all means that the column must be empty. Returns the keys of what was there.
     """
-    if rows:
-        guard = tuple((name, tuple(values)) for name, values in (given or {}).items())
-        _run(session, _update, table, rows, key, guard)
+    if not rows:
+        return set()
+    guard = tuple((name, tuple(values)) for name, values in (given or {}).items())
+    if store.below(session).dialect.name == "postgresql":
+        return set(_run(session, _update, table, rows, key, guard).scalars())
+    there = _there(session, table, key, guard, [row[key] for row in rows])
+    if moving := [row for row in rows if row[key] in there]:
+        _run(session, _update, table, moving, key, guard)
+    return there
+
+
+def _there(session: Session, table: Table, key: str, guard: Guard, keys: Sequence[int]) -> set[int]:
+    """SQLite's driver cannot say which rows a statement changed that is run for many."""
+    if not guard:
+        return set(keys)
+    query = _still_there(table, key, guard)
+    return set(session.connection().execute(query, {"keys": keys}).scalars())
+
+
+@functools.lru_cache(maxsize=256)
+def _still_there(table: Table, key: str, guard: Guard) -> Select[Any]:
+    still = [
+        table.c[name].in_(values) if values else table.c[name].is_(None) for name, values in guard
+    ]
+    return select(table.c[key]).where(table.c[key].in_(bindparam("keys", expanding=True)), *still)
 
 
 def new_ids(session: Session, table: Table, many: int) -> Sequence[int]:
@@ -69,15 +103,14 @@ def _run(
     table: Table,
     rows: Sequence[Values],
     *how: Any,
-) -> None:
+) -> CursorResult[Any]:
     connection = store.below(session)
     names = tuple(rows[0])
     sql = statement(connection.dialect, table, names, *how)
     columns = _columns(connection, table, names, rows)
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(sql, tuple(columns))
-    else:
-        connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+        return connection.exec_driver_sql(sql, tuple(columns))
+    return connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
 
 
 def _columns(
@@ -129,6 +162,7 @@ def _update(dialect: Dialect, table: Table, names: tuple[str, ...], key: str, gu
         columns = ", ".join(f'"{name}"' for name in names)
         rows = f"{_arrays(dialect, table, names)} AS new ({columns})"
         changed = f"FROM {rows} WHERE {table.name}.{key} = new.{key}"
+        still += f" RETURNING {table.name}.{key}"
     else:
         # Numbered, for the key may stand anywhere in the row.
         changes = ", ".join(f'"{name}" = ?{names.index(name) + 1}' for name in others)
@@ -145,5 +179,9 @@ def _one_of(table: Table, name: str, values: tuple[str, ...]) -> str:
 
 
 def _arrays(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
-    kinds = (table.c[name].type.compile(dialect) for name in names)
-    return f"unnest({', '.join(f'%s::{kind}[]' for kind in kinds)})"
+    kinds = [table.c[name].type for name in names]
+    arrays = (
+        f"{'%b' if isinstance(kind, LargeBinary) else '%s'}::{kind.compile(dialect)}[]"
+        for kind in kinds
+    )
+    return f"unnest({', '.join(arrays)})"

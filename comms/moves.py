@@ -7,15 +7,14 @@ the session, so what it shows is refreshed. Only ``outbox`` uses them.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, update
 from sqlmodel import Session
 
 from billing import bulk, store
 from billing.bulk import Values
-from comms.models import UNSENT, Attempt, Message, State
+from comms.models import UNSENT, Message, State
 
 MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
-ATTEMPTS: Table = Attempt.__table__  # type: ignore[attr-defined]
 
 
 BEGIN = (
@@ -28,18 +27,7 @@ BEGIN = (
     .values(state=State.SENDING, lease_until=bindparam("until"), attempts=MESSAGES.c.attempts + 1)
     .returning(MESSAGES.c.id, MESSAGES.c.lease_id)
 )
-TRIES = (
-    select(ATTEMPTS.c.message_id, func.count())
-    .where(ATTEMPTS.c.message_id.in_(bindparam("ids", expanding=True)))
-    .group_by(ATTEMPTS.c.message_id)
-)
 SENDABLE = (State.SENDING, State.IN_DOUBT, *UNSENT)
-MAY_BE_SENT = (
-    select(MESSAGES.c.id)
-    .where(MESSAGES.c.id.in_(bindparam("ids", expanding=True)), MESSAGES.c.state.in_(SENDABLE))
-    .order_by(MESSAGES.c.id)
-    .with_for_update()
-)
 
 
 def where(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
@@ -55,7 +43,11 @@ def run(session: Session, statement: Update) -> bool:
     return changed
 
 
-def all_of(session: Session, rows: Sequence[Values], given: Collection[State]) -> None:
-    """Move many, each with values of its own, given that they are in one of these states."""
-    bulk.update(session, MESSAGES, rows, given={"state": given})
+def all_of(session: Session, rows: Sequence[Values], given: Collection[State]) -> set[int]:
+    """Move many, each with values of its own, given that they are in one of these states.
+
+    Returns the ids of those that were.
+    """
+    moved = bulk.update(session, MESSAGES, rows, given={"state": given})
     store.forget(session, Message)
+    return moved

@@ -24,12 +24,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from billing import bulk, store, vault
-from billing.bulk import Values
 from billing.keyring import Keyring
-from comms import moves
+from comms import attempts, moves
 from comms.door import Finding
 from comms.models import UNSENT, Audience, Message, State
-from comms.moves import ATTEMPTS, MESSAGES
+from comms.moves import MESSAGES
 from comms.office import Office
 from comms.ports import Attachment, Outgoing, Sent
 
@@ -58,11 +57,6 @@ _DUE = (
     )
     .order_by(MESSAGES.c.send_after, MESSAGES.c.id)
     .limit(bindparam("limit"))
-)
-
-
-_MINE = select(MESSAGES.c.id).where(
-    MESSAGES.c.id.in_(bindparam("ids", expanding=True)), MESSAGES.c.lease_id == bindparam("lease")
 )
 
 
@@ -134,9 +128,7 @@ def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[
         }
         for message, _, _ in ready
     ]
-    moves.all_of(session, rows, (State.QUEUED,))
-    mine = {"ids": [row["id"] for row in rows], "lease": lease_id}
-    won = set(session.connection().execute(_MINE, mine).scalars())
+    won = moves.all_of(session, rows, (State.QUEUED,))
     return [
         Claim(message.id, lease_id, message.channel, message.client_id, outgoing, message.key)
         for message, outgoing, _ in ready
@@ -191,26 +183,8 @@ def begin_all(session: Session, claims: Sequence[Claim], wall: dt.datetime) -> l
     mine = {(row.id, row.lease_id) for row in begun}
     store.forget(session, Message)
     won = [one for one in claims if (one.message_id, one.lease_id) in mine]
-    _try(session, won, wall)
+    attempts.begin(session, [one.message_id for one in won], wall)
     return won
-
-
-def _try(session: Session, begun: Sequence[Claim], wall: dt.datetime) -> None:
-    """A try on the wire begins."""
-    asked = {"ids": [one.message_id for one in begun]}
-    before = {row[0]: row[1] for row in session.connection().execute(moves.TRIES, asked)}
-    tries = [
-        {
-            "message_id": one.message_id,
-            "number": before.get(one.message_id, 0) + 1,
-            "outcome": "started",
-            "code": "",
-            "provider_id": "",
-            "started_at": wall,
-        }
-        for one in begun
-    ]
-    bulk.insert(session, ATTEMPTS, tries)
 
 
 def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
@@ -220,8 +194,6 @@ def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) 
 
 def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.datetime) -> list[int]:
     """The same for many; the ids of those that moved."""
-    asked = {"ids": [message_id for message_id, _ in answers]}
-    moving = set(session.connection().execute(moves.MAY_BE_SENT, asked).scalars())
     rows = [
         {
             "id": message_id,
@@ -235,10 +207,8 @@ def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.date
             "reason": "",
         }
         for message_id, answer in answers
-        if message_id in moving
     ]
-    moves.all_of(session, rows, moves.SENDABLE)
-    return sorted(moving)
+    return sorted(moves.all_of(session, rows, moves.SENDABLE))
 
 
 def delivered(session: Session, message_id: int, now: dt.datetime) -> bool:
@@ -422,7 +392,7 @@ def recover(session: Session, message_id: int, wall: dt.datetime, look_at: dt.da
     sentence = "The process ended while this message was on the wire."
     in_doubt = {"state": State.IN_DOUBT, "rule": "in_doubt", "reason": sentence, "wake_at": look_at}
     if moves.where(session, over & (MESSAGES.c.state == State.SENDING), **in_doubt, **released):
-        close_attempt(session, message_id, "in_doubt", wall)
+        attempts.end(session, message_id, "in_doubt", wall)
         return State.IN_DOUBT
     return State(session.get_one(Message, message_id).state)
 
@@ -436,39 +406,6 @@ def doubtful(session: Session, now: dt.datetime, limit: int = 100) -> Sequence[M
         .limit(limit)
     )
     return list(session.execute(query).scalars())
-
-
-def close_attempt(
-    session: Session,
-    message_id: int,
-    outcome: str,
-    wall: dt.datetime,
-    *,
-    code: str = "",
-    provider_id: str = "",
-) -> None:
-    """How the try on the wire ended."""
-    _close(session, [_end(message_id, outcome, code, provider_id)], wall)
-
-
-def close_sent(session: Session, answers: Sequence[tuple[int, Sent]], wall: dt.datetime) -> None:
-    """The tries of messages that a provider took are over."""
-    ends = [_end(message_id, "sent", "", answer.provider_id) for message_id, answer in answers]
-    _close(session, ends, wall)
-
-
-def _end(message_id: int, outcome: str, code: str, provider_id: str) -> Values:
-    return {
-        "message_id": message_id,
-        "outcome": outcome,
-        "code": code,
-        "provider_id": provider_id,
-    }
-
-
-def _close(session: Session, ends: Sequence[Values], wall: dt.datetime) -> None:
-    rows = [end | {"ended_at": wall} for end in ends]
-    bulk.update(session, ATTEMPTS, rows, key="message_id", given={"ended_at": ()})
 
 
 def _mine(claim_: Claim, state: State) -> ColumnElement[bool]:

@@ -9,13 +9,15 @@ import datetime as dt
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from sqlalchemy import Table, bindparam, func, update
 from sqlalchemy import select as core_select
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, arrears, bulk, dunning, promises, renewals
+from billing import accounts, aliases, arrears, bulk, dunning, promises, renewals, store
+from billing.bulk import Values
 from billing.calendar import local_date, midnight
 from billing.models import (
     Agreement,
@@ -33,10 +35,10 @@ from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
 
 Pair = tuple[Enrolment, Client]
+_SEQUENCES: Table = Enrolment.__table__  # type: ignore[attr-defined]
 _STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
 _LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
 # Statements are made once: building one costs more than SQLite takes to answer it.
-_CLIENTS = core_select(Client).where(col(Client.id).in_(bindparam("ids", expanding=True)))
 _ENROLMENTS = (
     core_select(Enrolment)
     .where(col(Enrolment.client_id).in_(bindparam("clients", expanding=True)))
@@ -53,13 +55,8 @@ _ROUNDS = 12
 
 def advance(session: Session, office: Office, enrolments: Sequence[Enrolment]) -> None:
     """Bring enrolments to where they should stand now; their clients are all locked."""
-    clients = _by_id(session, {one.client_id for one in enrolments})
+    clients = store.by_id(session, Client, [one.client_id for one in enrolments])
     _advance(session, office, _speaking(session, enrolments, clients))
-
-
-def _by_id(session: Session, ids: Collection[int]) -> dict[int, Client]:
-    found = session.execute(_CLIENTS, {"ids": sorted(ids)})
-    return {client.id: client for client in found.scalars()}
 
 
 def _speaking(
@@ -68,7 +65,7 @@ def _speaking(
     """Each enrolment with its client; of clients that are one, the one that speaks for all."""
     kin = aliases.among(session, clients.values())
     if not aliases.is_plain(kin):
-        clients |= _by_id(session, set(kin.values()))
+        clients |= store.by_id(session, Client, kin.values())
     ladders = aliases.ladders(session, kin, enrolments)
     pairs: dict[int, Pair] = {}
     for enrolment in enrolments:
@@ -100,10 +97,10 @@ def advance_client(session: Session, office: Office, client_id: int) -> None:
 def advance_clients(session: Session, office: Office, clients: Collection[int]) -> None:
     """The same for many clients, and those that are one with them, all locked."""
     if clients:
-        held = _by_id(session, clients)
+        held = store.by_id(session, Client, clients)
         kin = aliases.among(session, held.values())
         if not aliases.is_plain(kin):
-            held = _by_id(session, kin)
+            held = store.by_id(session, Client, kin)
         found = session.execute(_ENROLMENTS, {"clients": sorted(kin)}).scalars().all()
         _advance(session, office, _speaking(session, found, held))
         outbox.wake_clients(session, kin, office.now)
@@ -119,12 +116,10 @@ def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pa
         _judge_promises(session, office, pair, account)
     decided = [dunning.decide(account, office.now, office.policy) for account in facts]
     _note(session, office, list(zip(pairs, decided, strict=True)))
+    _look_again(session, list(zip([one for one, _ in pairs], decided, strict=True)))
     again: list[Pair] = []
     reminders: list[tuple[Pair, dunning.Send]] = []
     for (enrolment, client), decision in zip(pairs, decided, strict=True):
-        # A step that waits at the door wakes its sequence itself, when it has left or failed.
-        waits = decision.rule == "step_queued"
-        enrolment.next_due_at = None if waits else decision.look_again
         match decision:
             case dunning.Send():
                 reminders.append(((enrolment, client), decision))
@@ -138,7 +133,8 @@ def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pa
                 again.append((enrolment, client))
             case dunning.Credit(steps=steps):
                 for one in steps:
-                    taking = Taking(enrolment, one.step, "imported", sorted(one.listed), one.on)
+                    listed = sorted(one.listed)
+                    taking = Taking((enrolment, client), one.step, "imported", listed, one.on)
                     _take(session, office, [taking])
                 again.append((enrolment, client))
             case dunning.Wait() | dunning.Held() | dunning.Idle() | dunning.Exhausted():
@@ -147,6 +143,17 @@ def _dunning(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pa
                 assert_never(decision)
     _remind(session, office, reminders)
     return again
+
+
+def _look_again(session: Session, decided: Sequence[tuple[Enrolment, dunning.Decision]]) -> None:
+    """Write down when each is due next, below the session, which writes row by row."""
+    rows: list[Values] = []
+    for enrolment, decision in decided:
+        # A step that waits at the door wakes its sequence itself, when it has left or failed.
+        next_due_at = None if decision.rule == "step_queued" else decision.look_again
+        rows.append({"id": enrolment.id, "next_due_at": next_due_at})
+        set_committed_value(enrolment, "next_due_at", next_due_at)
+    bulk.update(session, _SEQUENCES, rows)
 
 
 def _same_account(session: Session, enrolment: Enrolment, client: Client) -> Sequence[Enrolment]:
@@ -162,8 +169,8 @@ def _remind(
     if not reminders:
         return
     takings = [
-        Taking(enrolment, decision.step, "queued", [one.id for one in decision.listed])
-        for (enrolment, _), decision in reminders
+        Taking(pair, decision.step, "queued", [one.id for one in decision.listed])
+        for pair, decision in reminders
     ]
     steps = _take(session, office, takings)
     clients = [client.id for (_, client), _ in reminders]
@@ -185,7 +192,7 @@ def _escalate(
     decision: dunning.Escalate,
 ) -> None:
     listed = [instalment.id for instalment in decision.listed]
-    _take(session, office, [Taking(enrolment, decision.step, "escalated", listed)])
+    _take(session, office, [Taking((enrolment, client), decision.step, "escalated", listed)])
     escalations.open_case(session, office, enrolment, client)
 
 
@@ -244,7 +251,7 @@ def _give_notice(
     if gone:
         held_steps = core_select(col(Message.step_id)).where(col(Message.id).in_(gone))
         session.execute(update(_STEPS).where(_STEPS.c.id.in_(held_steps)).values(how="cancelled"))
-    [step] = _take(session, office, [Taking(enrolment, number, "queued")])
+    [step] = _take(session, office, [Taking((enrolment, client), number, "queued")])
     reached = recipients.to(session, office.policy, client.id, "renewal", *rung.channels)
     message = _reminder(office, (enrolment, client.id), step, reached)
     message.purpose = Purpose.RENEWAL
@@ -280,7 +287,7 @@ def _lapse(session: Session, office: Office, enrolment: Enrolment, client: Clien
 class Taking:
     """A step that is being taken: which, how, what it names, and its day if not today."""
 
-    enrolment: Enrolment
+    of: Pair
     step: int
     how: str
     listed: Sequence[int] = ()
@@ -300,7 +307,7 @@ class Taken:
 def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[Taken]:
     """Write steps down, each as the next round of its number in its episode."""
     rounds = _rounds(session, takings)
-    rows = [_step_row(session, office, taking, rounds) for taking in takings]
+    rows = [_step_row(office, taking, rounds) for taking in takings]
     ids = bulk.new_ids(session, _STEPS, len(rows))
     bulk.insert(session, _STEPS, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
     listed = [
@@ -309,6 +316,9 @@ def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[T
         for instalment_id in taking.listed
     ]
     bulk.insert(session, _LISTED, listed)
+    version = office.policy.version
+    by = [{"id": taking.of[0].id, "policy_version": version} for taking in takings]
+    bulk.update(session, _SEQUENCES, by)
     return [
         Taken(step_id, row["episode"], row["step"], row["round"])
         for step_id, row in zip(ids, rows, strict=True)
@@ -317,19 +327,13 @@ def _take(session: Session, office: Office, takings: Sequence[Taking]) -> list[T
 
 def _rounds(session: Session, takings: Sequence[Taking]) -> dict[tuple[int, int, int], int]:
     """The highest round so far, by enrolment, episode and step."""
-    asked = {"enrolments": sorted({taking.enrolment.id for taking in takings})}
-    return {(row[0], row[1], row[2]): row[3] for row in session.execute(_ROUNDS_SO_FAR, asked)}
+    asked = {"enrolments": sorted({taking.of[0].id for taking in takings})}
+    rows = store.below(session).execute(_ROUNDS_SO_FAR, asked)
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def _step_row(
-    session: Session,
-    office: Office,
-    taking: Taking,
-    rounds: dict[tuple[int, int, int], int],
-) -> dict[str, Any]:
-    enrolment = taking.enrolment
-    enrolment.policy_version = office.policy.version
-    client = session.get_one(Client, enrolment.client_id)
+def _step_row(office: Office, taking: Taking, rounds: dict[tuple[int, int, int], int]) -> Values:
+    enrolment, client = taking.of
     place = (enrolment.id, enrolment.episode, taking.step)
     rounds[place] = rounds.get(place, 0) + 1
     return {
@@ -350,7 +354,8 @@ def _reminder(
     enrolment, client_id = of
     contact_id, channel, address_id = reached
     place = f"{enrolment.id}:{step.episode}:{step.step}:{step.round}"
-    return Message(
+    return store.fresh(
+        Message,
         key=f"step:{place}:{contact_id or 0}:{channel}",
         reference="",
         audience=Audience.CLIENT,
@@ -413,7 +418,8 @@ def _decision(
             "total": decision.total,
             "instalments": [instalment.id for instalment in decision.listed],
         }
-    return Decision(
+    return store.fresh(
+        Decision,
         client_id=client.id,
         subject_kind="enrolment",
         subject_id=enrolment.id,

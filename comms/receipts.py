@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from billing import store
 from billing.ledger import Applied
 from billing.models import Payment
 from comms import outbox, recipients
@@ -38,7 +39,8 @@ def thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
 def _receipt(
     office: Office, payment: Payment, contact_id: int, channel: str, address_id: int
 ) -> Message:
-    return Message(
+    return store.fresh(
+        Message,
         key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
         reference="",
         audience=Audience.CLIENT,

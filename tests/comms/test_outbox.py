@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from billing.keyring import Keyring
 from billing.store import Store
-from comms import outbox
+from comms import attempts, outbox
 from comms.door import Finding, Verdict
 from comms.models import UNSENT, Message, State
 from comms.outbox import LEASE, Claim
@@ -218,7 +218,7 @@ def go(box: Box, message_id: int) -> Claim:
 
 def back(box: Box, claimed: Claim, outcome: str, *, attempt: bool) -> None:
     def move(session: Session) -> None:
-        outbox.close_attempt(session, claimed.message_id, outcome, NOON)
+        attempts.end(session, claimed.message_id, outcome, NOON)
         outbox.again(session, claimed, NOON, rule=outcome, attempt=attempt)
 
     box.act(move)
@@ -244,7 +244,7 @@ def test_an_attempt_ends_once(box: Box) -> None:
     message_id = box.put(State.QUEUED, attempts=0)
     go(box, message_id)
     for outcome in ("sent", "in_doubt"):
-        box.act(partial(outbox.close_attempt, message_id=message_id, outcome=outcome, wall=NOON))
+        box.act(partial(attempts.end, message_id=message_id, outcome=outcome, wall=NOON))
     assert [one.outcome for one in factories.attempts(box.store, message_id)] == ["sent"]
 
 

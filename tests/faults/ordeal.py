@@ -275,8 +275,7 @@ class Ordeal:
         hooks = self.around.twilio.hooks
         taken = [hook for hook in hooks[self.seen_hooks :] if hook.answer.accepted]
         for hook in taken:
-            source = "twilio.sms" if hook.url.endswith("/sms") else "twilio.status"
-            self.kept.add((source, sms.external_id(dict(hook.params))))
+            self.kept.add((source_of(hook), sms.external_id(dict(hook.params))))
         self.seen_hooks = len(hooks)
         return bool(taken)
 
@@ -390,6 +389,11 @@ _REVOKED = (
     .join(ConsentEvent, col(ConsentEvent.address_id) == Address.id)
     .where(ConsentEvent.change == "revoked", Address.kind == "sms")
 )
+
+
+def source_of(hook: Any) -> str:
+    """Under which source the inbox keeps a hook of the carrier."""
+    return "twilio.sms" if hook.url.endswith("/sms") else "twilio.status"
 
 
 def _runs(number: int) -> bool:

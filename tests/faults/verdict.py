@@ -20,10 +20,12 @@ from billing.models import (
     StepTaken,
 )
 from bot.models import Incoming
+from bot.web import mail_id
 from comms import timeline
+from comms.channels import sms
 from comms.models import Attempt, Audience, Message, Purpose, State, Touchpoint
 from tests.factories import FINANCE
-from tests.faults.ordeal import Ordeal
+from tests.faults.ordeal import Ordeal, source_of
 
 LEFT = (State.SENT, State.DELIVERED)
 ONCE_MAIL = (Purpose.RECEIPT, Purpose.OPT_OUT)
@@ -77,13 +79,26 @@ def hooks_are_rows(ordeal: Ordeal, rows: Session) -> Iterator[str]:
             yield f"{source} {external_id} was acknowledged and is in no row"
         elif row.state not in {"done", "unmatched", "ignored"}:
             yield f"{source} {external_id} ended {row.state}: {row.problem}"
+    sent = _sent_to_us(ordeal)
     for row in states.values():
         if row.state == "pending":
             yield f"incoming {row.id} of {row.source} still waits: {row.problem}"
+        if row.source in _HOOKS and (row.source, row.external_id) not in sent:
+            yield f"incoming {row.id} of {row.source} is of nothing that came, or of it once more"
     said = Counter(rows.exec(select(Touchpoint.incoming_id).where(Touchpoint.direction == "in")))
     for row in states.values():
         if row.state == "done" and row.source in {"twilio.sms", "email"} and not said[row.id]:
             yield f"incoming {row.id} of {row.source} is done and on no timeline"
+
+
+_HOOKS = ("twilio.sms", "twilio.status", "email")
+
+
+def _sent_to_us(ordeal: Ordeal) -> set[tuple[str, str]]:
+    """Source and id of everything that ever knocked, answered or not."""
+    hooks = {(source_of(hook), sms.external_id(dict(hook.params)))
+             for hook in ordeal.around.twilio.hooks}  # fmt: skip
+    return hooks | {("email", mail_id(raw)) for raw in ordeal.around.mail.written}
 
 
 def nothing_moves_still(ordeal: Ordeal, rows: Session) -> Iterator[str]:
