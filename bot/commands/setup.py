@@ -85,6 +85,9 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nobody: look at what is on this machine.")
     ] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="Only: is what we hold complete and consistent?")
+    ] = False,
 ) -> Report:
     """Look for everything that would keep this installation from doing its work.
 
@@ -94,6 +97,8 @@ def doctor(
     from bot import logs
 
     logs.quiet()
+    if data:
+        return looking.examine_data()
     with terminal.bar("asking") as progress:
         return looking.examine(offline=offline, progress=progress)
 

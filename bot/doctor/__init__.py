@@ -12,14 +12,14 @@ from billing.clock import Clock, SystemClock
 from billing.models import LegalEntity
 from billing.policy import PolicyError
 from bot import settings as read
-from bot.doctor import environment, finding, rows
+from bot.doctor import data, environment, finding, rows
 from bot.doctor.chains import chains
 from bot.doctor.environment import policy_mistakes, template_mistakes
 from bot.doctor.finding import Finding
 from bot.report import Progress, Report, silent
 from bot.settings import Settings, SettingsMissing
 
-__all__ = ["chains", "examine", "policy_mistakes", "template_mistakes"]
+__all__ = ["chains", "examine", "examine_data", "policy_mistakes", "template_mistakes"]
 
 
 def examine(
@@ -37,12 +37,22 @@ def examine(
         rows.look_at_keys(given, found, stack)
         if store is not None:
             found += rows.look(store)
+            found += rows.careful(data.look, store)
         bills = rows.entities(store) if store is not None else []
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:
         found += _asked(given, bills, clock or SystemClock(), progress)
     return finding.report(finding.hushed(found, environment.secrets(given)))
+
+
+def examine_data() -> Report:
+    """Look only at what is held of clients, agreements and invoices."""
+    given = read.read()
+    found: list[Finding] = []
+    with ExitStack() as stack:
+        store = rows.store_of(given, found, stack)
+        return finding.report(found) if store is None else data.report(data.audit(store))
 
 
 def _asked(
