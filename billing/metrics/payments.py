@@ -36,8 +36,9 @@ class DaysLate:
 def days_late(paid: Iterable[Paid]) -> DaysLate:
     """Days late: how long after the due day money comes, simple and weighted by amount.
 
-    Formula: simple is Σ days late / payments; weighted is Σ (amount · days late) / Σ amount, over
-    what the payments of the period paid of each instalment. Paid early or on the day is 0 late.
+    Formula: simple is the sum of days late / payments; weighted is the sum of (amount · days late)
+    / the sum of amounts, over what the payments of the period paid of each instalment. Paid early
+    or on the day is 0 days late.
 
     Unapplied: money that is on no instalment paid none, so it is left out.
 
@@ -82,10 +83,10 @@ class Kept:
 def promises_kept(promises: Iterable[Promised]) -> Kept:
     """Promise-kept rate: how much of the money that was promised came in time.
 
-    Formula: by amount, Σ min(came, promised) / Σ promised · 100; by count, promises kept in full /
-    promises · 100. Of each promise whose day and 2 bank days have passed in the period: the money
-    since it was made, on the invoices it names, or else of the whole account. A part of a plan has
-    what the parts before it left.
+    Formula: by amount, what came, at most what was promised, / what was promised · 100; by count,
+    promises kept in full / promises · 100. Of each promise whose day and 2 bank days have passed in
+    the period: the money since it was made, on the invoices it names, or else of the whole account.
+    A part of a plan has what the parts before it left.
 
     Withdrawn: promises that were taken back or replaced are left out.
 

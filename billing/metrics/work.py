@@ -158,9 +158,9 @@ class Hours:
 def hours_recaptured(tasks: Mapping[str, int]) -> Hours:
     """Staff hours recaptured: work that was done by itself, at stated minutes per task.
 
-    Formula: Σ tasks of the period · minutes per task / 60. Minutes: a reminder 6 (look up what is
-    open, write, send), a renewal notice 8, a receipt 2, an automatic answer 3, a case file for an
-    escalation 20, and 1 for each of these messages that was logged to the timeline.
+    Formula: the sum of tasks of the period · minutes per task, / 60. A reminder is 6 minutes (look
+    up what is open, write, send), a renewal notice 8, a receipt 2, an automatic answer 3, a case
+    file for an escalation 20, and 1 for each of these messages that was logged to the timeline.
 
     Assumed: the minutes are a careful guess and no measurement; put your own beside the number of
     tasks. Time of staff that the system itself takes is not deducted.

@@ -191,8 +191,8 @@ def _time_to_invoice(
         then=before,
         better="less",
         trend=[(month.first, value(month)) for month in months],
-        note=f"median of {found.days.count} bills; 90th percentile {p90}; of {found.unknown} bills "
-        "nobody told when they could be billed",
+        note=f"median of {_many(found.days.count, 'bill')}; 90th percentile {p90}; of "
+        f"{_many(found.unknown, 'bill')} nobody told when it could be billed",
     )
 
 
@@ -211,8 +211,8 @@ def _errors(
         then=before,
         better="less",
         trend=[(month.first, value(month)) for month in months],
-        note=f"{found.duplicates} possible duplicates, {found.incorrect} incorrect, {found.missed} "
-        f"missed; {found.issued} issued, {found.corrections} corrections",
+        note=f"{_many(found.duplicates, 'possible duplicate')}, {found.incorrect} incorrect, "
+        f"{found.missed} missed; {found.issued} issued, {_many(found.corrections, 'correction')}",
     )
 
 
@@ -226,7 +226,10 @@ def _dso(
         return _countback(moved, sold, of.last)
 
     now, before = _of(value, period, then, "days")
-    receivable = Amount(sums.up_to(moved, period.last), scope.currency)
+    receivable = sums.up_to(moved, period.last)
+    open_ = written(Amount(receivable, scope.currency))
+    whole = sums.countback(receivable, sums.months_back(sold, period.last)).complete
+    least = "" if whole else "; at least, for more is open than all sales we know of"
     return Measure(
         key="dso",
         title=f"DSO (countback), {scope.currency}",
@@ -234,7 +237,7 @@ def _dso(
         then=before,
         better="less",
         trend=[(month.first, value(month)) for month in months],
-        note=f"at the end of each month; {written(receivable)} open at the end of the period",
+        note=f"at the end of each month; {open_} open at the end of the period{least}",
     )
 
 
@@ -268,7 +271,7 @@ def _hours(
         then=before,
         better="more",
         trend=[(month.first, hours(month).hours) for month in months],
-        note=f"{whole} in the period for {many} tasks done by themselves, at stated minutes",
+        note=f"{whole} in the period, for {_many(many, 'task')} at stated minutes",
     )
 
 
@@ -289,9 +292,13 @@ def _responses(
         then=before,
         better="less",
         trend=[(month.first, value(month)) for month in months],
-        note=f"median of {found.first.count} answers; 90th percentile {p90}; by staff {staff}; "
-        f"{found.waiting} wait",
+        note=f"median of {_many(found.first.count, 'answer')}; 90th percentile {p90}; by staff "
+        f"{staff}; {_many(found.waiting, 'client')} still waiting",
     )
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _within(said: Sequence[Touch], period: Period) -> list[Touch]:

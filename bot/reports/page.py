@@ -31,9 +31,11 @@ _TEXT, _BOLD = "CounterfoilVera", "CounterfoilVera-Bold"
 _WIDTH, _HEIGHT = A4
 _MARGIN = 42
 _RIGHT = _WIDTH - _MARGIN
-_TOP, _ROW, _CHART = _HEIGHT - 116, 85, 256
-_PRINT = (42, 34, 136)
-"""The small print: where it begins, above the foot, and how high it is."""
+_TOP, _ROW, _CHART = _HEIGHT - 116, 91, 256
+_COLUMN = 50
+"""The height of the highest."""
+_PRINT = (36, 144)
+"""The small print: above the edge of the page, and how high."""
 
 
 def draw(board: Board, definitions: Sequence[Definition]) -> bytes:
@@ -149,7 +151,7 @@ def _measure(canvas: Any, measure: Measure, top: float) -> None:
     _compared(canvas, measure, top - 45)
     for number, line in enumerate(_broken(measure.note, _Ink(6.4, _QUIET), width)):
         _say(canvas, _MARGIN, top - 56 - number * 8.6, line, _Ink(6.4, _QUIET))
-    _trend(canvas, measure, _RIGHT - _CHART, top - 66)
+    _trend(canvas, measure, _RIGHT - _CHART, top - 67)
 
 
 def _compared(canvas: Any, measure: Measure, y: float) -> None:
@@ -169,34 +171,41 @@ def _compared(canvas: Any, measure: Measure, y: float) -> None:
 
 
 def _trend(canvas: Any, measure: Measure, left: float, bottom: float) -> None:
-    """A column for each month, its value above it, and the baseline as a dashed line."""
+    """A column for each month, its value above it, and the baseline as a dashed line behind."""
     heights = [value for _, value in measure.trend if value is not None]
-    base = measure.then.value
-    most = max([*heights, *([base] if base is not None else []), Fraction(0)])
-    wide = _CHART / max(1, len(measure.trend))
-    scale = 44 / float(most) if most else 0.0
-    for number, (month, value) in enumerate(measure.trend):
-        middle = left + (number + 0.5) * wide
-        half = min(wide * 0.34, 11)
-        last = number == len(measure.trend) - 1
-        canvas.setFillColor(HexColor(_CASH if last else _SOFT))
-        if value is not None:
-            canvas.rect(middle - half, bottom, half * 2, float(value) * scale, stroke=0, fill=1)
-        canvas.setFillColor(HexColor(_QUIET))
-        canvas.setFont(_TEXT, 5.6)
-        shown = "-" if value is None else f"{rounded(value, 1 if value < 100 else 0):,}"
-        canvas.drawCentredString(middle, bottom + float(value or 0) * scale + 2.5, shown)
-        label = f"{month:%b %y}" if month.month == 1 or number == 0 else f"{month:%b}"
-        canvas.drawCentredString(middle, bottom - 7.5, label)
-    canvas.setStrokeColor(HexColor(_LINE))
-    canvas.line(left, bottom, left + _CHART, bottom)
-    if base is not None and most:
-        y = bottom + float(base) * scale
-        canvas.setStrokeColor(HexColor(_INK))
-        canvas.setLineWidth(0.5)
+    base = measure.then.value or Fraction(0)
+    most = max([*heights, base])
+    scale = _COLUMN / float(most) if most else 0.0
+    canvas.setLineWidth(0.6)
+    if base:
+        canvas.setStrokeColor(HexColor(_QUIET))
         canvas.setDash(2, 2)
-        canvas.line(left, y, left + _CHART, y)
+        canvas.line(left, bottom + float(base) * scale, _RIGHT, bottom + float(base) * scale)
         canvas.setDash()
+    wide = _CHART / max(1, len(measure.trend))
+    for number, (month, value) in enumerate(measure.trend):
+        place = left + (number + 0.5) * wide, bottom, float(value or 0) * scale
+        _column(canvas, place, value, last=number == len(measure.trend) - 1)
+        label = f"{month:%b %y}" if month.month == 1 or number == 0 else f"{month:%b}"
+        canvas.drawCentredString(place[0], bottom - 7.5, label)
+    canvas.setStrokeColor(HexColor(_LINE))
+    canvas.line(left, bottom, _RIGHT, bottom)
+
+
+def _column(
+    canvas: Any, place: tuple[float, float, float], value: Fraction | None, *, last: bool
+) -> None:
+    """One month: where its middle is, where it stands, how high it is; the last one is darker."""
+    middle, bottom, height = place
+    shown = "-" if value is None else f"{rounded(value, 1 if value < 100 else 0):,}"
+    half = float(pdfmetrics.stringWidth(shown, _TEXT, 5.6)) / 2 + 1
+    canvas.setFillColor(HexColor("#ffffff"))
+    canvas.rect(middle - half, bottom + height + 1, half * 2, 7, stroke=0, fill=1)
+    canvas.setFillColor(HexColor(_CASH if last else _SOFT))
+    canvas.rect(middle - 7, bottom, 14, height, stroke=0, fill=1)
+    canvas.setFillColor(HexColor(_QUIET))
+    canvas.setFont(_TEXT, 5.6)
+    canvas.drawCentredString(middle, bottom + height + 2.5, shown)
 
 
 # --- leakage, and the small print -----------------------------------------------------------------
@@ -234,39 +243,46 @@ def _leaked_then(then: Leakage | None, currency: str) -> str:
 
 def _small_print(canvas: Any, board: Board, definitions: Sequence[Definition]) -> None:
     """Definitions in two columns, in the largest type in which all of them fit."""
-    left, bottom, height = _PRINT
+    bottom, height = _PRINT
     said = [_defined(one) for one in definitions]
-    texts = [*said, f"<b>Amounts.</b> {escape(' '.join(remarks(board)))}"]
-    width, gap = (_RIGHT - left - 16) / 2, 16
-    for size in (6.4, 6.0, 5.6, 5.2, 4.8, 4.4):
-        style = ParagraphStyle(
-            "small", fontName=_TEXT, fontSize=size, leading=size * 1.28, textColor=HexColor(_QUIET)
-        )
-        rest = [Paragraph(_printable(text), style) for text in texts]
-        columns: list[list[Any]] = []
-        for _ in range(2):
-            column, room = [], float(height)
-            while rest:
-                _, needs = rest[0].wrap(width, room)
-                if needs + 2.5 > room:
-                    break
-                room -= needs + 2.5
-                column.append(rest.pop(0))
-            columns.append(column)
-        if not rest:
+    texts = [*said, f"<b>Amounts:</b> {escape(' '.join(remarks(board)))}"]
+    gap = 18
+    width = (_RIGHT - _MARGIN - gap) / 2
+    columns: list[list[Any]] = []
+    for size in (6.4, 6.0, 5.6, 5.2, 4.8, 4.4, 4.0):
+        columns, left = _columns(texts, size, width, height)
+        if not left:
             break
     for number, column in enumerate(columns):
         y = float(bottom + height)
         for paragraph in column:
             _, needs = paragraph.wrap(width, height)
-            paragraph.drawOn(canvas, left + number * (width + gap), y - needs)
+            paragraph.drawOn(canvas, _MARGIN + number * (width + gap), y - needs)
             y -= needs + 2.5
-    foot = "The same text is in the help of each report: counterfoil report board"
-    _say(canvas, _MARGIN, 22, foot, _Ink(6, _QUIET))
+    foot = "All of each definition is in the help of its report, such as: counterfoil report dso"
+    _say(canvas, _MARGIN, 22, f"{foot} --help", _Ink(6, _QUIET))
+
+
+def _columns(
+    texts: Sequence[str], size: float, width: float, height: float
+) -> tuple[list[list[Any]], int]:
+    """Paragraphs in two columns, and how many there was no room for."""
+    style = ParagraphStyle(
+        "small", fontName=_TEXT, fontSize=size, leading=size * 1.28, textColor=HexColor(_QUIET)
+    )
+    rest = [Paragraph(_printable(text), style) for text in texts]
+    columns: list[list[Any]] = [[], []]
+    for column in columns:
+        room = height
+        while rest and (needs := rest[0].wrap(width, height)[1] + 2.5) <= room:
+            room -= needs
+            column.append(rest.pop(0))
+    return columns, len(rest)
 
 
 def _defined(one: Definition) -> str:
     """What it is, and how it is reckoned; the other notes are in the help."""
     formula = dict(one.notes).get("Formula", "")
     title, _, meaning = one.title.partition(": ")
-    return f"<b>{escape(title)}:</b> {escape(meaning)} {escape(formula)}"
+    how = f"{formula[:1].upper()}{formula[1:]}"
+    return f"<b>{escape(title)}:</b> {escape(meaning)} {escape(how)}"

@@ -90,8 +90,8 @@ def _odd() -> Iterator[Fact]:
     )  # fmt: skip
     yield facts.PromiseMade(
         source="test", external_id="kept", client_external_id="south", legal_entity=FIRM,
-        currency="USD", parts=(facts.PlanPart(due_on=dt.date(2025, 11, 20), amount=50_000),),
-        invoices=("south-9",), made_at=noon(dt.date(2025, 10, 20)),
+        currency="USD", parts=(facts.PlanPart(due_on=dt.date(2025, 10, 20), amount=50_000),),
+        invoices=("south-9",), made_at=noon(dt.date(2025, 10, 1)),
     )  # fmt: skip
     yield facts.PromiseMade(
         source="test", external_id="broken", client_external_id="south", legal_entity=FIRM,
