@@ -4,14 +4,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Select, Table, func, or_, select
+from sqlalchemy import Table, case, func, select
 from sqlmodel import Session, col
 
 from billing.history import Scope
 from billing.metrics import Period
-from billing.metrics.invoicing import MISSED_AFTER, Billed
+from billing.metrics.invoicing import Billed, Change, Wait
 from billing.metrics.retention import Base, monthly
 from billing.metrics.work import Cycle
 from billing.models import (
@@ -58,8 +58,8 @@ def billed(session: Session, scope: Scope, period: Period) -> list[Billed]:
     return [Billed(*row[:7], service=f"{row[7]}\n{row[8]}") for row in rows]
 
 
-def corrections(session: Session, scope: Scope, period: Period) -> list[int]:
-    """The invoice of each correction, void and credit note; of those issued in a period."""
+def corrections(session: Session, scope: Scope, period: Period) -> list[Change]:
+    """Each correction, void and credit note of the invoices issued in a period."""
     by_cause = (PostingKind.CORRECTION, PostingKind.VOID)
     restated = _changes(scope, period, col(Posting.cause)).where(col(Posting.kind).in_(by_cause))
     credited = (
@@ -68,13 +68,13 @@ def corrections(session: Session, scope: Scope, period: Period) -> list[int]:
         .having(func.sum(col(Posting.amount)) < 0)  # a credit note that was voided is none
     )
     connection = session.connection()
-    return [*connection.execute(restated).scalars(), *connection.execute(credited).scalars()]
+    return [Change(*row) for one in (restated, credited) for row in connection.execute(one)]
 
 
-def _changes(scope: Scope, period: Period, by: Any) -> Select[Any]:
-    """The invoices of a period, once for each thing that changed them."""
-    return (
-        select(col(Instalment.invoice_id))
+def _changes(scope: Scope, period: Period, by: Any) -> Any:
+    """The invoices of a period, once for each thing that changed them, and when it first did."""
+    query: Any = (
+        select(col(Instalment.invoice_id), func.min(col(Posting.effective_on)))
         .join_from(Posting, Instalment, col(Instalment.id) == col(Posting.instalment_id))
         .join(Invoice, col(Invoice.id) == col(Instalment.invoice_id))
         .where(
@@ -85,30 +85,24 @@ def _changes(scope: Scope, period: Period, by: Any) -> Select[Any]:
         )
         .group_by(col(Instalment.invoice_id), by)
     )
+    return query
 
 
-class Missed(NamedTuple):
-    """What should have been billed and was not."""
-
-    currency: str
-    amount: int
-    ready_on: dt.date
-
-
-def missed(session: Session, scope: Scope, last: dt.date) -> list[Missed]:
-    """Work that could be billed 14 days before a day, or earlier, and was not billed by then."""
-    ready = func.coalesce(col(Invoice.ready_on), col(Invoice.issued_on))
+def waits(session: Session, scope: Scope) -> list[Wait]:
+    """Work that waited, or waits, to be billed; a draft of which nobody told since it was made."""
     unissued = col(Invoice.state).in_(_UNISSUED)
+    ready = func.coalesce(col(Invoice.ready_on), col(Invoice.issued_on))
+    billed_on = case((unissued, None), else_=col(Invoice.issued_on))
     query = (
-        select(col(Invoice.currency), col(Invoice.amount), ready)
+        select(col(Invoice.currency), col(Invoice.amount), ready, billed_on)
         .where(
-            or_(unissued, col(Invoice.ready_on).is_not(None) & (col(Invoice.issued_on) > last)),
-            ready <= last - dt.timedelta(days=MISSED_AFTER),
+            unissued | (col(Invoice.issued_on) > col(Invoice.ready_on)),
+            ready <= scope.horizon,
             *scope.of(Invoice),
         )
         .order_by(ready, col(Invoice.id))
     )
-    return [Missed(*row) for row in session.connection().execute(query)]
+    return [Wait(*row) for row in session.connection().execute(query)]
 
 
 def cycles(session: Session, scope: Scope, period: Period) -> list[Cycle]:

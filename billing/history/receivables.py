@@ -18,23 +18,14 @@ SALES = (PostingKind.ISSUE, PostingKind.CORRECTION, PostingKind.VOID)
 
 
 class Owed(NamedTuple):
-    """What one debtor owes of an instalment on the day; ``of_payer`` is not the client."""
+    """What one debtor owes of an instalment on the day."""
 
     currency: str
-    legal_entity_id: int
     client_id: int
     invoice_id: int
     number: str
     due_on: dt.date
-    days_late: int
-    open: int
-    disputed: int
-    of_payer: bool
-
-    @property
-    def debt(self) -> Debt:
-        """As the metrics take it."""
-        return Debt(self.days_late, self.open, self.disputed, self.of_payer)
+    debt: Debt
 
 
 def owed(session: Session, scope: Scope) -> list[Owed]:
@@ -60,7 +51,6 @@ def _open(scope: Scope) -> Select[Any]:
     return (
         select(
             col(Invoice.currency),
-            col(Invoice.legal_entity_id),
             func.coalesce(col(Client.merged_into_id), col(Client.id)).label("client_id"),
             col(Instalment.invoice_id),
             col(Invoice.number),
@@ -89,23 +79,15 @@ class _Days(dict[str, dt.date]):
 
 def _owed(row: Any, days: _Days, contested: dict[int, int | None]) -> Owed:
     """Takes from ``contested`` what this instalment covers, so that the next one sees the rest."""
-    open_, disputed = int(row.open), 0
-    if row.invoice_id in contested and row.payer_id is None and open_ > 0:
-        left = contested[row.invoice_id]
+    currency, client_id, invoice_id, number, due_on, timezone, sum_, payer_id = row
+    open_, disputed = int(sum_), 0
+    if contested and payer_id is None and open_ > 0 and invoice_id in contested:
+        left = contested[invoice_id]
         disputed = open_ if left is None else min(open_, left)
-        contested[row.invoice_id] = None if left is None else left - disputed
-    return Owed(
-        row.currency,
-        row.legal_entity_id,
-        row.client_id,
-        row.invoice_id,
-        row.number,
-        row.due_on,
-        (days[row.timezone] - row.due_on).days,
-        open_,
-        disputed,
-        row.payer_id is not None,
-    )
+        contested[invoice_id] = None if left is None else left - disputed
+    late = (days[timezone] - due_on).days
+    debt = Debt(late, open_, disputed, payer_id is not None)
+    return Owed(currency, client_id, invoice_id, number, due_on, debt)
 
 
 def _contested(session: Session, scope: Scope) -> dict[int, int | None]:

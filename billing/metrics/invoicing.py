@@ -30,6 +30,22 @@ class Billed(NamedTuple):
     """The kind of service and the matter: two bills for different ones are no duplicates."""
 
 
+class Wait(NamedTuple):
+    """Work that could be billed on a day, and the day on which it was, if it was."""
+
+    currency: str
+    amount: int
+    ready_on: dt.date
+    billed_on: dt.date | None
+
+
+class Change(NamedTuple):
+    """A correction, void or credit note of an invoice, and its day."""
+
+    invoice_id: int
+    on: dt.date
+
+
 @dataclass(frozen=True, slots=True)
 class TimeToInvoice:
     """Days from what could be billed to the bill."""
@@ -104,6 +120,16 @@ def billing_errors(
         rate=percent(len(double | wrong) + missed, len(issued) + missed),
         per_hundred=percent(sum(one in ids for one in corrected), len(issued)),
     )
+
+
+def missed(waits: Iterable[Wait], last: dt.date) -> list[Wait]:
+    """What waited for 14 days or more at the end of a day."""
+    latest = last - dt.timedelta(days=MISSED_AFTER)
+    return [
+        one
+        for one in waits
+        if one.ready_on <= latest and (one.billed_on is None or one.billed_on > last)
+    ]
 
 
 def duplicates(invoices: Iterable[Billed]) -> set[int]:

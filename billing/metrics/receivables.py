@@ -85,6 +85,17 @@ def aging(debts: Iterable[Debt], unapplied: int = 0) -> Aging:
     return Aging(tuple(own), tuple(payers), disputed, unapplied)
 
 
+def together(parts: Iterable[Aging]) -> Aging:
+    """Of several clients in one currency."""
+    own, payers = [0] * len(BUCKETS), [0] * len(BUCKETS)
+    disputed = unapplied = 0
+    for part in parts:
+        own = [a + b for a, b in zip(own, part.own, strict=True)]
+        payers = [a + b for a, b in zip(payers, part.payers, strict=True)]
+        disputed, unapplied = disputed + part.disputed, unapplied + part.unapplied
+    return Aging(tuple(own), tuple(payers), disputed, unapplied)
+
+
 def at_risk(aged: Aging) -> Fraction | None:
     """At-risk rate: the share of receivables that is more than 90 days late.
 

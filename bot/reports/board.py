@@ -1,5 +1,6 @@
 """Is the system worth it? Five figures against their baseline, and the revenue that leaks away."""
 
+import bisect
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +11,14 @@ from sqlmodel import Session
 
 from billing import history
 from billing.history import Scope
-from billing.history import invoicing as bills
 from billing.history import receivables as debts
-from billing.metrics import Period, invoicing, work
+from billing.metrics import Period, work
 from billing.metrics import receivables as sums
+from billing.metrics.invoicing import time_to_invoice
 from billing.metrics.receivables import Days, Leakage
 from billing.metrics.work import Touch
 from bot.charts import Columns
-from bot.reports import invoicing as billing_errors
-from bot.reports import receivables, touchpoints
+from bot.reports import invoicing, receivables, touchpoints
 from bot.reports.answer import (
     NOTHING,
     Amount,
@@ -31,6 +31,7 @@ from bot.reports.answer import (
     bar_height,
     written,
 )
+from bot.reports.invoicing import History
 
 MONTHS = 12
 _MONTH = 30
@@ -156,9 +157,10 @@ def _measures(
     begin = min([period.first, *(month.first for month in months), *([then.first] if then else [])])
     everything = Period(begin, period.last)
     said = touchpoints.said(session, scope, begin, period.last)
+    bills = invoicing.read_history(session, scope, everything)
     return [
-        _time_to_invoice(session, scope, period, then, months),
-        _errors(session, scope, period, then, months),
+        _time_to_invoice(bills, period, then, months),
+        _errors(bills, period, then, months),
         _dso(session, scope, period, then, months),
         _hours(said, touchpoints.escalated(session, scope, everything), period, then, months),
         _responses(said, period, then, months),
@@ -176,12 +178,12 @@ def _of(
 
 
 def _time_to_invoice(
-    session: Session, scope: Scope, period: Period, then: Period | None, months: Sequence[Period]
+    bills: History, period: Period, then: Period | None, months: Sequence[Period]
 ) -> Measure:
     def value(of: Period) -> Fraction | None:
-        return invoicing.time_to_invoice(bills.billed(session, scope, of)).days.median
+        return time_to_invoice(bills.issued(of)).days.median
 
-    found = invoicing.time_to_invoice(bills.billed(session, scope, period))
+    found = time_to_invoice(bills.issued(period))
     now, before = _of(value, period, then, "days")
     p90 = written(Number(found.days.p90, "days"))
     return Measure(
@@ -197,12 +199,12 @@ def _time_to_invoice(
 
 
 def _errors(
-    session: Session, scope: Scope, period: Period, then: Period | None, months: Sequence[Period]
+    bills: History, period: Period, then: Period | None, months: Sequence[Period]
 ) -> Measure:
     def value(of: Period) -> Fraction | None:
-        return billing_errors.errors(session, _as_of(scope, of), of).rate
+        return bills.errors(of).rate
 
-    found = billing_errors.errors(session, _as_of(scope, period), period)
+    found = bills.errors(period)
     now, before = _of(value, period, then, "%")
     return Measure(
         key="billing_errors",
@@ -301,8 +303,13 @@ def _many(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _within(said: Sequence[Touch], period: Period) -> list[Touch]:
-    return [touch for touch in said if touch.at.date() in period]
+def _within(said: Sequence[Touch], period: Period) -> Sequence[Touch]:
+    first = bisect.bisect_left(said, period.first, key=_day)
+    return said[first : bisect.bisect_right(said, period.last, key=_day)]
+
+
+def _day(touch: Touch) -> dt.date:
+    return touch.at.date()
 
 
 # --- as an answer ---------------------------------------------------------------------------------

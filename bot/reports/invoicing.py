@@ -1,8 +1,10 @@
 """How long until work is billed, and how often is a bill wrong?"""
 
+import bisect
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlmodel import Session
 
@@ -10,7 +12,7 @@ from billing.history import Scope
 from billing.history import invoicing as read
 from billing.metrics import Period
 from billing.metrics import invoicing as metrics
-from billing.metrics.invoicing import Billed, Errors
+from billing.metrics.invoicing import Billed, Change, Errors, Wait
 from bot.charts import Columns
 from bot.reports.answer import Amount, Answer, Asked, Figure, Number, Section, bar_height
 
@@ -42,8 +44,9 @@ def time_to_invoice(session: Session, asked: Asked) -> Answer:
 
 def billing_errors(session: Session, asked: Asked) -> Answer:
     """Bills that were duplicate, incorrect or missed."""
-    found = errors(session, asked.scope, asked.period)
-    missed = read.missed(session, asked.scope, asked.period.last)
+    history = read_history(session, asked.scope, asked.period)
+    found = history.errors(asked.period)
+    missed = metrics.missed(history.waits, asked.period.last)
     sections = [Section("", _error_figures(found))] if found.issued or missed else []
     for currency in sorted({one.currency for one in missed}):
         sum_ = sum(one.amount for one in missed if one.currency == currency)
@@ -75,14 +78,40 @@ def _error_figures(found: Errors) -> list[Figure]:
     ]
 
 
-def errors(session: Session, scope: Scope, period: Period) -> Errors:
-    """The errors of the bills of a period."""
-    early = Period.ending(period.before, metrics.APART)
-    return metrics.billing_errors(
-        read.billed(session, scope, period),
+@dataclass(frozen=True, slots=True)
+class History:
+    """All bills of a span, read once, so that any period in it can be told."""
+
+    billed: Sequence[Billed]
+    corrections: Sequence[Change]
+    waits: Sequence[Wait]
+
+    def issued(self, period: Period) -> Sequence[Billed]:
+        """The invoices of a period."""
+        first = bisect.bisect_left(self.billed, period.first, key=_issued_on)
+        return self.billed[first : bisect.bisect_right(self.billed, period.last, key=_issued_on)]
+
+    def errors(self, period: Period) -> Errors:
+        """What was wrong with the bills of a period, as it was known at its end."""
+        return metrics.billing_errors(
+            self.issued(period),
+            self.issued(Period.ending(period.before, metrics.APART)),
+            [one.invoice_id for one in self.corrections if one.on <= period.last],
+            len(metrics.missed(self.waits, period.last)),
+        )
+
+
+def _issued_on(one: Billed) -> dt.date:
+    return one.issued_on
+
+
+def read_history(session: Session, scope: Scope, span: Period) -> History:
+    """The bills of a span, and what came of them."""
+    early = Period(span.first - dt.timedelta(days=metrics.APART), span.last)
+    return History(
         read.billed(session, scope, early),
-        read.corrections(session, scope, period),
-        len(read.missed(session, scope, period.last)),
+        read.corrections(session, scope, span),
+        read.waits(session, scope),
     )
 
 

@@ -99,7 +99,7 @@ def forecast(session: Session, asked: Asked) -> Answer:
     cash = debts.unapplied(session, scope)
     sections, panels = [], []
     for currency in sorted({row.currency for row in rows}):
-        own = [row for row in rows if row.currency == currency and row.open > 0]
+        own = [row for row in rows if row.currency == currency and row.debt.open > 0]
         found = metrics.cash_forecast(
             list(_open(own)),
             words.get(currency, []),
@@ -129,8 +129,9 @@ def forecast(session: Session, asked: Asked) -> Answer:
 def _open(rows: Iterable[Owed]) -> Iterator[metrics.Open]:
     """What its client may be expected to pay."""
     for row in rows:
-        if not row.of_payer and row.open > row.disputed:
-            yield metrics.Open(row.client_id, row.due_on, row.open - row.disputed)
+        debt = row.debt
+        if not debt.of_payer and debt.open > debt.disputed:
+            yield metrics.Open(row.client_id, row.due_on, debt.open - debt.disputed)
 
 
 def _weeks(found: metrics.Forecast, today: dt.date) -> list[tuple[dt.date, int, int]]:
@@ -146,8 +147,12 @@ def _apart(
         ("expected", "expected in 13 weeks", found.expected),
         ("later", "expected later", found.later),
         ("beyond_habit", "late beyond the client's habit", found.beyond_habit),
-        ("disputed", "disputed, left out", sum(row.disputed for row in rows)),
-        ("of_payers", "others' shares, left out", sum(r.open for r in rows if r.of_payer)),
+        ("disputed", "disputed, left out", sum(row.debt.disputed for row in rows)),
+        ("of_payers", "others' shares, left out", _of_payers(rows)),
         ("unapplied", "unapplied, not deducted", unapplied),
     )
     return [Figure(key, label, Amount(sum_, currency)) for key, label, sum_ in amounts]
+
+
+def _of_payers(rows: Sequence[Owed]) -> int:
+    return sum(row.debt.open for row in rows if row.debt.of_payer)

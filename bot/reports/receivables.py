@@ -1,14 +1,14 @@
 """Aging, DSO in its kinds, CEI and leakage: what do the books say on a day?"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlmodel import Session
 
 from billing import history
 from billing.history import invoicing as bills
 from billing.history import receivables as read
-from billing.history.receivables import Owed
+from billing.metrics import invoicing
 from billing.metrics import receivables as metrics
 from billing.metrics.receivables import BUCKETS
 from bot.charts import Columns
@@ -27,21 +27,17 @@ from bot.reports.answer import (
 
 def aging(session: Session, asked: Asked) -> Answer:
     """What is open, by client and by how late it is."""
-    rows = read.owed(session, asked.scope)
-    cash = read.unapplied(session, asked.scope)
+    by_client = _by_client(session, asked)
     names = history.client_names(session)
-    found = sorted({row.currency for row in rows} | {currency for currency, _ in cash})
     sections, panels = [], []
-    for currency in found:
-        own = [row for row in rows if row.currency == currency]
-        free = {client: sum_ for (of, client), sum_ in cash.items() if of == currency}
-        whole = metrics.aging((row.debt for row in own), sum(free.values()))
+    for currency, clients in sorted(by_client.items()):
+        whole = metrics.together(clients.values())
         sections.append(
             Section(
                 currency,
                 _aging_figures(whole, currency),
                 ("client", *BUCKETS, "others' shares", "open", "disputed", "unapplied"),
-                _clients(own, free, names, currency),
+                _clients(clients, names, currency),
             )
         )
         stacks = zip(BUCKETS, whole.own, whole.payers, strict=True)
@@ -75,17 +71,23 @@ def _aging_figures(whole: metrics.Aging, currency: str) -> list[Figure]:
     ]
 
 
+def _by_client(session: Session, asked: Asked) -> dict[str, dict[int, metrics.Aging]]:
+    """Who owes anything, or has money on account, by currency."""
+    debts: defaultdict[tuple[str, int], list[metrics.Debt]] = defaultdict(list)
+    for row in read.owed(session, asked.scope):
+        debts[row.currency, row.client_id].append(row.debt)
+    cash = read.unapplied(session, asked.scope)
+    found: defaultdict[str, dict[int, metrics.Aging]] = defaultdict(dict)
+    for currency, client in {**debts, **cash}:
+        account = currency, client
+        found[currency][client] = metrics.aging(debts.get(account, ()), cash.get(account, 0))
+    return dict(found)
+
+
 def _clients(
-    rows: Iterable[Owed], cash: dict[int, int], names: dict[int, str], currency: str
+    aged: dict[int, metrics.Aging], names: dict[int, str], currency: str
 ) -> list[Sequence[Cell]]:
     """A row for each client, who owes most that is late first."""
-    by_client: defaultdict[int, list[Owed]] = defaultdict(list)
-    for row in rows:
-        by_client[row.client_id].append(row)
-    aged = {
-        client: metrics.aging((row.debt for row in by_client.get(client, ())), cash.get(client, 0))
-        for client in {*by_client, *cash}
-    }
     ranked = sorted(aged, key=lambda one: (-aged[one].overdue, -aged[one].receivable, names[one]))
     found: list[Sequence[Cell]] = []
     for client in ranked:
@@ -224,7 +226,7 @@ def leaks(session: Session, asked: Asked) -> dict[str, metrics.Leakage]:
     period, scope = asked.period, asked.scope
     sold, gone = read.sales(session, scope), read.written_off(session, scope)
     rows = read.owed(session, scope)
-    missed = bills.missed(session, scope, period.last)
+    missed = invoicing.missed(bills.waits(session, scope), period.last)
     return {
         currency: metrics.leakage(
             metrics.within(gone.get(currency, {}), period),

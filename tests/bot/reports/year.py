@@ -6,6 +6,7 @@ a dispute, a write-off, a draft that nobody sent, and what was said.
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from sqlmodel import Session
 
@@ -60,7 +61,9 @@ def _month(client: str, currency: str, month: int, amount: int) -> Iterator[Fact
 
 
 def _odd() -> Iterator[Fact]:
-    base = {"source": "test", "client_external_id": "north", "legal_entity": FIRM}
+    base: dict[str, Any] = {
+        "source": "test", "client_external_id": "north", "legal_entity": FIRM,
+    }  # fmt: skip
     yield facts.InvoiceIssued(
         **base, number="twice", amount=112_000, currency="USD", issued_on=dt.date(2025, 12, 10),
         due_on=dt.date(2026, 1, 9),
