@@ -10,7 +10,7 @@ from billing.metrics import receivables as sums
 from billing.metrics import retention as metrics
 from billing.metrics.retention import Recurring
 from bot.charts import Columns
-from bot.reports.answer import Amount, Answer, Asked, Figure, Number, Section, scaled
+from bot.reports.answer import Amount, Answer, Asked, Cell, Figure, Number, Section, scaled
 
 _DAYS_OF_MONTH = 30
 
@@ -76,10 +76,7 @@ def lifetime(session: Session, asked: Asked) -> Answer:
             ("so_far", "so far, per client", found.so_far),
             ("lifetime", "over a lifetime", found.lifetime),
         )
-        figures = [
-            Figure(key, label, "-" if value is None else Amount(round(value), currency))
-            for key, label, value in values
-        ]
+        figures = [Figure(key, label, _or_none(value, currency)) for key, label, value in values]
         figures += [
             Figure("received", "received", Amount(found.received, currency)),
             Figure("clients", "clients ever billed", found.clients),
@@ -95,3 +92,7 @@ def lifetime(session: Session, asked: Asked) -> Answer:
         period=period,
         panels=panels,
     )
+
+
+def _or_none(value: Fraction | None, currency: str) -> Cell:
+    return Number(None, currency) if value is None else Amount(round(value), currency)

@@ -19,6 +19,15 @@ _CALLED = {
 }
 
 
+def _whole_firm(asked: Asked) -> list[str]:
+    """What a reader must know who asked for a part of the firm."""
+    if not asked.scope.currency and asked.scope.entity_id is None:
+        return []
+    return [
+        "Messages belong to clients, not to a currency or legal entity: this is of all of them."
+    ]
+
+
 def touches(session: Session, asked: Asked) -> Answer:
     """How often we wrote before an invoice was settled."""
     cycles = bills.cycles(session, asked.scope, asked.period)
@@ -71,6 +80,7 @@ def responses(session: Session, asked: Asked) -> Answer:
         asked.scope.today,
         [Section("", figures, ("answer", "median", "p90", "answers"), rows)] if said else [],
         period=period,
+        remarks=_whole_firm(asked),
         panels=[Columns("Median hours", columns, digits=1)],
     )
 
@@ -103,5 +113,6 @@ def hours(session: Session, asked: Asked) -> Answer:
         asked.scope.today,
         [section] if said or cases else [],
         period=period,
+        remarks=_whole_firm(asked),
         panels=[Columns("Hours by task", columns, digits=1)],
     )

@@ -1,12 +1,15 @@
 """Does every report answer a person, a script and a spreadsheet, and say how it reckons?"""
 
 import csv
+import datetime as dt
 import io
 import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,13 @@ from typer.testing import CliRunner, Result
 
 from billing import shipped
 from billing.keyring import new_master_key
+from billing.metrics import Period
+from billing.metrics.receivables import Leakage
 from billing.store import Store
 from bot import cli
 from bot.reports import page
+from bot.reports.answer import Number
+from bot.reports.board import Board, Measure
 from bot.reports.catalogue import BOARD, REPORTS, Entry
 from tests.bot.reports import year
 
@@ -217,6 +224,30 @@ def test_every_definition_says_what_it_does_with_odd_money(name: str) -> None:
     assert "source" in heads
     money = {"touches", "response-times", "hours", "time-to-invoice", "billing-errors"}
     assert name in money or "foreign money" in heads
+
+
+HUGE = Number(Fraction(10**9), "hours")
+NONE = Number(None, "days")
+MEASURE = Measure(
+    key="dso", title="DSO (countback), JPY", now=HUGE, then=NONE, better="less",
+    trend=[(dt.date(2025, 1, 1), None), (dt.date(2025, 2, 1), Fraction(10**9))],
+    note="a long note that goes on " * 30,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("then", [None, Leakage(0, 0, 0, None)])
+@pytest.mark.parametrize("trend", [[], MEASURE.trend])
+def test_any_board_is_one_page(then: Leakage | None, trend: Any) -> None:
+    period = Period(dt.date(2025, 1, 1), dt.date(2025, 3, 31))
+    measures = [replace(MEASURE, trend=trend), replace(MEASURE, now=NONE, then=HUGE)]
+    board = Board(
+        firm="Łódź & Sons <LLP> " * 20, currency="JPY", others=["EUR"] * 40, as_of=period.last,
+        period=period, baseline=period if then else None, measures=(measures * 3)[:5],
+        leakage=Leakage(10**15, 0, 0, Fraction(1)), leakage_then=then, unapplied=0, disputed=0,
+    )  # fmt: skip
+    drawn = page.draw(board, BOARD.definitions)
+    assert len(re.findall(rb"/Type /Page\b", drawn)) == 1
+    assert page.draw(board, BOARD.definitions) == drawn
 
 
 def test_a_sign_that_the_font_lacks_is_never_an_empty_box() -> None:
