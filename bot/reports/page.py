@@ -128,11 +128,13 @@ def _head(canvas: Any, board: Board) -> None:
     firm = _fit(board.firm, _Ink(8.5), _RIGHT - _MARGIN)
     _say(canvas, _MARGIN, _HEIGHT - 80, firm, _Ink(8.5))
     period, base = board.period, board.baseline
-    against = f"{base.first:%-d %b %Y} to {base.last:%-d %b %Y}" if base else "none yet"
-    span = f"{period.first:%-d %b %Y} to {period.last:%-d %b %Y} ({period.days} days)"
-    _say(
-        canvas, _MARGIN, _HEIGHT - 93, f"{span}, against the baseline {against}", _Ink(8.5, _QUIET)
+    against = (
+        f", against the baseline {base.first:%-d %b %Y} to {base.last:%-d %b %Y}"
+        if base
+        else "; no baseline yet"
     )
+    span = f"{period.first:%-d %b %Y} to {period.last:%-d %b %Y} ({period.days} days){against}"
+    _say(canvas, _MARGIN, _HEIGHT - 93, span, _Ink(8.5, _QUIET))
 
 
 # --- the five -------------------------------------------------------------------------------------

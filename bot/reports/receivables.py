@@ -8,7 +8,7 @@ from sqlmodel import Session
 from billing import history
 from billing.history import invoicing as bills
 from billing.history import receivables as read
-from billing.metrics import invoicing
+from billing.metrics import Period, invoicing
 from billing.metrics import receivables as metrics
 from billing.metrics.receivables import BUCKETS
 from bot.charts import Columns
@@ -99,56 +99,53 @@ def _clients(
 
 def dso(session: Session, asked: Asked) -> Answer:
     """Days sales outstanding, simple, counted back and best possible, and the delay."""
-    period = asked.period
     moved, sold = read.receivable(session, asked.scope), read.sales(session, asked.scope)
     rows = read.owed(session, asked.scope)
     cash = read.unapplied(session, asked.scope)
     sections, panels = [], []
     for currency in sorted({*moved, *sold}):
-        aged = metrics.aging(read.debts(rows, currency))
-        unapplied = sum(sum_ for (of, _), sum_ in cash.items() if of == currency)
+        free = sum(sum_ for (of, _), sum_ in cash.items() if of == currency)
+        aged = metrics.aging(read.debts(rows, currency), free)
         open_ = metrics.up_to(moved.get(currency, {}), asked.scope.horizon)
-        sales = metrics.within(sold.get(currency, {}), period)
-        months = metrics.months_back(sold.get(currency, {}), period.last)
-        simple = metrics.dso(open_, sales, period.days)
-        best = metrics.best_possible_dso(aged.own[0] + aged.payers[0], sales, period.days)
-        late = metrics.average_days_delinquent(simple, best)
-        back = metrics.countback(open_, months)
-        sections.append(
-            Section(
-                currency,
-                [
-                    Figure("dso", "DSO, simple", Number(simple, "days")),
-                    Figure(
-                        "dso_countback",
-                        "DSO, countback",
-                        Number(back.days, "days", 2, at_least=not back.complete),
-                    ),
-                    Figure("best_possible_dso", "best possible DSO", Number(best, "days")),
-                    Figure("add", "ADD", Number(late, "days")),
-                    Figure("receivable", "receivables", Amount(open_, currency)),
-                    Figure("sales", "sales of the period", Amount(sales, currency)),
-                    Figure("unapplied", "unapplied, not deducted", Amount(unapplied, currency)),
-                    Figure("disputed", "disputed, included", Amount(aged.disputed, currency)),
-                ],
-            )
+        days = _days(open_, aged, sold.get(currency, {}), asked.period)
+        amounts = (
+            ("receivable", "receivables", open_),
+            ("sales", "sales of the period", metrics.within(sold.get(currency, {}), asked.period)),
+            ("unapplied", "unapplied, not deducted", free),
+            ("disputed", "disputed, included", aged.disputed),
         )
-        kinds = (
-            ("simple", simple),
-            ("countback", back.days),
-            ("best possible", best),
-            ("ADD", late),
-        )
-        columns = [(name, (bar_height(value),)) for name, value in kinds]
+        figures = [Figure(key, label, Amount(sum_, currency)) for key, label, sum_ in amounts]
+        sections.append(Section(currency, [*days, *figures]))
+        columns = [
+            (one.label, (bar_height(one.value.value),))
+            for one in days
+            if isinstance(one.value, Number)
+        ]
         panels.append(Columns(f"Days sales outstanding, {currency}", columns, digits=1))
     return Answer(
         "dso",
         "Days sales outstanding",
         asked.scope.today,
         sections,
-        period=period,
+        period=asked.period,
         panels=panels,
     )
+
+
+def _days(receivable: int, aged: metrics.Aging, sold: metrics.Days, period: Period) -> list[Figure]:
+    """The four figures of a currency."""
+    sales = metrics.within(sold, period)
+    simple = metrics.dso(receivable, sales, period.days)
+    best = metrics.best_possible_dso(aged.own[0] + aged.payers[0], sales, period.days)
+    late = metrics.average_days_delinquent(simple, best)
+    back = metrics.countback(receivable, metrics.months_back(sold, period.last))
+    counted = Number(back.days, "days", 2, at_least=not back.complete)
+    return [
+        Figure("dso", "DSO, simple", Number(simple, "days")),
+        Figure("dso_countback", "DSO, countback", counted),
+        Figure("best_possible_dso", "best possible DSO", Number(best, "days")),
+        Figure("add", "ADD", Number(late, "days")),
+    ]
 
 
 def cei(session: Session, asked: Asked) -> Answer:

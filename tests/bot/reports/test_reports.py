@@ -106,6 +106,10 @@ def run_words(result: Result) -> str:
 
 def test_the_year_comes_to_what_is_known_by_hand(run: Run) -> None:
     """Days late 10; the 5 bills of spring to autumn that were late are paid; NRR 112 of 107."""
+    dso = figures(said(run("report", "dso", *AS_OF, "--json")))
+    assert (dso["receivable"]["minor"], dso["sales"]["minor"]) == (942_000, 917_000)
+    assert dso["dso"]["value"] == round(942 / 917 * 90, 4)
+    assert dso["best_possible_dso"]["value"] == round(386 / 917 * 90, 4)
     late = figures(said(run("report", "days-late", *AS_OF, "--days", "365", "--json")))
     assert (late["simple"]["value"], late["weighted"]["value"]) == (10, 10)
     kept = figures(said(run("report", "promises", *AS_OF, "--json")))
