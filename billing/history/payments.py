@@ -98,9 +98,9 @@ class _Part(NamedTuple):
     before: int
 
 
-def promises(session: Session, scope: Scope, period: Period) -> Judged:
+def promises(session: Session, scope: Scope, period: Period, bank_days: int = BANK_DAYS) -> Judged:
     """What was promised: how much of it came in time, and what is still to come."""
-    parts = list(_parts(session, scope))
+    parts = list(_parts(session, scope, bank_days))
     named = _named(session, [part.promise_id for part in parts])
     came = _Came(session, scope)
     past: defaultdict[str, list[Promised]] = defaultdict(list)
@@ -115,7 +115,7 @@ def promises(session: Session, scope: Scope, period: Period) -> Judged:
     return Judged(dict(past), dict(standing))
 
 
-def _parts(session: Session, scope: Scope) -> Iterator[_Part]:
+def _parts(session: Session, scope: Scope, bank_days: int) -> Iterator[_Part]:
     """Parts of promises that nobody took back by the day, in the order of their plans."""
     end = dt.datetime.combine(scope.horizon, dt.time.max, dt.UTC)
     withdrawn = col(Promise.withdrawn_at)
@@ -149,7 +149,7 @@ def _parts(session: Session, scope: Scope) -> Iterator[_Part]:
             row.currency,
             calendar.local_date(row.made_at, row.timezone),
             row.due_on,
-            calendar.add_business_days(row.due_on, BANK_DAYS, row.country, row.region),
+            calendar.add_business_days(row.due_on, bank_days, row.country, row.region),
             row.amount,
             before[row.promise_id],
         )

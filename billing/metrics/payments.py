@@ -12,7 +12,7 @@ from billing.metrics import percent
 WEEKS = 13
 """How far a forecast looks."""
 BANK_DAYS = 2
-"""After the day of a promise, for the bank."""
+"""After the day of a promise, for the bank, where the policy does not say otherwise."""
 
 
 class Paid(NamedTuple):
@@ -84,9 +84,9 @@ def promises_kept(promises: Iterable[Promised]) -> Kept:
     """Promise-kept rate: how much of the money that was promised came in time.
 
     Formula: by amount, what came, at most what was promised, / what was promised · 100; by count,
-    promises kept in full / promises · 100. Of each promise whose day and 2 bank days have passed in
-    the period: the money since it was made, on the invoices it names, or else of the whole account.
-    A part of a plan has what the parts before it left.
+    promises kept in full / promises · 100. Of each promise whose day and bank days (2, unless the
+    policy says otherwise) have passed in the period: the money since it was made, on the invoices
+    it names, or else of the whole account. A part of a plan has what the parts before it left.
 
     Withdrawn: promises that were taken back or replaced are left out.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from billing.history import Scope
+    from bot.app import App
     from bot.reports.answer import Answer, Asked
 
 AsOf = Annotated[
@@ -97,7 +98,7 @@ def _run(name: str, wish: _Wish, *, as_csv: bool, png: Path | None) -> Report:
     from bot.reports import answer, catalogue
 
     with terminal.reading() as app, app.store.read() as session:
-        found = catalogue.answer(name, session, _asked(session, app.clock.now(), wish))
+        found = catalogue.answer(name, session, _asked(session, app, wish))
     return _told(found, answer.picture, as_csv=as_csv, png=png)
 
 
@@ -114,7 +115,7 @@ def _told(
     return dataclasses.replace(said, lines=lines)
 
 
-def _asked(session: "Session", now: dt.datetime, wish: _Wish) -> "Asked":
+def _asked(session: "Session", app: "App", wish: _Wish) -> "Asked":
     """What was asked for, once it is certain that it is there.
 
     Raises:
@@ -129,10 +130,13 @@ def _asked(session: "Session", now: dt.datetime, wish: _Wish) -> "Asked":
     if wish.entity is not None and wish.entity not in entities:
         there = ", ".join(entities) or "none yet"
         raise Wrong(f"There is no legal entity {wish.entity}; there is {there}.")
-    scope = history.Scope(now, day, entity_id=entities[wish.entity] if wish.entity else None)
+    scope = history.Scope(
+        app.clock.now(), day, entity_id=entities[wish.entity] if wish.entity else None
+    )
     if wish.currency:
         scope = dataclasses.replace(scope, currency=_currency(session, scope, wish.currency))
-    return Asked(scope, Period.ending(scope.today, wish.days or 90))
+    period = Period.ending(scope.today, wish.days or 90)
+    return Asked(scope, period, app.policy.holds.promise_bank_days)
 
 
 def _currency(session: "Session", scope: "Scope", written: str) -> str:
@@ -182,7 +186,7 @@ def board(  # noqa: D103, PLR0913 - its help is its definitions; each is a flag
 
     wish = _Wish(as_of, currency, entity, days)
     with terminal.reading() as app, app.store.read() as session:
-        asked = _asked(session, app.clock.now(), wish)
+        asked = _asked(session, app, wish)
         base = _day("--baseline", baseline)
         if base is not None and base >= asked.scope.today:
             raise Wrong(f"--baseline {base} must be before {asked.scope.today}.")

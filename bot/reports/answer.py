@@ -15,6 +15,7 @@ from typing import Any
 from billing import money
 from billing.history import Scope
 from billing.metrics import Definition, Period
+from billing.metrics.payments import BANK_DAYS
 from bot import charts
 from bot.report import Report, Table
 
@@ -29,6 +30,8 @@ class Asked:
 
     scope: Scope
     period: Period
+    bank_days: int = BANK_DAYS
+    """After the day of a promise, as the policy has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def days_late(session: Session, asked: Asked) -> Answer:
 
 def promises(session: Session, asked: Asked) -> Answer:
     """How much of the promised money came in time."""
-    judged = read.promises(session, asked.scope, asked.period)
+    judged = read.promises(session, asked.scope, asked.period, asked.bank_days)
     sections, panels = [], []
     for currency in sorted({*judged.past, *judged.standing}):
         found = metrics.promises_kept(judged.past.get(currency, ()))
@@ -95,7 +95,7 @@ def forecast(session: Session, asked: Asked) -> Answer:
     scope, today = asked.scope, asked.scope.today
     rows = debts.owed(session, scope)
     habit = read.paid(session, scope, Period.ending(today, _HABIT_DAYS))
-    words = read.promises(session, scope, asked.period).standing
+    words = read.promises(session, scope, asked.period, asked.bank_days).standing
     cash = debts.unapplied(session, scope)
     sections, panels = [], []
     for currency in sorted({row.currency for row in rows}):
