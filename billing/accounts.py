@@ -13,8 +13,9 @@ from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import aliases, arrears, books, fences, renewals
+from billing import aliases, arrears, books, fences, promises, renewals
 from billing.aliases import Kin
+from billing.calendar import local_date
 from billing.models import (
     OPEN_DISPUTES,
     Agreement,
@@ -29,6 +30,7 @@ from billing.models import (
     StepListed,
     StepTaken,
 )
+from billing.policy import Policy
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
 _STILL_OPEN = func.sum(col(Posting.amount))
@@ -213,10 +215,32 @@ def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
     return [balance for balance in found if balance.open or balance.unapplied]
 
 
-def overdue(session: Session, client_id: int, today: dt.date) -> tuple[arrears.OpenInstalment, ...]:
+def overdue(
+    session: Session, client: Client, now: dt.datetime, policy: Policy
+) -> tuple[arrears.OpenInstalment, ...]:
     """Everything overdue of a client, in any entity and currency: what the outreach gate asks."""
-    instalments = (debt.instalment for debt in owed(session, client_id))
+    today = local_date(now, client.timezone)
+    debts = promised(session, client, owed(session, client.id), now, policy)
+    instalments = (debt.instalment for debt in debts)
     return tuple(found for found in instalments if arrears.is_overdue(found, today, 0))
+
+
+def promised(
+    session: Session, client: Client, debts: Sequence[Owed], now: dt.datetime, policy: Policy
+) -> list[Owed]:
+    """A client's debts with what is promised of each, where policy lets the gate overlook that."""
+    if not debts or not policy.renewal.exclude_promised:
+        return list(debts)
+    place = arrears.place_of(client, policy)
+    found: dict[int, int] = {}
+    for account, made in fences.promises_of(session, aliases.of(session, [client.id])).items():
+        mine = [one for one in debts if (one.legal_entity_id, one.currency) == account[1:]]
+        stands = [(one, promises.standing(one, now, place)) for one in made]
+        found |= arrears.promised_of([debt.instalment for debt in mine], stands)
+    return [
+        replace(one, instalment=replace(one.instalment, promised=found.get(one.instalment.id, 0)))
+        for one in debts
+    ]
 
 
 def holds(session: Session, client_id: int) -> tuple[arrears.HoldFact, ...]:

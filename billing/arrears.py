@@ -6,6 +6,7 @@ An account is a client with one legal entity in one currency. Amounts are minor 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from billing import money, promises
 from billing.policy import Policy
@@ -128,7 +129,7 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
     open_ = [instalment for instalment in account.instalments if instalment.open > 0]
     place = place_of(account, policy)
     stands = [(one, promises.standing(one, now, place)) for one in account.promises]
-    promised = _promised(open_, stands)
+    promised = promised_of(open_, stands)
     return replace(
         account,
         holds=active,
@@ -144,17 +145,26 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
     )
 
 
-def place_of(account: Account, policy: Policy) -> promises.Place:
-    """Where the account's promises are judged: in the client's own calendar."""
+class _Placed(Protocol):
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def country(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+
+
+def place_of(who: _Placed, policy: Policy) -> promises.Place:
+    """Where promises are judged: in the client's own calendar."""
     return promises.Place(
-        timezone=account.timezone,
-        country=account.country,
-        region=account.region,
+        timezone=who.timezone,
+        country=who.country,
+        region=who.region,
         bank_days=policy.holds.promise_bank_days,
     )
 
 
-def _promised(
+def promised_of(
     instalments: Sequence[OpenInstalment], stands: Sequence[tuple[Promise, promises.Standing]]
 ) -> dict[int, int]:
     """How much of each instalment is promised: a promise covers the oldest that it is about."""

@@ -75,12 +75,7 @@ def _disputes(session: Session, group: list[int]) -> Iterator[Line]:
 
 
 def _promises(session: Session, office: Office, client: Client) -> Iterator[Line]:
-    place = promises.Place(
-        timezone=client.timezone,
-        country=client.country,
-        region=client.region,
-        bank_days=office.policy.holds.promise_bank_days,
-    )
+    place = arrears.place_of(client, office.policy)
     for account, made in fences.promises_of(session, aliases.of(session, [client.id])).items():
         for one in made:
             yield Line("plan" if len(one.parts) > 1 else "promised", _told(one, account[2]))

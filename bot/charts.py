@@ -1,7 +1,8 @@
-"""How do weeks of money and messages look as a picture?
+"""How do weeks of money and messages, and the figures of a report, look as a picture?
 
-Pure: figures in, a PNG out. Two panels over one axis of weeks: cash that came in above, notices
-that went out below, one colour per step, and a panel more where a second policy is compared.
+Pure: figures in, a PNG out. ``history`` draws panels over one axis of weeks: cash that came in
+above, notices that went out below, one colour per step, and a panel more where a second policy is
+compared. ``columns`` draws a panel of named columns for each currency, or each figure.
 """
 
 import datetime as dt
@@ -75,10 +76,64 @@ def history(weeks: Weeks) -> bytes:
     for number, panel in enumerate(panels):
         top = _HEAD + 30 + number * (PANEL + _GAP)
         _draw(canvas, panel, top, weeks)
+    return _png(image, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A panel of named columns, each a stack of values; ``parts`` names what is stacked."""
+
+    title: str
+    columns: Sequence[tuple[str, tuple[float, ...]]]
+    parts: tuple[str, ...] = ()
+    digits: int = 0
+
+
+def columns(title: str, below: str, panels: Sequence[Columns]) -> bytes:
+    """Named columns as PNG, a panel below the other."""
+    height = _HEAD + max(1, len(panels)) * (PANEL + _GAP) + _FOOT - _GAP // 2
+    image = Image.new("RGB", (WIDTH * _SCALE, height * _SCALE), _PAPER)
+    canvas = _Canvas(image)
+    canvas.text(_LEFT, 26, title, 26, _INK)
+    canvas.text(_LEFT, 62, below, 15)
+    if not panels:
+        canvas.text(_LEFT, _HEAD + 30, "There is nothing to draw yet.", 17)
+    for number, panel in enumerate(panels):
+        _draw_columns(canvas, panel, _HEAD + 30 + number * (PANEL + _GAP))
+    return _png(image, height)
+
+
+def _png(image: Image.Image, height: int) -> bytes:
     small = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _draw_columns(canvas: "_Canvas", panel: Columns, top: int) -> None:
+    colours = (_CASH, *_STEPS)
+    legend = tuple(zip(panel.parts, colours, strict=False))
+    bars = [_Bar(tuple(zip(stack, colours, strict=False))) for _, stack in panel.columns]
+    canvas.text(_LEFT, top - 34, panel.title, 17, _INK)
+    _draw_legend(canvas, _Panel(panel.title, bars, legend), top)
+    ticks = _ticks(max((bar.height for bar in bars), default=0))
+    bottom, scale = top + PANEL - 30, (PANEL - 60) / (ticks[-1] or 1)
+    for tick in ticks:
+        y = bottom - tick * scale
+        canvas.line(_LEFT, y, WIDTH - _RIGHT, y)
+        canvas.text(_LEFT - 12, y - 9, f"{tick:,.0f}", 14, anchor="ra")
+    wide = (WIDTH - _LEFT - _RIGHT) / max(1, len(bars))
+    every = math.ceil(len(bars) / 14)
+    for number, (bar, (label, _)) in enumerate(zip(bars, panel.columns, strict=True)):
+        middle, low = _LEFT + (number + 0.5) * wide, float(bottom)
+        half = min(wide * 0.38, 60)
+        for value, colour in bar.parts:
+            canvas.box(middle - half, low - value * scale, middle + half, low, colour)
+            low -= max(0, value) * scale
+        if number % every == 0:
+            canvas.text(middle, bottom + 9, label, 14, anchor="ma")
+            if bar.height:
+                canvas.text(middle, low - 8, f"{bar.height:,.{panel.digits}f}", 14, _INK, "ms")
 
 
 def _mondays(weeks: Weeks) -> Iterator[dt.date]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import duplicates, people, process, record, replay, setup
+from bot.commands import duplicates, people, process, record, replay, report, setup
 
 app = typer.Typer(
     name="counterfoil",
@@ -41,13 +41,20 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "different": duplicates.different,
     },
 }
-_GROUPS = {"access": people.access, "policy": record.policy, "audit": record.audit}
+_GROUPS = {
+    "access": people.access,
+    "policy": record.policy,
+    "audit": record.audit,
+    "report": report.report,
+}
 
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 for _name, _group in _GROUPS.items():
-    app.add_typer(_group, name=_name, rich_help_panel="Ask" if _name == "audit" else "Set up")
+    app.add_typer(
+        _group, name=_name, rich_help_panel="Ask" if _name in ("audit", "report") else "Set up"
+    )
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -113,7 +113,7 @@ def build_all(
     No two of them may be for one person or one address: each would not see that the other leaves.
     """
     outward = [message for message in messages if message.audience == Audience.CLIENT]
-    known = _know(session, outward)
+    known = _know(session, office, outward)
     spent = _spent(session, office, outward, known.kin)
     doubtful = _unresolved(session, messages)
     cases: list[Case] = []
@@ -152,7 +152,7 @@ def _unresolved(session: Session, messages: Sequence[Message]) -> set[int]:
     return duplicates.unresolved(session, sorted(told)) if told else set()
 
 
-def _know(session: Session, messages: Sequence[Message]) -> Known:
+def _know(session: Session, office: Office, messages: Sequence[Message]) -> Known:
     if messages:
         hold_switch(session)
     clients = store.by_id(session, Client, [one.client_id for one in messages])
@@ -185,7 +185,16 @@ def _know(session: Session, messages: Sequence[Message]) -> Known:
             for m, (enrolment, _) in zip(dunned, pairs, strict=True)
             if steps[m.step_id or 0].episode != enrolment.episode
         },
-        owed={client: [debt.instalment for debt in found] for client, found in debts.items()},
+        owed={
+            client_id: [
+                debt.instalment
+                for debt in accounts.promised(
+                    session, clients[client_id], found, office.now, office.policy
+                )
+            ]
+            for client_id, found in debts.items()
+            if client_id in clients
+        },
     )
 
 

@@ -221,8 +221,7 @@ def _judge_promises(session: Session, office: Office, pair: Pair, account: arrea
 
 def _renewal(session: Session, office: Office, enrolment: Enrolment, client: Client) -> None:
     """Ask the rule about an agreement until it has nothing more to do now."""
-    today = local_date(office.now, client.timezone)
-    late = accounts.overdue(session, client.id, today)
+    late = accounts.overdue(session, client, office.now, office.policy)
     for _ in range(_ROUNDS):
         fact = accounts.in_renewal(session, enrolment)
         decision = renewals.decide(fact, late, office.now, office.policy, client.timezone)

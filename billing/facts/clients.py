@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import model_validator
+
+from billing import calendar
 from billing.facts.words import (
     Amount,
     Country,
@@ -38,6 +41,15 @@ class ClientDescribed(Told):
     tax_number: Words | None = None
     city: Words | None = None
     postal_code: Words | None = None
+
+    @model_validator(mode="after")
+    def _has_a_calendar(self) -> Self:
+        """Deadlines are judged by its holidays, so its place must be one that has them."""
+        if self.region and self.country is None:
+            raise ValueError("a region belongs to a country; write both")
+        if self.country is not None:
+            calendar.is_holiday(date(2026, 1, 1), self.country, self.region or "")
+        return self
 
     @property
     def key(self) -> str:

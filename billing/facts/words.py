@@ -19,7 +19,8 @@ from babel import Locale, UnknownLocaleError, localedata
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-_BIGGEST = 2**63 - 1
+_BIGGEST = 10**15
+"""More than any bill; sums of thousands of these still fit 64 bits."""
 _LONGEST_ID = 200
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -177,7 +177,7 @@ def _same(invoice: Invoice, fact: facts.InvoiceIssued) -> None:
         raise Contradiction(
             f"invoice {fact.number} was issued with {stands} {invoice.currency} (minor units) due "
             f"{invoice.due_on}, and now says {fact.amount} {fact.currency} due {fact.due_on}; "
-            "use --correct if this is a correction"
+            "import with --correct, or tell invoice_corrected, if this is a correction"
         )
 
 

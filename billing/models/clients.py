@@ -3,7 +3,7 @@
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import code, key, maybe, moment, number, one_of, ref
@@ -33,6 +33,8 @@ class Client(SQLModel, table=True):
 
     ``key_id`` names the client's key in the keyring, which is made before this row.
     """
+
+    __table_args__ = (Index("client_named", text("lower(name)")),)
 
     id: int = key()
     key_id: str = Field(unique=True)

@@ -56,15 +56,13 @@ def person_of(session: Session, slack_user: str) -> Person | None:
 
 def named(session: Session, name: str, limit: int = MOST + 1) -> list[Client]:
     """The clients of exactly this name, else those that begin with it, else that contain it."""
-    if not name.strip():
-        return []
     wanted = name.strip()
+    if not wanted:
+        return []
+    if exact := _exact(session, wanted, limit):
+        return exact
     # One look at every name, which the index has; the rows of only those that are shown.
-    tier = case(
-        (func.lower(Client.name) == wanted.lower(), 0),
-        (col(Client.name).istartswith(wanted, autoescape=True), 1),
-        else_=2,
-    )
+    tier = case((col(Client.name).istartswith(wanted, autoescape=True), 1), else_=2)
     every = select(Client.id, col(Client.name), tier.label("tier")).where(
         col(Client.name).icontains(wanted, autoescape=True)
     )
@@ -77,18 +75,17 @@ def named(session: Session, name: str, limit: int = MOST + 1) -> list[Client]:
         .limit(limit)
     )
     found = session.exec(query).all()
-    exact = bool(found) and found[0][1] == 0
-    merged = [] if exact else _merged(session, wanted)
-    return merged or [client for client, tier in found if tier == found[0][1]]
+    return [client for client, tier in found if tier == found[0][1]]
 
 
-def _merged(session: Session, name: str) -> list[Client]:
-    """Who speaks for clients that were called so before they were merged."""
-    query = select(Client).where(
-        func.lower(Client.name) == name.lower(), col(Client.merged_into_id).is_not(None)
-    )
-    return list({aliases.master(session, one).id: aliases.master(session, one)
-                 for one in session.exec(query)}.values())  # fmt: skip
+def _exact(session: Session, name: str, limit: int) -> list[Client]:
+    """Who is called so; or else who speaks for clients that were, before they were merged."""
+    called = select(Client).where(func.lower(Client.name) == func.lower(name))
+    ours = called.where(col(Client.merged_into_id).is_(None)).order_by(col(Client.id))
+    found = session.exec(ours.limit(limit)).all()
+    merged = session.exec(called.limit(limit)) if not found else ()
+    speakers = [aliases.master(session, one) for one in merged]
+    return list({one.id: one for one in (*found, *speakers)}.values())
 
 
 def nearest(session: Session, name: str, most: int = 3) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bot import charts
-from bot.charts import Weeks
+from bot.charts import Columns, Weeks
 
 WEEKS = Weeks(
     title="A firm",
@@ -66,3 +66,22 @@ def test_the_same_figures_make_the_same_picture() -> None:
 )
 def test_the_axis_has_a_few_whole_round_numbers(most: float, ticks: list[float]) -> None:
     assert charts._ticks(most) == ticks
+
+
+@pytest.mark.parametrize(
+    "panels",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([Columns("Open", [])], id="an empty panel"),
+        pytest.param([Columns("Open", [("current", (0.0, 0.0))], ("own", "others"))], id="zero"),
+        pytest.param([Columns("Days", [("a", (-3.0,)), ("b", (2.5,))], digits=1)], id="negative"),
+        pytest.param([Columns("Open", [(str(n), (n * 1e9,)) for n in range(90)])] * 3, id="much"),
+    ],
+)
+def test_every_figure_can_be_drawn(panels: list[Columns]) -> None:
+    assert opened(charts.columns("Report", "as of today", panels)).width == charts.WIDTH
+
+
+def test_what_is_stacked_has_a_colour_of_its_own() -> None:
+    panel = Columns("Open", [("current", (3.0, 2.0))], ("own", "others"))
+    assert {"#2f6f6b", "#e9b44c"} <= colours(charts.columns("Aging", "today", [panel]))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from billing import accounts, arrears, charges, facts, ledger, policy
+from billing import accounts, arrears, charges, facts, gates, ledger, policy
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, Instalment, Promise
 from billing.policy import Amounts, Charges, Policy
@@ -251,3 +251,18 @@ def test_interest_is_simple_and_rounded_once() -> None:
     assert charges.interest(1_000_000, Decimal(8), 30) == 6_575
     assert charges.interest(1, Decimal(8), 30) == 0
     assert charges.interest(2**60, Decimal("9.27"), 365) == (2**60 * 927 + 5_000) // 10_000
+
+
+@pytest.mark.parametrize("overlooked", [False, True])
+def test_the_gate_overlooks_a_promise_only_where_policy_says_so(
+    desk: Desk, *, overlooked: bool
+) -> None:
+    renewal = replace(DEFAULT.renewal, exclude_promised=overlooked)
+    desk.policy = replace(DEFAULT, renewal=renewal)
+    desk.owes()
+    desk.promises((FRIDAY, 31_000))
+    with desk.store.read() as session:
+        client = session.get_one(Client, desk.known.client_id)
+        late = accounts.overdue(session, client, desk.now, desk.policy)
+    refused = gates.outreach_refusal(late, NOON.date(), desk.policy)
+    assert (refused is None) is overlooked
