@@ -1,7 +1,8 @@
 """What has happened since we last looked, as lines that people can read?
 
 Read from the rows, never from what somebody meant to do: a line stands for a message that moved, a
-decision, a payment, a client's words, a hold or a turn of the switch.
+decision, money that moved and what stands against it, a client's words, a hold or a turn of the
+switch.
 """
 
 import datetime as dt
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
-from billing import money, vault
-from billing.models import Client, Hold, Invoice, LiveSwitch, Payment, Staff
+from billing import vault
+from billing.models import Client, Hold, Invoice, LiveSwitch, Staff
 from bot.app import App
+from bot.sandbox.dealings import Dealings
 from comms import outbox
 from comms.models import Attempt, Audience, Decision, Message, Purpose, State, Touchpoint
 
@@ -50,12 +52,13 @@ class Line:
 
 
 _TO_STAFF = ("escalated", "thread", "alert", "updated")
+_DEALINGS = ("paid", "now", "answered", "share", "took back", "gave back")
 _SAID = {
     "sent": "Sent to {who}{by}: {what}",
     "released": "Released to {who}{by}: {what}",
     "withheld": "Withheld from {who}{by}: {what}",
     "wrote": "{who} wrote{by}: {what}",
-    "paid": "{who}: {what}",
+    **dict.fromkeys(_DEALINGS, "{who}: {what}"),
     "door": "{who}: {what}",
     "escalated": "Escalated to {who}: {what}",
     "thread": "In {who}: {what}",
@@ -75,18 +78,19 @@ class Chronicle:
         self._waited: dict[int, str] = {}
         self._doubted: set[int] = set()
         self._names: dict[int, str] = {}
+        self._dealings = Dealings()
 
     def skip_history(self) -> None:
-        """What was paid before the import is no news."""
+        """What happened before the import is no news."""
         with self._app.store.read() as session:
-            self._fresh(session, Payment)
+            self._dealings.read(session, self._app.office())
 
     def read(self) -> Sequence[Line]:
         """Look at the rows; return the lines that are new, the oldest first."""
         with self._app.store.read() as session:
             found = [
                 *self._switches(session),
-                *self._payments(session),
+                *self._dealt(session),
                 *self._words(session),
                 *self._decisions(session),
                 *self._doubts(session),
@@ -119,11 +123,9 @@ class Chronicle:
             who = switch.changed_by or "Counterfoil"
             yield Line(switch.changed_at, "door", "", who, f"the door is {switch.state}: {said}")
 
-    def _payments(self, session: Session) -> Iterator[Line]:
-        for payment in self._fresh(session, Payment):
-            who = self._name(session, payment.client_id)
-            amount = money.display(payment.amount, payment.currency)
-            yield Line(payment.recorded_at, "paid", "", who, f"{amount} received")
+    def _dealt(self, session: Session) -> Iterator[Line]:
+        for news in self._dealings.read(session, self._app.office()):
+            yield Line(news.at, news.kind, "", self._name(session, news.client_id), news.what)
 
     def _words(self, session: Session) -> Iterator[Line]:
         for touchpoint in self._fresh(session, Touchpoint):

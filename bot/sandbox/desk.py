@@ -242,7 +242,9 @@ class SandboxDesk:
     ) -> PaymentSettled:
         self._paid += 1
         named = select(ExternalRef.external_id).where(
-            ExternalRef.kind == "client", ExternalRef.target_id == client_id
+            ExternalRef.kind == "client",
+            ExternalRef.target_id == client_id,
+            ExternalRef.system == SOURCE,
         )
         key = session.exec(named).first() or ""
         return PaymentSettled(

@@ -80,10 +80,10 @@ class Desk(Protocol):
         ``live`` {open, note}; ``clients`` [{id, name, owner, timezone, local_time, balances
         [{currency, open, overdue, display_open, display_overdue}], next {at, what} or null, flags,
         unread}]; ``selected`` {client, phone {number, texts}, mailbox {address, mails}, timeline,
-        invoices, held} (null without clients); ``slack`` {user {id, name}, users {id: name},
-        channels [{id, name, unread, messages}], view}; ``held`` [{message_id, client, what,
-        reason, until}]; ``story`` [{at, line, kind}]; ``totals`` {sent, held, withheld, delivered,
-        failed, escalated}. Lists oldest first, moments ISO with offset; ``in`` is from the client.
+        invoices, asked, against, held} (null without clients); ``slack`` {user {id, name}, users
+        {id: name}, channels [{id, name, unread, messages}], view}; ``held`` [{message_id, client,
+        what, reason, until}]; ``story`` [{at, line, kind}]; ``totals`` {sent, held, withheld,
+        delivered, failed, escalated}. Oldest first, ISO moments; ``in`` is from the client.
         """
         ...
 

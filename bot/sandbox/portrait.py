@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from email import message_from_bytes, policy
 from email.utils import parseaddr
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func
+from sqlalchemy import case, func
 from sqlmodel import Session, col, select
 
 from billing import calendar, money
@@ -23,14 +23,24 @@ from billing.models import (
     InvoiceState,
     LegalEntity,
     Payment,
+    PaymentState,
     Posting,
 )
+from bot import against
+from bot.sandbox import dealings
 from bot.sandbox.snapshot import Json, titled
 from bot.sandbox.world import World
 from comms.channels.mime import message_id
 from comms.models import Decision, Message, Touchpoint
 
 ROWS = 150
+_MONEY = {
+    PaymentState.INITIATED: "payment meant",
+    PaymentState.REQUIRES_ACTION: "payment meant",
+    PaymentState.PROCESSING: "under way",
+    PaymentState.FAILED: "bounced",
+    PaymentState.CANCELLED: "cancelled",
+}
 _WROTE = {"message": "client wrote", "automatic": "automatic reply"}
 
 
@@ -44,6 +54,8 @@ def portrait(session: Session, world: World, client: Client) -> Json:
         "mailbox": {"address": mailbox, "mails": _mails(session, world, mailbox)},
         "timeline": _timeline(session, client),
         "invoices": _invoices(session, world, client),
+        "asked": dealings.asked(session, world.app.office(), client),
+        "against": _against(session, world, client),
     }
 
 
@@ -213,11 +225,16 @@ def _paid(session: Session, client_id: int) -> list[Row]:
             one.recorded_at,
             0,
             f"p{one.id}",
-            kind="paid",
+            kind=_MONEY.get(PaymentState(one.state), "paid"),
             summary=money.display(one.amount, one.currency),
         )
         for one in session.exec(query)
     ]
+
+
+def _against(session: Session, world: World, client: Client) -> list[Json]:
+    """What of it is not asked for, in the words of the card and of `explain`."""
+    return [line._asdict() for line in against.lines(session, world.app.office(), client)]
 
 
 def _invoices(session: Session, world: World, client: Client) -> list[Json]:
@@ -225,23 +242,31 @@ def _invoices(session: Session, world: World, client: Client) -> list[Json]:
     today = calendar.local_date(world.clock.now(), client.timezone)
     rows = session.exec(_with_open().where(Invoice.client_id == client.id))
     contested = _contested(session, client.id)
-    return [_invoice(one, int(open_), today, contested) for one, open_ in rows]
+    return [_invoice(invoice, _Open(*open_), today, contested) for invoice, *open_ in rows]
 
 
 def invoice_state(session: Session, invoice_id: int, now: dt.datetime) -> str:
     """One word for how an invoice stands now."""
     query = _with_open().where(Invoice.id == invoice_id)
-    invoice, open_ = session.exec(query).one()
+    invoice, *open_ = session.exec(query).one()
     client = session.get_one(Client, invoice.client_id)
     today = calendar.local_date(now, client.timezone)
     contested = _contested(session, client.id)
-    return str(_invoice(invoice, int(open_), today, contested)["state"])
+    return str(_invoice(invoice, _Open(*open_), today, contested)["state"])
+
+
+class _Open(NamedTuple):
+    """What is open of an invoice: the client's own, and all of it with what other payers owe."""
+
+    own: int
+    whole: int
 
 
 def _with_open() -> Any:
-    """Invoices with the sum of their postings."""
+    """Invoices with the sums of their postings: the client's own, and all."""
+    own = func.sum(case((col(Posting.payer_id).is_(None), Posting.amount), else_=0))
     return (
-        select(Invoice, func.sum(Posting.amount))
+        select(Invoice, own, func.sum(Posting.amount))
         .join(Instalment, col(Instalment.invoice_id) == Invoice.id)
         .join(Posting, col(Posting.instalment_id) == Instalment.id)
         .group_by(col(Invoice.id))
@@ -256,29 +281,29 @@ def _contested(session: Session, client_id: int) -> set[int]:
     return set(session.exec(query))
 
 
-def _invoice(invoice: Invoice, open_: int, today: dt.date, contested: set[int]) -> Json:
-    late = (today - invoice.due_on).days if open_ > 0 else 0
+def _invoice(invoice: Invoice, open_: _Open, today: dt.date, contested: set[int]) -> Json:
+    late = (today - invoice.due_on).days if open_.own > 0 else 0
     return {
         "number": invoice.number,
         "issued": invoice.issued_on.isoformat(),
         "due": invoice.due_on.isoformat(),
         "amount": money.display(invoice.amount, invoice.currency),
-        "open": money.display(max(0, open_), invoice.currency),
+        "open": money.display(max(0, int(open_.own)), invoice.currency),
         "state": _standing(invoice, open_, late, disputed=invoice.id in contested),
         "days_overdue": max(0, late),
     }
 
 
-def _standing(invoice: Invoice, open_: int, late: int, *, disputed: bool) -> str:
+def _standing(invoice: Invoice, open_: _Open, late: int, *, disputed: bool) -> str:
     if invoice.state != InvoiceState.ISSUED:
         return invoice.state
-    if open_ <= 0:
-        return "paid"
+    if open_.own <= 0:
+        return "with_payer" if open_.whole > 0 else "paid"
     if disputed:
         return "disputed"
     if late > 0:
         return "overdue"
-    return "partial" if open_ < invoice.amount else "open"
+    return "partial" if open_.whole < invoice.amount else "open"
 
 
 def last_word(session: Session, client_id: int) -> int:

@@ -96,7 +96,7 @@ def _balances(session: Session, today: Mapping[int, dt.date]) -> defaultdict[int
         select(Instalment.client_id, Invoice.currency, col(Instalment.due_on), still_open)
         .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
         .join(Posting, col(Posting.instalment_id) == Instalment.id)
-        .where(Invoice.state == InvoiceState.ISSUED)
+        .where(Invoice.state == InvoiceState.ISSUED, col(Posting.payer_id).is_(None))
         .group_by(col(Instalment.id), col(Invoice.id))
         .having(still_open > 0)
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from billing import money
-from billing.models import Address, Client, Contact, ContactAddress, Payment
+from billing.models import Address, Client, Contact, ContactAddress, Payment, PaymentState
 from bot.sandbox.chronicle import ROUTINE, Chronicle, Line
 from bot.sandbox.faults import Fault
 from bot.sandbox.world import World, client_named, slack_id
@@ -297,7 +297,7 @@ def reckoned(world: World, chronicle: Chronicle, count: int) -> Outcome:
         ).all()
         cash = session.exec(
             select(Payment.currency, func.sum(Payment.amount))
-            .where(Payment.recorded_at > began)
+            .where(Payment.recorded_at > began, Payment.state == PaymentState.SUCCEEDED)
             .group_by(Payment.currency)
         ).all()
         return Outcome(

@@ -22,15 +22,14 @@ from billing.facts import (
     AgreementDescribed,
     ClientDescribed,
     Fact,
-    InvoiceCorrected,
     InvoiceDisputed,
     InvoiceIssued,
     PaymentSettled,
 )
 from billing.keyring import new_master_key
 from billing.models import Client, LiveSwitch
+from bot import factsheet, intake, schema, worker
 from bot import firm as firms
-from bot import intake, schema, worker
 from bot.app import App, live
 from bot.desk import Desk, drain_spool
 from bot.firm import Firm
@@ -47,6 +46,8 @@ MORNING = dt.time(9)
 BEFORE_WORK = dt.time(5)
 """Payments come in before anybody is written to that day, and after the day's decisions."""
 SOURCE = "csv"
+_MOMENTS = ("happened_at", "told_at", "made_at", "closed_at", "corrected_at")
+"""Where a fact says exactly when it was."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -291,6 +292,7 @@ async def _history(world: World) -> None:
     read = portfolio.read(shipped.path("examples", "portfolio.csv"))
     agreements = portfolio.read_agreements(shipped.path("examples", "agreements.csv"))
     facts = [fact for row in read.rows for fact in portfolio.to_facts(row, now.date())]
+    facts += factsheet.read(shipped.path("examples", "events.json").read_bytes())
     zones = {
         fact.external_id: fact.timezone or "UTC"
         for fact in facts
@@ -309,7 +311,10 @@ async def _history(world: World) -> None:
 
 
 def _known_at(fact: Fact, zones: dict[str, str]) -> dt.datetime:
-    """When the sandbox tells a fact: on its day, in the client's own time."""
+    """When the sandbox tells a fact: at its moment, or on its day in the client's own time."""
+    told = [moment for name in _MOMENTS if (moment := getattr(fact, name, None)) is not None]
+    if told:
+        return told[0]  # type: ignore[no-any-return]
     match fact:
         case ClientDescribed() | AgreementDescribed():
             return dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -319,8 +324,6 @@ def _known_at(fact: Fact, zones: dict[str, str]) -> dt.datetime:
             day, time = fact.opened_on, MORNING
         case PaymentSettled():
             day, time = fact.received_on, BEFORE_WORK
-        case InvoiceCorrected():
-            return fact.corrected_at
         case _:
             raise TypeError(f"the sandbox does not tell a {type(fact).__name__}")
     zone = calendar.zone(zones[fact.client_external_id])

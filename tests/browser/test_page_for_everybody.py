@@ -99,6 +99,23 @@ async def test_axe_finds_nothing_serious_in_the_middle_of_it(
         assert await problems(visitor.page) == []
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_what_stands_against_a_debt_can_be_read_by_everybody(
+    later: Stage, visit: Visit, size: tuple[int, int]
+) -> None:
+    visitor = await visit(later, size)
+    await visitor.chooses("Zephyr Sailmakers")
+    await visitor.goes_to("Why")
+    await visitor.page.get_by_role("tab", name="Invoices").click()
+    told = visitor.page.locator("#ledger .against")
+    await visitor.sees(told, "Asked for: nothing; $2,000.00 is promised.")
+    await visitor.sees(told, "What stands against it")
+    await visitor.sees(told.locator("dd"), "$1,000.00 by 2026-02-20")
+    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert not await visitor.page.evaluate(wide)
+    assert await problems(visitor.page) == []
+
+
 async def test_axe_finds_nothing_serious_in_a_form(later: Stage, visit: Visit) -> None:
     visitor = await visit(later)
     await in_the_middle(visitor)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlmodel import Session, col, func, select
@@ -28,15 +28,24 @@ from billing.models import (
 )
 from billing.store import Store
 from bot.models import Incoming
-from bot.sandbox import story
+from bot.sandbox import portrait, story
 from bot.sandbox.message_resource import Record
 from bot.sandbox.workspace import Post
 from bot.sandbox.world import World, client_named, running
+from bot.slack import answers
 from comms import timeline
 from comms.models import Attempt, Audience, ConsentEvent, Decision, Message, State, Touchpoint
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(300)]
 GONE = (State.SENT, State.DELIVERED)
+
+
+class Seen(NamedTuple):
+    """What stood on the page and on the `/acct` card about a client at the end of a day."""
+
+    asked: str
+    against: str
+    card: str
 
 
 @dataclass
@@ -47,19 +56,59 @@ class Told:
     outcome: story.Outcome
     transcript: list[str]
     store: Store
+    seen: dict[tuple[int, str], Seen]
+
+
+STANDS = {
+    (12, "Yarrow Textile Care"): ("$500.00 of STU-2002", "", "$500.00* open"),
+    (11, "Umber Lane Dental"): ("nothing; $640.00 is on its way", "on its way", "on its way"),
+    (19, "Umber Lane Dental"): ("$640.00 of CLN-2001", "", "$640.00 overdue"),
+    (11, "Violet Hill Press"): ("$1,500.00 of LAW-2001; $900.00 is disputed",
+                                "$900.00 of LAW-2001 since 2026-01-14", "$900.00 of LAW-2001"),
+    (24, "Violet Hill Press"): ("$1,800.00 of LAW-2001", "", "$1,800.00* open"),
+    (22, "Walnut Grove Vets"): ("$480.00 of CLN-2002", "taken back by the bank", "taken back"),
+    (11, "Willow Court Sports"): ("$200.00 of CLN-2003; $800.00 is Harbour Mutual's",
+                                  "waits for Harbour Mutual", "waits for Harbour Mutual"),
+    (24, "Willow Court Sports"): ("$350.00 of CLN-2003; $650.00 is Harbour Mutual's",
+                                  "is to be paid by Harbour Mutual", "Harbour Mutual"),
+    (5, "Zephyr Sailmakers"): ("nothing; $3,000.00 is promised",
+                               "$1,000.00 by 2026-01-23, $1,000.00 by 2026-02-20", "plan"),
+    (52, "Zephyr Sailmakers"): ("$1,000.00 of STU-2003; $1,000.00 is promised",
+                                "$1,000.00 that was promised for 2026-02-20", "missed"),
+}  # fmt: skip
+"""By day and client: what is asked for, what stands against it, and what the card says."""
+
+
+def looked(world: World, client: str) -> Seen:
+    office = world.app.office()
+    with world.app.store.read() as session:
+        row = client_named(session, client)
+        seen = portrait.portrait(session, world, row)
+        card = str(answers.card(session, office, row).blocks)
+    against = "; ".join(f"{one['kind']}: {one['text']}" for one in seen["against"])
+    return Seen(seen["asked"], against, card)
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     transcript: list[str] = []
 
+    seen: dict[tuple[int, str], Seen] = {}
+
     async def play(folder: Path) -> tuple[World, story.Outcome]:
         async with running(folder) as world:
-            return world, await story.play(world, out=transcript.append)
+
+            def out(text: str) -> None:
+                transcript.append(text)
+                for day, client in STANDS:
+                    if text.endswith(f", day {day}"):
+                        seen[day, client] = looked(world, client)
+
+            return world, await story.play(world, out=out)
 
     world, outcome = asyncio.run(play(tmp_path_factory.mktemp("story")))
     with closing(Store(world.app.store.url, writable=False)) as store:
-        yield Told(world, outcome, transcript, store)
+        yield Told(world, outcome, transcript, store, seen)
 
 
 @pytest.fixture
@@ -190,11 +239,54 @@ def test_a_payment_in_between_cancels_the_reminder(told: Told, rows: Session) ->
 def test_every_payment_of_the_story_is_thanked_for_once(told: Told, rows: Session) -> None:
     receipts = rows.exec(select(Message.subject_id).where(Message.purpose == "receipt")).all()
     since = rows.exec(select(func.min(Client.created_at))).one()
-    paid = rows.exec(select(Payment.id).where(col(Payment.recorded_at) > since)).all()
+    arrived = (col(Payment.recorded_at) > since, col(Payment.settled_at).is_not(None))
+    theirs = select(Payment.id).where(*arrived, col(Payment.payer_id).is_(None))
+    paid = rows.exec(theirs).all()
     assert len(receipts) == len(set(receipts))
     assert set(receipts) == set(paid)
     thanks = [one for one in told.world.mail.letters if one.subject.startswith("Thank you")]
     assert len(thanks) > 80
+
+
+@pytest.mark.parametrize(("day", "client"), STANDS, ids=lambda one: str(one).split()[0].lower())
+def test_page_and_card_say_what_is_asked_for_and_why(told: Told, day: int, client: str) -> None:
+    asked, against, card = STANDS[day, client]
+    seen = told.seen[day, client]
+    assert seen.asked.startswith(f"asked for: {asked}")
+    assert against in seen.against
+    assert card in seen.card
+
+
+@pytest.mark.parametrize(
+    ("kind", "client", "what", "now"),
+    [
+        ("paid", "Yarrow Textile Care", "$1,100.00 received", "$500.00 of STU-2002"),
+        ("bounced", "Umber Lane Dental", "owed again", "$640.00 of CLN-2001"),
+        ("disputed", "Violet Hill Press", "$900.00 of LAW-2001", "$1,500.00 of LAW-2001"),
+        ("took back", "Walnut Grove Vets", "took $480.00 back", "$480.00 of CLN-2002"),
+        ("share", "Willow Court Sports", "asked for $800.00", "$200.00 of CLN-2003"),
+        ("plan", "Zephyr Sailmakers", "$3,000.00 in parts", "nothing; $3,000.00 is promised"),
+    ],
+    ids=["partial payment", "bounced debit", "partial dispute", "chargeback", "share", "plan"],
+)
+def test_the_transcript_tells_what_came_and_what_is_asked_for(
+    told: Told, kind: str, client: str, what: str, now: str
+) -> None:
+    theirs = [line for line in told.transcript if client in line]
+    at = next(n for n, line in enumerate(theirs) if f"  {kind} " in line and what in line)
+    assert "  now " in theirs[at + 1]
+    assert f"asked for: {now}" in theirs[at + 1]
+
+
+def test_what_stands_against_a_debt_is_not_in_a_reminder(told: Told) -> None:
+    asked = {
+        "idris@umber-lane.example": "$640.00", "juno@violet-hill.example": "$1,500.00",
+        "abel@willow-court.example": "$200.00", "orla@zephyr-sails.example": "$1,000.00",
+    }  # fmt: skip
+    for mailbox, amount in asked.items():
+        letters = told.world.mail.mailboxes[mailbox]
+        first = next(one for one in letters if one.subject.startswith("Reminder"))
+        assert amount in first.text, mailbox
 
 
 def test_a_renewal_held_for_a_debt_is_released_by_its_payment(rows: Session) -> None:

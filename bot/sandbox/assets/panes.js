@@ -13,6 +13,7 @@ const STATES = {
   nothing: ["Nothing yet", "wait"], refuse: ["Refused", "bad"], review: ["For review", "hold"],
   open: ["Open", "wait"], overdue: ["Overdue", "bad"], paid: ["Paid", "good"],
   disputed: ["Disputed", "hold"], partial: ["Partly paid", "hold"], void: ["Void", "wait"],
+  with_payer: ["With a payer", "hold"], uncollectible: ["Written off", "wait"],
 };
 const state = (name) => STATES[name] ?? [titled(name), "wait"];
 const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
@@ -390,6 +391,14 @@ export function ledgerTabs(s, on) {
 
 export const ledger = (s, on) => LEDGERS[s.ledger](s, on);
 
+/** What is asked for of a client now, and each thing that keeps the rest from being asked for. */
+const against = ({ asked, against: lines }) => h("div", { key: "against", class: "against" },
+  h("p", { class: "asked" }, capital(asked), "."),
+  lines.length > 0 && [
+    h("h3", { key: "head" }, "What stands against it"),
+    h("dl", { key: "lines", class: "facts" }, lines.map((one) =>
+      h("div", { key: `${one.kind} ${one.text}` }, h("dt", null, capital(one.kind)), h("dd", null, one.text))))]);
+
 const LEDGERS = {
   timeline(s, on) {
     const rows = s.snap.selected?.timeline ?? [];
@@ -402,11 +411,12 @@ const LEDGERS = {
   invoices(s, on) {
     const rows = s.snap.selected?.invoices ?? [];
     if (!rows.length) return empty("No invoices.");
-    return h("ul", { key: "invoices", class: "rows" }, rows.map((row) => h("li", { key: row.number, class: "invoice" },
+    const list = h("ul", { key: "invoices", class: "rows" }, rows.map((row) => h("li", { key: row.number, class: "invoice" },
       h("button", { type: "button", class: "record", onclick: () => on.why("invoice", row.number) },
         h("strong", null, row.number), badge(row.state),
         h("span", { class: "what" }, row.amount, row.open !== row.amount && row.state !== "paid" && `, ${row.open} open`, " · due ", day(row.due, "UTC"), row.days_overdue > 0 && h("span", { class: "late" }, ` · ${row.days_overdue} days late`))),
-      !["paid", "void", "written_off"].includes(row.state) && h("button", { type: "button", class: "quiet pay", "aria-label": `Client pays ${row.number}`, onclick: () => on.pay(s.snap.selected.client, row.number) }, "Pay"))));
+      !["paid", "void", "uncollectible", "with_payer"].includes(row.state) && h("button", { type: "button", class: "quiet pay", "aria-label": `Client pays ${row.number}`, onclick: () => on.pay(s.snap.selected.client, row.number) }, "Pay"))));
+    return [against(s.snap.selected), list];
   },
   held(s, on) {
     const rows = s.snap.held;

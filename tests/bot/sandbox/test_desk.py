@@ -23,7 +23,9 @@ SHAPES = {
     "clients": {
         *("id", "name", "owner", "timezone", "local_time", "balances", "next", "flags", "unread"),
     },
-    "selected": {"client", "phone", "mailbox", "timeline", "invoices", "held"},
+    "selected": {
+        *("client", "phone", "mailbox", "timeline", "invoices", "asked", "against", "held"),
+    },
     "slack": {"user", "users", "channels", "view"},
     "held": {"message_id", "client", "what", "reason", "until"},
     "story": {"at", "line", "kind"},
@@ -73,7 +75,7 @@ async def test_the_picture_has_the_shape_that_the_page_reads(desk: SandboxDesk) 
     assert set(seen) == TOP
     assert {name: set(first(seen[name])) for name in SHAPES} == SHAPES
     assert {name: set(first(seen["selected"][name])) for name in SELECTED} == SELECTED
-    assert len(seen["clients"]) == 41
+    assert len(seen["clients"]) == 47
 
 
 async def test_a_letter_shows_its_html_its_state_and_its_message(desk: SandboxDesk) -> None:
@@ -109,7 +111,7 @@ async def test_looking_costs_the_same_whatever_the_number_of_clients(desk: Sandb
         look(desk, "Hollis Marine")
     finally:
         event.remove(reader, "before_cursor_execute", count)
-    assert len(asked) < 60
+    assert len(asked) < 80
 
 
 async def test_a_text_from_the_phone_reaches_timeline_and_thread(desk: SandboxDesk) -> None:
@@ -205,6 +207,22 @@ async def test_a_client_pays_an_invoice_and_then_everything(desk: SandboxDesk) -
     assert client(look(desk), name)["balances"] == []
     with pytest.raises(Refused, match="Nothing of that is open"):
         await desk.pay(name, None)
+
+
+async def test_a_plan_and_a_payers_part_stand_beside_the_invoices(desk: SandboxDesk) -> None:
+    plan = look(desk, "Zephyr Sailmakers")["selected"]
+    shared = look(desk, "Willow Court Sports")["selected"]
+    assert plan["asked"] == "asked for: nothing; $3,000.00 is promised"
+    assert [one["kind"] for one in plan["against"]] == ["plan"]
+    assert [one["kind"] for one in shared["against"]] == ["share"]
+    assert shared["invoices"][0]["open"] == "$200.00"
+
+
+async def test_who_owes_a_part_pays_only_that(desk: SandboxDesk) -> None:
+    await desk.pay("Willow Court Sports", None)
+    shared = look(desk, "Willow Court Sports")["selected"]
+    assert shared["invoices"][0]["state"] == "with_payer"
+    assert shared["asked"] == "asked for: nothing; $800.00 is Harbour Mutual's"
 
 
 async def test_the_clock_turns_one_step_at_a_time(desk: SandboxDesk) -> None:
