@@ -85,7 +85,7 @@ def apply_all(
     applied: list[Applied] = []
     for (kind, source), run in groupby(told, lambda fact: (type(fact), fact.source)):
         rest = list(run)
-        if len(rest) > 1 and kind in (InvoiceIssued, PaymentSettled):
+        if kind in (InvoiceIssued, PaymentSettled):
             news = _News.of(session, source, rest)
             done = (
                 _issue(session, news, now) if kind is InvoiceIssued else _settle(session, news, now)

@@ -20,7 +20,7 @@ from billing.portfolio import Portfolio, Problem
 from bot import charts
 from bot import firm as firms
 from bot.firm import Entity, Firm
-from bot.replay import course, history, outcome, rules, telling
+from bot.replay import crowd, history, rules, telling
 from bot.replay.course import Setting, Span
 from bot.replay.history import History
 from bot.replay.outcome import Outcome
@@ -164,10 +164,7 @@ def _part(progress: Progress, number: int, of: int) -> Progress:
 
 async def _live(name: str, setting: Setting, progress: Progress) -> Run:
     began = time.monotonic()
-    async with course.begun(setting) as begun:
-        await course.live_through(begun, progress)
-        with begun.app.store.read() as session:
-            counted = outcome.count(session, setting.policy, setting.span)
+    counted = await crowd.live(setting, progress)
     return Run(name, setting.policy, counted, time.monotonic() - began)
 
 

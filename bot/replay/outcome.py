@@ -3,8 +3,8 @@
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session, col
@@ -21,6 +21,7 @@ from billing.policy import Policy
 from bot.replay.course import Span
 from comms.models import Audience, Decision, Message, State
 
+K = TypeVar("K", str, int)
 LEFT = (State.SENT, State.DELIVERED)
 _STOPS = ("held", "idle", "defer", "review", "withhold", "cancel")
 """Verdicts that keep something back; ``idle`` only where something is open."""
@@ -130,6 +131,51 @@ def count(session: Session, policy: Policy, span: Span) -> Outcome:
         messages=_messages(session),
         notices_by_day={day: dict(found) for day, found in sorted(by_day.items())},
     )
+
+
+def together(parts: Sequence[Outcome]) -> Outcome:
+    """What came of the parts of a history that was lived through under one policy."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Outcome(
+        rungs=[_added(rungs) for rungs in zip(*(part.rungs for part in parts), strict=True)],
+        escalations=sum(part.escalations for part in parts),
+        stopped=dict(_sums([part.stopped for part in parts]).most_common()),
+        withheld=dict(_sums([part.withheld for part in parts]).most_common()),
+        reminders_per_paid_invoice=_sorted([part.reminders_per_paid_invoice for part in parts]),
+        waited=_sorted([part.waited for part in parts]),
+        cash_by_day=_nested([part.cash_by_day for part in parts]),
+        messages=_nested([part.messages for part in parts]),
+        notices_by_day=_nested([part.notices_by_day for part in parts]),
+    )
+
+
+def _added(rungs: Sequence[Rung]) -> Rung:
+    return replace(
+        rungs[0],
+        notices=sum(rung.notices for rung in rungs),
+        credited=sum(rung.credited for rung in rungs),
+        failed=sum(rung.failed for rung in rungs),
+    )
+
+
+def _sums(parts: Sequence[Mapping[K, int]]) -> Counter[K]:
+    whole: Counter[K] = Counter()
+    for part in parts:
+        whole.update(part)
+    return whole
+
+
+def _sorted(parts: Sequence[Mapping[int, int]]) -> dict[int, int]:
+    return dict(sorted(_sums(parts).items()))
+
+
+def _nested(parts: Sequence[Mapping[str, Mapping[K, int]]]) -> dict[str, dict[K, int]]:
+    names = sorted({name for part in parts for name in part})
+    return {
+        name: dict(sorted(_sums([part.get(name, {}) for part in parts]).items())) for name in names
+    }
 
 
 def _within(day: Any, span: Span) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
