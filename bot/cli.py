@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import duplicates, people, process, record, replay, report, setup
+from bot.commands import duplicates, people, process, record, remittance, replay, report, setup
 
 app = typer.Typer(
     name="counterfoil",
@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "Set up": {
         "migrate": setup.migrate,
         "import": setup.import_,
+        "remittance": remittance.remittance,
         "doctor": setup.doctor,
         "backup": setup.backup,
         "restore": setup.restore,
