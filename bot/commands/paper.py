@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 paper = typer.Typer(no_args_is_help=True, help="Invoices, statements and receipts as PDF files.")
 Out = Annotated[Path, typer.Option("--out", metavar="FILE.pdf", help="Where it is written.")]
-_SINCE = dt.timedelta(days=30)
 
 
 @paper.command()
@@ -58,7 +57,7 @@ def statement(
 
     with _desk() as (session, desk):
         found = subjects.client(session, client)
-        begins = _day(since) if since else desk.today - _SINCE
+        begins = _day(since) if since else None
         return _written(out, sheet.pdf(reading.statement(session, desk, found, begins)))
 
 
@@ -81,8 +80,8 @@ def _desk() -> "Iterator[tuple[Session, Desk]]":
     from bot.papers import logos, reading
 
     with terminal.reading() as app, app.store.read() as session:
-        today = app.clock.now().date()
-        yield session, reading.Desk(app.keyring, today, logos.read(app.settings.logo))
+        pictures = logos.read(app.settings.logo)
+        yield session, reading.Desk(app.keyring, app.clock.now(), pictures)
 
 
 def _day(said: str) -> dt.date:

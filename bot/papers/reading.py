@@ -14,7 +14,7 @@ from babel import Locale, localedata
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, vault
+from billing import accounts, aliases, calendar, vault
 from billing.keyring import Keyring
 from billing.models import (
     Chargeback,
@@ -34,18 +34,23 @@ from bot.papers import facts
 from bot.report import Wrong
 
 _MILLIONTHS_PER_PERCENT = 10_000
+_SINCE = dt.timedelta(days=30)
 _REGION_LAST = frozenset({"US", "CA", "AU"})
 """Where one writes the town, the state and then the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What papers are made with: the keys, our day, and the logo of each legal entity."""
+    """What papers are made with: the keys, the moment, and the logo of each legal entity."""
 
     keyring: Keyring
-    today: dt.date
+    now: dt.datetime
     logos: Mapping[str, bytes]
     """By name in lower case; "" for every other."""
+
+    def today(self, client: Client) -> dt.date:
+        """The client's own day."""
+        return calendar.local_date(self.now, client.timezone)
 
 
 def invoice(session: Session, desk: Desk, invoice_id: int) -> facts.Invoice:
@@ -66,7 +71,7 @@ def invoice(session: Session, desk: Desk, invoice_id: int) -> facts.Invoice:
     return facts.Invoice(
         issuer=_issuer(session, desk, row.legal_entity_id),
         to=_party(desk, client),
-        as_of=desk.today,
+        as_of=desk.today(client),
         number=row.number,
         currency=row.currency,
         state=row.state,
@@ -130,8 +135,16 @@ def _parts(session: Session, invoice_id: int, open_by: Mapping[int, int]) -> tup
     )
 
 
-def statement(session: Session, desk: Desk, client: Client, since: dt.date) -> facts.Statement:
-    """Where the accounts of a client, and of those that are one with it, stand today."""
+def statement(
+    session: Session, desk: Desk, client: Client, since: dt.date | None = None
+) -> facts.Statement:
+    """Where the accounts of a client, and of those that are one with it, stand today.
+
+    Raises:
+        Wrong: nothing is open, and nothing came since then.
+    """
+    today = desk.today(client)
+    since = since or today - _SINCE
     group = aliases.group(session, client.id)
     items: dict[tuple[int, str], list[facts.Item]] = {}
     under_way: dict[tuple[int, str], int] = {}
@@ -151,15 +164,15 @@ def statement(session: Session, desk: Desk, client: Client, since: dt.date) -> f
         )
     cash = {
         (one.legal_entity_id, one.currency): one.unapplied
-        for one in accounts.balances(session, client.id, desk.today)
+        for one in accounts.balances(session, client.id, today)
     }
-    came = _came(session, group, since, desk.today)
+    came = _came(session, group, since, today)
     keys = sorted({*items, *came, *(key for key, amount in cash.items() if amount)})
     if not keys:
         raise Wrong(f"{client.name} owes nothing and has paid nothing since {since}.")
     return facts.Statement(
         to=_party(desk, client),
-        as_of=desk.today,
+        as_of=today,
         since=since,
         accounts=tuple(
             facts.Account(

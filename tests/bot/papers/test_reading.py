@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 from typer.testing import CliRunner
 
 from billing import facts, ledger
 from billing.keyring import Keyring
-from billing.models import Client, LegalEntity
+from billing.ledger.invoices import open_amount
+from billing.models import Client, Invoice, LegalEntity
 from billing.store import Store
 from bot import cli
 from tests import factories
@@ -22,7 +24,7 @@ from tests.factories import NOON
 
 Paper = Callable[..., str]
 DAY = NOON.date()
-OF = {"source": "test", "client_external_id": "Acme & Sons", "currency": "USD"}
+OF: dict[str, Any] = {"source": "test", "client_external_id": "Acme & Sons", "currency": "USD"}
 
 
 @pytest.fixture
@@ -134,12 +136,48 @@ def test_the_paper_of_an_erased_client_says_so(paper: Paper, keyring: Keyring) -
 
 def test_amounts_are_written_as_in_the_clients_language(told: Store, paper: Paper) -> None:
     def move(session: Session) -> None:
-        session.get_one(Client, 1).sqlmodel_update(
+        session.exec(select(Client)).one().sqlmodel_update(
             {"language": "de", "country": "DE", "city": "Berlin", "postal_code": "10115"}
         )
-        session.get_one(LegalEntity, 1).country = "DE"
+        session.exec(select(LegalEntity)).one().country = "DE"
 
     told.write_now(move)
     said = paper("invoice", "INV-1")
     assert "Total 238,00 $" in said
     assert "10115 Berlin Germany" in said
+
+
+def test_the_balance_is_what_the_books_say(told: Store, paper: Paper, keyring: Keyring) -> None:
+    about = {"source": "test", "client_external_id": "Acme & Sons", "invoice_number": "INV-1"}
+    later = NOON + dt.timedelta(hours=1)
+
+    def more(session: Session) -> int:
+        for fact in (
+            facts.InvoiceCorrected(
+                **OF, number="INV-1", amount=22_000, due_on=DAY, corrected_at=later
+            ),
+            facts.CreditNoteIssued(
+                **OF, external_id="C-1", kind="debt_cancellation", amount=1_000, issued_on=DAY,
+                invoice_number="INV-1",
+            ),
+            facts.ChargeAdded(
+                **about, external_id="F-1", kind="late_fee", amount=500, charged_on=DAY
+            ),
+            facts.ChargeAdded(
+                **about, external_id="F-2", kind="interest", amount=70, charged_on=DAY
+            ),
+            facts.ChargeWaived(
+                source="test", client_external_id="Acme & Sons", external_id="F-2", waived_on=DAY
+            ),
+        ):  # fmt: skip
+            ledger.apply(session, fact, later, iter(()), keyring)
+        invoice = session.exec(select(Invoice).where(Invoice.number == "INV-1")).one()
+        return open_amount(session, invoice.id)
+
+    assert told.write_now(more) == 16_500
+    said = paper("invoice", "INV-1")
+    for words in (
+        "Corrected -$18.00", "Late fees and interest $5.00", "Credited -$10.00",
+        "Balance due $165.00", "You owe $127.00", "late fee $5.00 $5.00",
+    ):  # fmt: skip
+        assert words in said
