@@ -135,6 +135,15 @@ _APPLIED = (
         col(CreditApplication.id),
     )
 )
+_SELDOM = {
+    "shares": _SHARES,
+    "names": _NAMES,
+    "withdrawn": _WITHDRAWN,
+    "credits": _CREDITS,
+    "applied": _APPLIED,
+}
+"""What few accounts have: one statement asks which of them this one does."""
+_HAS = select(*(rows.exists().label(name) for name, rows in _SELDOM.items()))
 _SPOT = tuple(getattr(Posting, name) for name in Spot._fields)
 _POSTED = (
     select(*_SPOT, func.sum(col(Posting.amount)).label("total"))
@@ -251,8 +260,10 @@ def _told(session: Session, account: dict[str, Any]) -> Account:
     def rows(statement: Any) -> Sequence[Any]:
         return session.connection().execute(statement, account).all()
 
-    shares, names, applied = (_by_first(rows(one)) for one in (_SHARES, _NAMES, _APPLIED))
-    withdrawn = {row.payment_id: int(row.amount) for row in rows(_WITHDRAWN)}
+    has = session.connection().execute(_HAS, account).mappings().one()
+    seldom = {name: rows(one) if has[name] else () for name, one in _SELDOM.items()}
+    shares, names, applied = (_by_first(seldom[one]) for one in ("shares", "names", "applied"))
+    withdrawn = {row.payment_id: int(row.amount) for row in seldom["withdrawn"]}
     return Account(
         bills=_bills(rows(_PARTS), shares),
         money=tuple(
@@ -278,7 +289,7 @@ def _told(session: Session, account: dict[str, Any]) -> Account:
                 invoice_id=row.invoice_id,
                 applied=applied[row.id],
             )
-            for row in rows(_CREDITS)
+            for row in seldom["credits"]
         ),
     )
 

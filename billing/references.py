@@ -19,6 +19,13 @@ from billing.models import (
     Staff,
 )
 
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_TARGET = core_select(col(ExternalRef.target_id)).where(
+    *(
+        col(getattr(ExternalRef, name)) == bindparam(name)
+        for name in ("system", "kind", "external_id")
+    )
+)
 _FIRST_ENTITY = core_select(LegalEntity).order_by(col(LegalEntity.id)).limit(1)
 _ENTITY = (
     core_select(LegalEntity)
@@ -55,8 +62,8 @@ def find_client(session: Session, source: str, external_id: str) -> int | None:
 
 def known(session: Session, system: str, kind: str, external_id: str) -> int | None:
     """Our id of what a system calls so."""
-    ref = session.get(ExternalRef, (system, kind, external_id))
-    return ref.target_id if ref else None
+    asked = {"system": system, "kind": kind, "external_id": external_id}
+    return session.execute(_TARGET, asked).scalar()
 
 
 def remember(session: Session, system: str, kind: str, external_id: str, target: int) -> None:

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import duplicates, people, process, record, replay, report, setup
+from bot.commands import (
+    duplicates,
+    paper,
+    people,
+    process,
+    record,
+    remittance,
+    replay,
+    report,
+    setup,
+)
 
 app = typer.Typer(
     name="counterfoil",
@@ -23,6 +33,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "Set up": {
         "migrate": setup.migrate,
         "import": setup.import_,
+        "remittance": remittance.remittance,
         "doctor": setup.doctor,
         "backup": setup.backup,
         "restore": setup.restore,
@@ -46,15 +57,15 @@ _GROUPS = {
     "policy": record.policy,
     "audit": record.audit,
     "report": report.report,
+    "paper": paper.paper,
 }
 
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 for _name, _group in _GROUPS.items():
-    app.add_typer(
-        _group, name=_name, rich_help_panel="Ask" if _name in ("audit", "report") else "Set up"
-    )
+    _asks = _name in ("audit", "report", "paper")
+    app.add_typer(_group, name=_name, rich_help_panel="Ask" if _asks else "Set up")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

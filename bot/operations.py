@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot import duplicates, grants, imports, switch, tokens, understanding, worker
+from bot import duplicates, grants, imports, remittances, switch, tokens, understanding, worker
 from bot.app import App
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
@@ -45,6 +45,7 @@ async def tick(app: App, _args: Args, progress: Progress) -> Report:
 
 OPERATIONS: Mapping[str, Operation] = {
     "import": imports.run,
+    "remittance": remittances.run,
     "golive": switch.golive,
     "stop": switch.stop,
     "grant": grants.grant,

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     policy_file: Path | None = None
     templates_dir: Path | None = None
+    logo: Path | None = None
+    """A PNG for the head of every paper, or a folder with one for each legal entity."""
 
     alert_email: str = ""
     """Hears by mail of what stands still; without it our admins do."""

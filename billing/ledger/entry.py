@@ -1,16 +1,27 @@
 """What does every booking have at hand, and what does it answer?"""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from billing import aliases, books, references
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, Invoice, InvoiceState
 from billing.models import Sequence as Ladder
 
+# Statements are made once: building one costs more than SQLite takes to answer it.
+_OF = select(Enrolment).where(
+    col(Enrolment.client_id).in_(bindparam("clients", expanding=True)),
+)
+_IN_DUNNING = select(col(Enrolment.id)).where(
+    col(Enrolment.client_id).in_(bindparam("clients", expanding=True)),
+    col(Enrolment.sequence) == Ladder.DUNNING,
+    col(Enrolment.legal_entity_id) == bindparam("entity"),
+    col(Enrolment.currency) == bindparam("currency"),
+)
 UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 
 
@@ -53,7 +64,7 @@ class Entry:
         cause = books.Cause(fact_key, on, self.now)
         clients = aliases.group(self.session, client_id)
         moved = books.settle(self.session, clients, entity_id, currency, cause)
-        touch(self.session, client_id, self.now)
+        _touch(self.session, clients, self.now)
         return moved
 
     def settle_invoice(self, invoice: Invoice, fact_key: str, on: dt.date) -> int:
@@ -65,15 +76,9 @@ class Entry:
         """The account of an invoice is in dunning."""
         account = (invoice.client_id, invoice.legal_entity_id, invoice.currency)
         client_id, entity_id, currency = account
-        found = self.session.exec(
-            select(Enrolment.id).where(
-                Enrolment.sequence == Ladder.DUNNING,
-                Enrolment.client_id == client_id,
-                Enrolment.legal_entity_id == entity_id,
-                Enrolment.currency == currency,
-            )
-        ).first()
-        if found is None:
+        asked = {"clients": [client_id], "entity": entity_id, "currency": currency}
+        # Below the session: nobody else enrols in this transaction, so nothing needs a flush first.
+        if self.session.connection().execute(_IN_DUNNING, asked).first() is None:
             self.session.add(
                 Enrolment(
                     sequence=Ladder.DUNNING,
@@ -115,6 +120,9 @@ def touch(session: Session, client_id: int, now: dt.datetime) -> None:
 
     So are those of clients that are one with it; what only rests there is put to rest again.
     """
-    together = col(Enrolment.client_id).in_(aliases.group(session, client_id))
-    for enrolment in session.exec(select(Enrolment).where(together)):
+    _touch(session, aliases.group(session, client_id), now)
+
+
+def _touch(session: Session, clients: Sequence[int], now: dt.datetime) -> None:
+    for enrolment in session.execute(_OF, {"clients": clients}).scalars():
         enrolment.next_due_at = now

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
 
 from billing import books, facts, references, taxes, vault
@@ -39,6 +41,11 @@ class Charge:
     amount: int
     charged_on: dt.date
     due_on: dt.date
+
+
+_NUMBERED = core_select(col(Invoice.id)).where(
+    col(Invoice.legal_entity_id) == bindparam("entity"), col(Invoice.number) == bindparam("number")
+)
 
 
 # --- drafted and issued ---------------------------------------------------------------------------
@@ -133,7 +140,6 @@ def _write_parts(entry: Entry, invoice: Invoice, fact: Any) -> None:
         )
     if fact.lines:
         _write_lines(entry, invoice, fact.lines)
-    entry.session.flush()
 
 
 def _write_lines(entry: Entry, invoice: Invoice, lines: Sequence[facts.Line]) -> None:
@@ -182,9 +188,7 @@ def _same(invoice: Invoice, fact: facts.InvoiceIssued) -> None:
 
 
 def _free_number(session: Session, entity: LegalEntity, number: str) -> None:
-    taken = session.exec(
-        select(Invoice.id).where(Invoice.legal_entity_id == entity.id, Invoice.number == number)
-    ).first()
+    taken = session.execute(_NUMBERED, {"entity": entity.id, "number": number}).first()
     if taken is not None:
         raise Contradiction(f"{entity.name} has issued an invoice {number} to another client")
 

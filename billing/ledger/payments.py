@@ -8,6 +8,8 @@ debit may. Amounts are what the payment comes to, or what went back of it, *to d
 import datetime as dt
 from collections.abc import Iterator
 
+from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import facts, references, remittance
@@ -17,6 +19,11 @@ from billing.models import Chargeback, ChargebackOutcome, Payment, PaymentName, 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 _PROGRESS = ("", *map(str, (PaymentState.INITIATED, PaymentState.REQUIRES_ACTION, "processing")))
 _OUTCOMES = tuple(map(str, ChargebackOutcome))
+_NAMES_OF = (
+    core_select(PaymentName)
+    .where(col(PaymentName.payment_id) == bindparam("payment"))
+    .order_by(col(PaymentName.position))
+)
 
 
 def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
@@ -33,10 +40,10 @@ def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
             "give a payment in another currency an id of its own"
         )
     before = 0 if fresh else _received(payment)
-    changed = [_note(session, payment, fact), _name(session, payment, fact)]
-    if not fresh and not any(changed):
-        return Applied(client_id, changed=False, payment_id=payment.id)
+    changed = _note(session, payment, fact)
     payment.state = _state(payment)
+    if not any((_name(session, payment, fact), changed, fresh)):
+        return Applied(client_id, changed=False, payment_id=payment.id)
     account = (payment.client_id, payment.legal_entity_id, payment.currency)
     entry.settle(account, fact.key, _day(fact))
     more = 0 if payment.payer_id else max(0, _received(payment) - before)
@@ -170,8 +177,7 @@ def _day(fact: facts.PaymentFact) -> dt.date:
 def _name(session: Session, payment: Payment, fact: facts.PaymentFact) -> bool:
     """Keep which invoices it is for; only the youngest news of its arrival may say so anew."""
     told = list(_names(fact))
-    query = select(PaymentName).where(PaymentName.payment_id == payment.id)
-    held = session.exec(query.order_by(col(PaymentName.position))).all()
+    held = session.execute(_NAMES_OF, {"payment": payment.id}).scalars().all()
     known = [(row.invoice_number, row.amount, row.read) for row in held]
     if not told or told == known or (held and not _is_youngest(payment, fact)):
         return False

@@ -19,7 +19,7 @@ from billing.models import (
     EscalationCase,
     LegalEntity,
 )
-from bot.slack import blocks, duplicates, escalations, records, troubles
+from bot.slack import blocks, duplicates, escalations, records, remittances, troubles
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import staff
@@ -305,6 +305,7 @@ _CARDS: Mapping[str, _Make] = {
     "fact_refused": troubles.fact_refused,
     "standstill": troubles.standstill,
     "promise": troubles.promise,
+    "remittance": remittances.compose,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,
 }

@@ -12,6 +12,7 @@ import pytest
 
 from billing import facts, portfolio, shipped
 from billing.portfolio import PortfolioRow
+from bot import factsheet
 
 START = date(2026, 1, 5)
 
@@ -186,3 +187,22 @@ def test_an_agreement_that_says_two_things_names_both_lines() -> None:
         (4, "renews"),
     ]
     assert len(read.facts) == 1
+
+
+def test_what_happens_to_the_money_reads_cleanly_and_fits_the_firm(
+    firm: dict[str, Any], rows: tuple[PortfolioRow, ...]
+) -> None:
+    told = factsheet.read(shipped.path("examples", "events.json").read_bytes())
+    described = {one.external_id: one for one in told if isinstance(one, facts.ClientDescribed)}
+    issued = [one for one in told if isinstance(one, facts.InvoiceIssued)]
+    staff = {member["email"] for member in firm["staff"]}
+    assert not described.keys() & {row.client.external_id for row in rows}
+    assert {one.owner_email for one in described.values()} <= staff
+    assert all(str(one.email).endswith(".example") for one in described.values())
+    assert {one.client_external_id for one in issued} == described.keys()
+    assert not {one.number for one in issued} & {row.invoice for row in rows}
+    assert {one.legal_entity for one in issued} <= {one["name"] for one in firm["legal_entity"]}
+    assert {type(one) for one in told} >= {
+        facts.PaymentStarted, facts.PaymentFailed, facts.PaymentChargedBack,
+        facts.InvoiceDisputed, facts.DisputeClosed, facts.ShareDescribed, facts.PromiseMade,
+    }  # fmt: skip

@@ -28,6 +28,7 @@ from tests.factories import Product
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 DAY = dt.timedelta(days=1)
 ENTITY = "Harrow Law"
+NBSP = "\N{NO-BREAK SPACE}"
 POLICY = """
 [dunning.tolerance]
 USD = "5.50"
@@ -37,6 +38,11 @@ JPY = "500"
 USD = "100"
 EUR = "150"
 GBP = "500"
+[charges]
+steps = [2]
+interest_percent = "8"
+[charges.late_fee]
+CHF = "25.00"
 [renewal.tolerance]
 USD = "1.00"
 """
@@ -374,6 +380,48 @@ async def test_12_money_goes_to_the_oldest_and_the_rest_waits_for_the_next(stage
             )
         ).all()
     assert sorted(one.amount for one in moved) == [-5_000, 5_000]
+
+
+async def firmly_asked(stage: Stage, name: str, number: str) -> None:
+    """A bill of 10,000 francs is 30 days late when its second notice leaves."""
+    francs: dict[str, Any] = {"currency": "CHF", "due_on": stage.ago(15)}
+    await stage.tell(client(name), bill(stage, name, number, 1_000_000, days=30, **francs))
+    await stage.pass_days(15)
+    assert stage.reminders(name) == ["first_reminder", "firmer_reminder"]
+
+
+async def test_14_interest_and_fee_outlive_the_principal_until_they_are_waived(
+    stage: Stage,
+) -> None:
+    name = "Lilac"
+    await firmly_asked(stage, name, "M14")
+    owed = 1_000_000 + 6_575 + 2_500
+    assert stage.owes(name, "CHF").startswith(f"CHF{NBSP}10,090.75 open")
+    await stage.tell(paid(stage, name, "p14", 1_000_000, currency="CHF"))
+    assert stage.is_open("M14") == f"CHF{NBSP}90.75"
+    more = {
+        "type": "charge_added", "external_id": "f14", "client_external_id": name,
+        "invoice_number": "M14", "kind": "late_fee", "amount": 1_000, "charged_on": stage.ago(0),
+    }  # fmt: skip
+    waived = {
+        "type": "charge_waived", "external_id": "f14", "client_external_id": name,
+        "waived_on": stage.ago(0),
+    }  # fmt: skip
+    await stage.tell(more)
+    assert stage.is_open("M14") == f"CHF{NBSP}100.75"
+    assert await stage.tell(waived, waived) == [True, False]
+    assert stage.is_open("M14") == f"CHF{NBSP}90.75"
+    await stage.tell(paid(stage, name, "p14b", owed - 1_000_000, currency="CHF"))
+    assert stage.owes(name, "CHF") == ""
+
+
+async def test_15_a_fee_is_charged_once_however_often_its_step_is_looked_at(stage: Stage) -> None:
+    name = "Myrtle"
+    await firmly_asked(stage, name, "M15")
+    charged = stage.is_open("M15")
+    for _ in range(24):
+        await stage.product.later(hours=1)
+    assert stage.is_open("M15") == charged == f"CHF{NBSP}10,090.75"
 
 
 async def test_16_redundant_news_of_money_never_makes_it_negative(stage: Stage) -> None:
