@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 
 from billing import policy
 from billing.clock import TurnedClock
@@ -109,6 +110,22 @@ DO $$ DECLARE found record; BEGIN
     LOOP PERFORM setval(found.oid::regclass, 1, false); END LOOP;
 END $$
 """
+
+
+_LONG = ("tests/faults/", "test_story_on_postgresql", "test_watching", "tests/browser/test_page_")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker begins one when the others have nothing left."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONG))
+
+
+@pytest.fixture(autouse=True)
+def log_as_found() -> Iterator[None]:
+    """A command that a test runs in its own process makes the log quiet, for everybody after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

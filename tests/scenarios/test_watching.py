@@ -109,7 +109,9 @@ def test_after_no_day_does_anything_stand_still(watched: Watched) -> None:
 
 def test_no_line_of_the_log_names_a_client_or_says_their_words(watched: Watched) -> None:
     said = watched.log.lower()
-    assert [secret for secret in sorted(watched.secrets) if secret in said] == []
+    # As a word: four letters of a name turn up in a random reference now and then.
+    told = [rf"(?<![a-z0-9]){re.escape(secret)}(?![a-z0-9])" for secret in sorted(watched.secrets)]
+    assert [secret for secret in told if re.search(secret, said)] == []
 
 
 def test_no_metric_names_a_client_or_says_their_words(watched: Watched) -> None:

@@ -216,9 +216,6 @@ async def test_a_plan_and_a_payers_part_stand_beside_the_invoices(desk: SandboxD
     assert [one["kind"] for one in plan["against"]] == ["plan"]
     assert [one["kind"] for one in shared["against"]] == ["share"]
     assert shared["invoices"][0]["open"] == "$200.00"
-
-
-async def test_who_owes_a_part_pays_only_that(desk: SandboxDesk) -> None:
     await desk.pay("Willow Court Sports", None)
     shared = look(desk, "Willow Court Sports")["selected"]
     assert shared["invoices"][0]["state"] == "with_payer"
