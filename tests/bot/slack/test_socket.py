@@ -137,7 +137,7 @@ async def over_http(firm: Any, folder: Path, clock: TurnedClock) -> AsyncIterato
 
 @asynccontextmanager
 async def over_socket(
-    firm: Any, folder: Path, clock: TurnedClock, *, shut: int = 0
+    firm: Any, folder: Path, clock: TurnedClock, *, shut: int = 0, patience: float = 1.2
 ) -> AsyncIterator[Talk]:
     slack = SocketSlack(BOT_TOKEN, APP_TOKEN, clock)
     slack.shut = shut
@@ -145,7 +145,7 @@ async def over_socket(
     async with slack.serving() as url:
         app = made(firm, folder, clock, url)
         talk = Talk(app, slack, firm, Patient(app))
-        task = asyncio.create_task(run_socket(app, talk.desk, talk.stop, patience=1.2))
+        task = asyncio.create_task(run_socket(app, talk.desk, talk.stop, patience=patience))
         try:
             await until(lambda: slack.lines > 0)
             yield talk
@@ -158,8 +158,11 @@ async def over_socket(
 async def talk(
     request: pytest.FixtureRequest, firm: Any, tmp_path: Path, clock: TurnedClock
 ) -> AsyncIterator[Talk]:
-    way = over_http if request.param == "http" else over_socket
-    async with way(firm, tmp_path, clock) as talk:
+    if request.param == "http":
+        way = over_http(firm, tmp_path, clock)
+    else:  # a machine that stands still for a second is no line that was lost
+        way = over_socket(firm, tmp_path, clock, patience=20)
+    async with way as talk:
         yield talk
 
 
