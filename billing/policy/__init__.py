@@ -1,0 +1,153 @@
+"""What has the firm decided? policy.toml as frozen values; every mistake is named at once."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from billing import shipped
+from billing.policy import contact, keeping, ladders
+from billing.policy.contact import Budget, Consent, Holds, OpenHours
+from billing.policy.keeping import Retention, Vault
+from billing.policy.ladders import (
+    CHANNELS,
+    Amounts,
+    Charges,
+    Dunning,
+    Renewal,
+    RenewalStep,
+    Step,
+)
+from billing.toml import Mistake, Table
+
+__all__ = [
+    "CHANNELS",
+    "Amounts",
+    "Budget",
+    "Charges",
+    "Consent",
+    "Dunning",
+    "Holds",
+    "OpenHours",
+    "Policy",
+    "PolicyError",
+    "Renewal",
+    "RenewalStep",
+    "Retention",
+    "Step",
+    "Vault",
+    "default",
+    "digest",
+    "load",
+    "parse",
+]
+
+
+class PolicyError(ValueError):
+    """The policy cannot be used; ``mistakes`` holds all of them, in the order of the file."""
+
+    def __init__(self, name: str, mistakes: tuple[Mistake, ...]) -> None:
+        lines = "\n".join(
+            f"  {key}: {reason}" if key else f"  {reason}" for key, reason in mistakes
+        )
+        super().__init__(f"{name} cannot be used; correct this and check again:\n{lines}")
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything the firm has decided."""
+
+    dunning: Dunning
+    charges: Charges
+    renewal: Renewal
+    budget: Budget
+    hours: OpenHours
+    holds: Holds
+    consent: Consent
+    vault: Vault
+    retention: Retention
+
+    @property
+    def version(self) -> str:
+        """Twelve characters that change when a decision does, not when a comment does."""
+        return digest(self)[:12]
+
+
+def default() -> Policy:
+    """What a careful firm gets without writing a policy."""
+    return load(shipped.path("policy.toml"))
+
+
+def load(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        PolicyError: it has mistakes.
+        OSError: it cannot be read.
+    """
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def parse(text: str, name: str = "policy.toml") -> Policy:
+    """Read a policy; what it leaves out is as shipped.
+
+    Raises:
+        PolicyError: it has mistakes.
+    """
+    try:
+        written = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(name, (Mistake("", f"this is not TOML: {error}"),)) from error
+    table = Table(_merge(_shipped(), written), "", [])
+    policy = _policy(table)
+    if table.mistakes:
+        raise PolicyError(name, tuple(table.mistakes))
+    return policy
+
+
+@functools.lru_cache(maxsize=64)
+def digest(policy: Policy) -> str:
+    """A SHA-256 over what the policy says."""
+    said = json.dumps(dataclasses.asdict(policy), sort_keys=True, default=_plain)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _policy(table: Table) -> Policy:
+    policy = Policy(
+        dunning=ladders.read_dunning(table.table("dunning")),
+        charges=ladders.read_charges(table.table("charges")),
+        renewal=ladders.read_renewal(table.table("renewal")),
+        budget=contact.read_budget(table.table("budget")),
+        hours=contact.read_hours(table.table("hours")),
+        holds=contact.read_holds(table.table("holds")),
+        consent=contact.read_consent(table.table("consent")),
+        vault=keeping.read_vault(table.table("vault")),
+        retention=keeping.read_retention(table.table("retention")),
+    )
+    table.close()
+    return policy
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+@functools.cache
+def _shipped() -> dict[str, object]:
+    return tomllib.loads(shipped.path("policy.toml").read_text(encoding="utf-8"))
+
+
+def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """Tables key by key; a list replaces the list."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = base.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged

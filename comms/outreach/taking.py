@@ -1,0 +1,178 @@
+"""How is a step taken: written down, with its message, and with the decision behind it?"""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Table, bindparam, func
+from sqlalchemy import select as core_select
+from sqlmodel import Session
+
+from billing import bulk, dunning, renewals, store
+from billing.bulk import Values
+from billing.calendar import local_date
+from billing.models import Client, Enrolment, StepListed, StepTaken
+from billing.models import Sequence as Ladder
+from comms import outbox, recipients, timeline
+from comms.models import Audience, Decision, Message, Purpose
+from comms.office import Office
+
+Pair = tuple[Enrolment, Client]
+SEQUENCES: Table = Enrolment.__table__  # type: ignore[attr-defined]
+STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
+_LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
+# Made once: building a statement costs more than SQLite takes to answer it.
+_ROUNDS_SO_FAR = (
+    core_select(STEPS.c.enrolment_id, STEPS.c.episode, STEPS.c.step, func.max(STEPS.c.round))
+    .where(STEPS.c.enrolment_id.in_(bindparam("enrolments", expanding=True)))
+    .group_by(STEPS.c.enrolment_id, STEPS.c.episode, STEPS.c.step)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A step that is being taken: which, how, what it names, and its day if not today."""
+
+    of: Pair
+    step: int
+    how: str
+    listed: Sequence[int] = ()
+    on: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A step that was written down."""
+
+    id: int
+    episode: int
+    step: int
+    round: int
+
+
+def take(session: Session, office: Office, takings: Sequence[Taking]) -> list[Taken]:
+    """Write steps down, each as the next round of its number in its episode."""
+    rounds = _rounds(session, takings)
+    rows = [_step_row(office, taking, rounds) for taking in takings]
+    ids = bulk.new_ids(session, STEPS, len(rows))
+    bulk.insert(session, STEPS, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
+    listed = [
+        {"step_taken_id": step_id, "instalment_id": instalment_id}
+        for step_id, taking in zip(ids, takings, strict=True)
+        for instalment_id in taking.listed
+    ]
+    bulk.insert(session, _LISTED, listed)
+    version = office.policy.version
+    by = [{"id": taking.of[0].id, "policy_version": version} for taking in takings]
+    bulk.update(session, SEQUENCES, by)
+    return [
+        Taken(step_id, row["episode"], row["step"], row["round"])
+        for step_id, row in zip(ids, rows, strict=True)
+    ]
+
+
+def _rounds(session: Session, takings: Sequence[Taking]) -> dict[tuple[int, int, int], int]:
+    """The highest round so far, by enrolment, episode and step."""
+    asked = {"enrolments": sorted({taking.of[0].id for taking in takings})}
+    rows = store.below(session).execute(_ROUNDS_SO_FAR, asked)
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+def _step_row(office: Office, taking: Taking, rounds: dict[tuple[int, int, int], int]) -> Values:
+    enrolment, client = taking.of
+    place = (enrolment.id, enrolment.episode, taking.step)
+    rounds[place] = rounds.get(place, 0) + 1
+    return {
+        "enrolment_id": enrolment.id,
+        "episode": enrolment.episode,
+        "step": taking.step,
+        "round": rounds[place],
+        "how": taking.how,
+        "taken_on": taking.on or local_date(office.now, client.timezone),
+        "taken_at": office.now,
+    }
+
+
+def reminder(
+    office: Office, of: tuple[Enrolment, int], step: Taken, reached: recipients.Reached
+) -> Message:
+    """A step's message to the client, about the debt unless its caller says otherwise."""
+    enrolment, client_id = of
+    contact_id, channel, address_id = reached
+    place = f"{enrolment.id}:{step.episode}:{step.step}:{step.round}"
+    return store.fresh(
+        Message,
+        key=f"step:{place}:{contact_id or 0}:{channel}",
+        reference="",
+        audience=Audience.CLIENT,
+        channel=channel,
+        purpose=Purpose.DUNNING,
+        template="",
+        client_id=client_id,
+        legal_entity_id=enrolment.legal_entity_id,
+        contact_id=contact_id,
+        address_id=address_id,
+        subject_kind="enrolment",
+        subject_id=enrolment.id,
+        step_id=step.id,
+        send_after=office.now,
+        created_at=office.now,
+    )
+
+
+def elsewhere(session: Session, office: Office, message: Message) -> bool:
+    """The same step on another channel of its rung, after one could not be used."""
+    step = session.get_one(StepTaken, message.step_id)
+    enrolment = session.get_one(Enrolment, step.enrolment_id)
+    renewal = enrolment.sequence == Ladder.RENEWAL
+    rungs = office.policy.renewal.steps if renewal else office.policy.dunning.steps
+    others = [one for one in rungs[step.step - 1].channels if one != message.channel]
+    if not others or message.contact_id is None:
+        return False
+    reach = recipients.of_contacts(session, office.policy, [message.contact_id])
+    reached = recipients.choose(reach[message.contact_id], others)
+    if not recipients.is_usable(reach[message.contact_id], reached[2]):
+        return False
+    taken = Taken(step.id, step.episode, step.step, step.round)
+    again = reminder(office, (enrolment, message.client_id or 0), taken, reached)
+    for name in ("purpose", "template", "subject_kind", "subject_id", "expires_at"):
+        setattr(again, name, getattr(message, name))
+    return outbox.queue(session, again) is not None
+
+
+def note(
+    session: Session,
+    office: Office,
+    answers: Sequence[tuple[Pair, dunning.Decision | renewals.Decision]],
+) -> None:
+    """Write the answers down, with the ids and numbers they were made from."""
+    rulings = [
+        timeline.Ruling(_decision(office, pair, decision), pair[1].key_id, decision.reason)
+        for pair, decision in answers
+    ]
+    timeline.decide_all(session, office.keyring, rulings)
+
+
+def _decision(
+    office: Office, pair: Pair, decision: dunning.Decision | renewals.Decision
+) -> Decision:
+    enrolment, client = pair
+    inputs: dict[str, object] = {"episode": enrolment.episode, "policy": office.policy.version}
+    if isinstance(decision, dunning.Send | dunning.Escalate):
+        inputs |= {
+            "step": decision.step,
+            "total": decision.total,
+            "instalments": [instalment.id for instalment in decision.listed],
+        }
+    return store.fresh(
+        Decision,
+        client_id=client.id,
+        subject_kind="enrolment",
+        subject_id=enrolment.id,
+        verdict=type(decision).__name__.lower(),
+        rule=decision.rule,
+        until=None if decision.rule == "step_queued" else decision.look_again,
+        inputs=json.dumps(inputs, sort_keys=True),
+        decided_at=office.now,
+    )
