@@ -72,6 +72,33 @@ class Table:
         self.wrong(key, f'must be percent from 0 to 100, as in "8.5"{_not(value)}')
         return Decimal(0)
 
+    def rate(self, currency: str) -> Decimal:
+        """What one unit of another currency is worth in this one, more than zero."""
+        value = self.get(currency)
+        try:
+            money.exponent(currency)
+            read = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal(0)
+        except InvalidOperation:
+            read = Decimal(0)
+        except ValueError as unknown:
+            self.wrong(currency, str(unknown))
+            return Decimal(1)
+        if read.is_finite() and read > 0:
+            return read
+        self.wrong(currency, f'must be a rate above zero, as in "1.10"{_not(value)}')
+        return Decimal(1)
+
+    def currency(self, key: str) -> str:
+        """An ISO 4217 code, or nothing."""
+        value = self.get(key)
+        try:
+            if value:
+                money.exponent(str(value))
+        except ValueError as unknown:
+            self.wrong(key, str(unknown))
+            return ""
+        return str(value or "")
+
     def flag(self, key: str) -> bool:
         """True or false."""
         value = self.get(key)

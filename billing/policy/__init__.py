@@ -11,18 +11,17 @@ from decimal import Decimal
 from pathlib import Path
 
 from billing import shipped
-from billing.policy import contact, keeping, ladders
+from billing.policy import amounts, contact, keeping, ladders, renewals
+from billing.policy.amounts import Amounts, Rates
 from billing.policy.contact import Budget, Consent, Holds, OpenHours
 from billing.policy.keeping import Retention, Vault
 from billing.policy.ladders import (
     CHANNELS,
-    Amounts,
     Charges,
     Dunning,
-    Renewal,
-    RenewalStep,
     Step,
 )
+from billing.policy.renewals import Renewal, RenewalStep
 from billing.toml import Mistake, Table
 
 __all__ = [
@@ -36,6 +35,7 @@ __all__ = [
     "OpenHours",
     "Policy",
     "PolicyError",
+    "Rates",
     "Renewal",
     "RenewalStep",
     "Retention",
@@ -119,10 +119,11 @@ def digest(policy: Policy) -> str:
 
 
 def _policy(table: Table) -> Policy:
+    rates = amounts.read_rates(table.table("rates"))
     policy = Policy(
-        dunning=ladders.read_dunning(table.table("dunning")),
+        dunning=ladders.read_dunning(table.table("dunning"), rates),
         charges=ladders.read_charges(table.table("charges")),
-        renewal=ladders.read_renewal(table.table("renewal")),
+        renewal=renewals.read_renewal(table.table("renewal"), rates),
         budget=contact.read_budget(table.table("budget")),
         hours=contact.read_hours(table.table("hours")),
         holds=contact.read_holds(table.table("holds")),

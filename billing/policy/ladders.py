@@ -1,24 +1,14 @@
-"""Which steps does the firm take with a debt or a renewal, and from what amount on?"""
+"""Which steps does the firm take with a debt, and from what amount on?"""
 
 import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from billing.policy.amounts import Amounts, Rates, read_amounts
 from billing.toml import Table
 
 CHANNELS = ("email", "sms", "voice")
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """Minor units by currency; 0 where the firm has said nothing."""
-
-    by_currency: tuple[tuple[str, int], ...] = ()
-
-    def of(self, currency: str) -> int:
-        """The amount that holds for a currency, in its minor units."""
-        return dict(self.by_currency).get(currency, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +43,15 @@ class Charges:
     late_fee: Amounts
 
 
-@dataclass(frozen=True, slots=True)
-class RenewalStep:
-    """One notice, so many days before the renewal."""
-
-    days_before: int
-    template: str
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """The notices, and what the gate on everything but dunning overlooks."""
-
-    tolerance: Amounts
-    exclude_disputed: bool
-    exclude_promised: bool
-    steps: tuple[RenewalStep, ...]
-
-
-def read_dunning(table: Table) -> Dunning:
+def read_dunning(table: Table, rates: Rates) -> Dunning:
     """Read its table; what is wrong is noted there."""
     dunning = Dunning(
         count_from=table.choice("count_from", ("issued", "due")),
         grace_days=table.whole("grace_days"),
         catch_up_days=table.whole("catch_up_days"),
         rounds=table.whole("rounds", least=1),
-        tolerance=Amounts(table.amounts("tolerance")),
-        minimum=Amounts(table.amounts("minimum")),
+        tolerance=rates.spread(read_amounts(table, "tolerance")),
+        minimum=rates.spread(read_amounts(table, "minimum")),
         steps=_steps(table.tables("steps")),
     )
     if table.raw.get("steps") == []:
@@ -117,32 +88,7 @@ def read_charges(table: Table) -> Charges:
     charges = Charges(
         steps=table.wholes("steps", least=1),
         interest_percent=table.percent("interest_percent"),
-        late_fee=Amounts(table.amounts("late_fee")),
+        late_fee=read_amounts(table, "late_fee"),
     )
     table.close()
     return charges
-
-
-def read_renewal(table: Table) -> Renewal:
-    """Read its table; what is wrong is noted there."""
-    tables = table.tables("steps")
-    steps = tuple(_renewal_step(step) for step in tables)
-    for (earlier, later), step in zip(itertools.pairwise(steps), tables[1:], strict=False):
-        if later.days_before >= earlier.days_before:
-            step.wrong("days_before", f"must be less than the step before, {earlier.days_before}")
-    renewal = Renewal(
-        tolerance=Amounts(table.amounts("tolerance")),
-        exclude_disputed=table.flag("exclude_disputed"),
-        exclude_promised=table.flag("exclude_promised"),
-        steps=steps,
-    )
-    table.close()
-    return renewal
-
-
-def _renewal_step(table: Table) -> RenewalStep:
-    step = RenewalStep(
-        table.whole("days_before"), table.text("template"), table.names("channels", CHANNELS)
-    )
-    table.close()
-    return step

@@ -53,6 +53,29 @@ def test_amounts_are_read_in_their_currency() -> None:
     assert tolerance.of("KWD") == 0
 
 
+def test_a_threshold_named_once_holds_in_other_currencies_by_their_rates() -> None:
+    rates = '[rates]\nbase = "EUR"\nUSD = "1.10"\nJPY = 162.57\nKWD = "0.3334"\n'
+    told = f'{rates}[dunning.tolerance]\nEUR = "5.00"\n[renewal.tolerance]\nUSD = "1.00"'
+    changed = policy.parse(told)
+    held = dict(changed.dunning.tolerance.by_currency)
+    assert held == {"EUR": 500, "USD": 550, "JPY": 812, "KWD": 1_667}
+    assert changed.dunning.tolerance.of("GBP") == 0
+    # A rate is of the base currency: an amount in another is not converted.
+    assert changed.renewal.tolerance == Amounts((("USD", 100),))
+
+
+def test_an_amount_that_is_named_is_not_converted() -> None:
+    told = '[rates]\nbase = "EUR"\nUSD = "1.10"\n[dunning.minimum]\nEUR = "5"\nUSD = "9"'
+    assert policy.parse(told).dunning.minimum.of("USD") == 900
+
+
+def test_rates_that_cannot_be_are_mistakes() -> None:
+    assert mistakes('[rates]\nbase = "EURO"').keys() == {"rates.base"}
+    assert mistakes('[rates]\nUSD = "1.10"').keys() == {"rates.base"}
+    wrong = mistakes('[rates]\nbase = "EUR"\nEUR = "1"\nUSD = "nan"\nJPY = -3\nXXQ = "2"')
+    assert wrong.keys() == {"rates.EUR", "rates.USD", "rates.JPY", "rates.XXQ"}
+
+
 @pytest.mark.parametrize(
     ("method", "days"), [("bank_transfer", 3), ("cheque", 7), ("card", 1), ("", 3), ("barter", 3)]
 )

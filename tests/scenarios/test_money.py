@@ -30,12 +30,15 @@ DAY = dt.timedelta(days=1)
 ENTITY = "Harrow Law"
 NBSP = "\N{NO-BREAK SPACE}"
 POLICY = """
+[rates]
+base = "EUR"
+USD = "1.10"
+JPY = "162.57"
 [dunning.tolerance]
-USD = "5.50"
 EUR = "5.00"
-JPY = "500"
 [dunning.minimum]
 USD = "100"
+JPY = "0"
 EUR = "150"
 GBP = "500"
 [charges]
@@ -477,18 +480,19 @@ async def test_18_what_is_left_of_a_large_invoice_is_measured_not_the_invoice(
     assert (stage.reminders(name), stage.why(name)["rule"]) == ([], "below_minimum")
 
 
-async def test_19_a_tolerance_is_of_its_currency_and_a_yen_has_no_cents(stage: Stage) -> None:
+async def test_19_a_tolerance_holds_by_its_rate_and_a_yen_has_no_cents(stage: Stage) -> None:
+    """5.00 EUR at 1.10 are 5.50 USD: 5.20 is less; at 162.57 they are 812 yen, not 812.85."""
     within, above = "Poplar", "Quince"
     yen: dict[str, Any] = {"currency": "JPY"}
     await stage.tell(
-        client(within), bill(stage, within, "M19", 520), bill(stage, within, "M19y", 500, **yen)
+        client(within), bill(stage, within, "M19", 520), bill(stage, within, "M19y", 812, **yen)
     )
-    await stage.tell(client(above), bill(stage, above, "M19z", 501, **yen))
+    await stage.tell(client(above), bill(stage, above, "M19z", 813, **yen))
     await stage.pass_days(1)
     assert (stage.reminders(within), stage.why(within)["rule"]) == ([], "within_tolerance")
-    assert stage.owes(within, "JPY") == "¥500 open, ¥500 overdue"
+    assert stage.owes(within, "JPY") == "¥812 open, ¥812 overdue"
     assert stage.reminders(above) == ["first_reminder"]
-    assert "¥501" in stage.letters(above, "Reminder")[0]
+    assert "¥813" in stage.letters(above, "Reminder")[0]
 
 
 async def test_21_a_residual_within_the_tolerance_holds_no_renewal(stage: Stage) -> None:
