@@ -38,7 +38,7 @@ SHAPE = sha256(
 """What a store that was kept must have in common with one made now: its tables' columns."""
 _CHUNK = 50_000
 
-_AMOUNT = "10000 + i * 7919 % 90000"
+_AMOUNT = "10000 + i % 90000 * 7919 % 90000"
 # Every value is SQL over the number ``i`` of a client; {names} are written as each database does.
 _FIRM = {
     "legal_entity": {

@@ -1,6 +1,7 @@
 """How much is open, how old is it, how fast does it turn into money, and what is lost?"""
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -53,7 +54,7 @@ class Aging:
 
 def bucket(days_late: int) -> int:
     """Which bucket so many days are in: due today is current."""
-    return sum(days_late > end for end in _ENDS)
+    return bisect_left(_ENDS, days_late)
 
 
 def aging(debts: Iterable[Debt], unapplied: int = 0) -> Aging:

@@ -89,11 +89,13 @@ def _clients(
 ) -> list[Sequence[Cell]]:
     """A row for each client, who owes most that is late first."""
     ranked = sorted(aged, key=lambda one: (-aged[one].overdue, -aged[one].receivable, names[one]))
+    nothing = Amount(0, currency)  # Most buckets of most clients: one object for a million cells.
     found: list[Sequence[Cell]] = []
     for client in ranked:
         one = aged[client]
         amounts = (*one.own, sum(one.payers), one.receivable, one.disputed, one.unapplied)
-        found.append([names[client], *(Amount(amount, currency) for amount in amounts)])
+        cells = [Amount(amount, currency) if amount else nothing for amount in amounts]
+        found.append([names[client], *cells])
     return found
 
 
