@@ -12,6 +12,7 @@ from bot.commands import (
     duplicates,
     paper,
     people,
+    policy,
     process,
     record,
     remittance,
@@ -54,7 +55,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
 }
 _GROUPS = {
     "access": people.access,
-    "policy": record.policy,
+    "policy": policy.policy,
     "audit": record.audit,
     "report": report.report,
     "paper": paper.paper,
