@@ -56,6 +56,7 @@ _PROMISES = (
     .where(
         col(Promise.client_id).in_(bindparam("clients", expanding=True)),
         col(Promise.withdrawn_at).is_(None),
+        col(Promise.awaits_since).is_(None),
         col(Promise.outcome) == "",
     )
     .order_by(col(Promise.id), col(PromisePart.position))

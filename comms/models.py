@@ -237,6 +237,72 @@ class Thread(SQLModel, table=True):
     root_id: int = ref("message.id", index=True)
 
 
+class TaskKind(StrEnum):
+    """What a person is asked for."""
+
+    REPLY = "reply"
+    """Read what the client wrote."""
+    CLAIM = "claim"
+    """Find the money that they say they have paid."""
+    PROMISE = "promise"
+    """Take a promise, or not: too many were broken."""
+    PLAN = "plan"
+    """Take a payment plan, or not."""
+    DISPUTE = "dispute"
+    """Answer what they question."""
+    ADDRESS = "address"
+    """Find another address: this one is not theirs."""
+    CARE = "care"
+    """Speak with them: no machine writes about money meanwhile."""
+
+
+class Task(SQLModel, table=True):
+    """Something that waits for a person: whose it is, and when they are asked again.
+
+    ``hold_id`` stops reminders until it is done; its end moves on with ``look_at``.
+    """
+
+    __tablename__ = "task"
+    __table_args__ = (
+        one_of("task", "kind", TaskKind),
+        one_of("task", "state", ("open", "closed")),
+        Index("task_of_client", "client_id", "state"),
+    )
+
+    id: int = key()
+    kind: str = code()
+    client_id: int = ref("client.id")
+    owner_id: int | None = maybe("staff.id", index=True)
+    hold_id: int | None = maybe("hold.id")
+    promise_id: int | None = maybe("promise.id")
+    touchpoint_id: int | None = maybe("touchpoint.id")
+    """What the client said last about it."""
+    state: str = code(default="open")
+    outcome: str = ""
+    asked: int = number(default=0)
+    """How often nobody had come when it was looked at."""
+    opened_at: dt.datetime = moment()
+    look_at: dt.datetime | None = moment(nullable=True, index=True)
+    closed_at: dt.datetime | None = moment(nullable=True)
+    closed_by: str = ""
+
+
+class Saying(SQLModel, table=True):
+    """What a client said, as somebody who understood it told us; their words are not here."""
+
+    __table_args__ = (UniqueConstraint("source", "external_id", name="saying_once"),)
+
+    id: int = key()
+    source: str = code()
+    external_id: str
+    client_id: int = ref("client.id", index=True)
+    touchpoint_id: int | None = maybe("touchpoint.id")
+    task_id: int | None = maybe("task.id")
+    intent: str = code()
+    said_at: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()
+
+
 class Expired(SQLModel, table=True):
     """Policy may have deleted rows of a kind from before a moment; nothing else may delete them.
 

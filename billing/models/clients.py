@@ -133,3 +133,5 @@ class ContactAddress(SQLModel, table=True):
     contact_id: int = ref("contact.id", primary=True)
     address_id: int = Field(foreign_key="address.id", primary_key=True, index=True, sa_type=Id)
     position: int = number(default=0)
+    wrong_since: dt.datetime | None = moment(nullable=True)
+    """Who reads there said that they are somebody else; this contact is not written to there."""

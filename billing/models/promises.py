@@ -31,6 +31,8 @@ class Promise(SQLModel, table=True):
     currency: str
     said_by: str = code()
     made_at: dt.datetime = moment()
+    awaits_since: dt.datetime | None = moment(nullable=True)
+    """Since when a person has yet to take it; until then it stops no reminder."""
     withdrawn_at: dt.datetime | None = moment(nullable=True)
     superseded: bool = False
     outcome: str = code(default="")

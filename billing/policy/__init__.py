@@ -11,8 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from billing import shipped
-from billing.policy import amounts, contact, keeping, ladders, renewals
+from billing.policy import amounts, answers, contact, keeping, ladders, renewals
 from billing.policy.amounts import Amounts, Rates
+from billing.policy.answers import Promises, Replies
 from billing.policy.contact import Budget, Consent, Holds, OpenHours
 from billing.policy.keeping import Retention, Vault
 from billing.policy.ladders import (
@@ -35,9 +36,11 @@ __all__ = [
     "OpenHours",
     "Policy",
     "PolicyError",
+    "Promises",
     "Rates",
     "Renewal",
     "RenewalStep",
+    "Replies",
     "Retention",
     "Step",
     "Vault",
@@ -69,6 +72,8 @@ class Policy:
     budget: Budget
     hours: OpenHours
     holds: Holds
+    replies: Replies
+    promises: Promises
     consent: Consent
     vault: Vault
     retention: Retention
@@ -127,6 +132,8 @@ def _policy(table: Table) -> Policy:
         budget=contact.read_budget(table.table("budget")),
         hours=contact.read_hours(table.table("hours")),
         holds=contact.read_holds(table.table("holds")),
+        replies=answers.read_replies(table.table("replies")),
+        promises=answers.read_promises(table.table("promises")),
         consent=contact.read_consent(table.table("consent")),
         vault=keeping.read_vault(table.table("vault")),
         retention=keeping.read_retention(table.table("retention")),
