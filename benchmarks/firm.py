@@ -211,7 +211,7 @@ class Year:
         })  # fmt: skip
         self.bulk.add("enrolment", {
             "sequence": "dunning", "client_id": account.id, "legal_entity_id": account.entity,
-            "currency": "USD", "episode": account.episode,
+            "currency": "USD", "scope": "", "episode": account.episode,
             "state": "escalated" if account.case else "active",
             "next_due_at": self._next(account), "policy_version": self.record.policy,
             "created_at": dt.datetime.combine(self.first, dt.time(9), dt.UTC),

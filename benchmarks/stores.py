@@ -132,6 +132,7 @@ _CLIENTS = {
         "client_id": "i",
         "legal_entity_id": "1",
         "currency": "'USD'",
+        "scope": "''",
         "episode": "1",
         "state": "'active'",
         "next_due_at": "{later}",

@@ -275,6 +275,7 @@ def _enrol(session: Session, openings: Sequence[Opening], now: dt.datetime) -> N
             "client_id": client,
             "legal_entity_id": entity,
             "currency": currency,
+            "scope": "",
             "episode": 1,
             "state": "active",
             "next_due_at": now,

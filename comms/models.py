@@ -79,6 +79,8 @@ class Message(SQLModel, table=True):
     channel: str = code()
     purpose: str = code()
     template: str = code()
+    attachments: str | None = None
+    """Papers that go with it, by their names, with blanks between them."""
     client_id: int | None = maybe("client.id")
     legal_entity_id: int | None = maybe("legal_entity.id")
     contact_id: int | None = maybe("contact.id")

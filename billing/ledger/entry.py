@@ -21,6 +21,7 @@ _IN_DUNNING = select(col(Enrolment.id)).where(
     col(Enrolment.sequence) == Ladder.DUNNING,
     col(Enrolment.legal_entity_id) == bindparam("entity"),
     col(Enrolment.currency) == bindparam("currency"),
+    col(Enrolment.scope) == "",
 )
 UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 

@@ -4,7 +4,10 @@ from billing.models.agreements import (
     Agreement,
     AgreementChange,
     AgreementKind,
+    AgreementPause,
     AgreementState,
+    CardChange,
+    RenewalCharge,
 )
 from billing.models.bodies import Vault
 from billing.models.clients import (
@@ -44,6 +47,7 @@ from billing.models.invoices import (
     ShareState,
 )
 from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
+from billing.models.offers import GateOverride, OfferMade
 from billing.models.payments import (
     Chargeback,
     ChargebackOutcome,
@@ -52,6 +56,7 @@ from billing.models.payments import (
     PaymentState,
     Posting,
 )
+from billing.models.policies import PolicyPublication, PolicyVersion
 from billing.models.promises import Promise, PromiseOutcome, PromisePart, PromiseScope
 from billing.settlement import CreditKind, InstalmentKind, PostingKind
 
@@ -61,8 +66,10 @@ __all__ = [
     "Agreement",
     "AgreementChange",
     "AgreementKind",
+    "AgreementPause",
     "AgreementState",
     "AliasEvent",
+    "CardChange",
     "Chargeback",
     "ChargebackOutcome",
     "Client",
@@ -79,6 +86,7 @@ __all__ = [
     "EnrolmentState",
     "EscalationCase",
     "ExternalRef",
+    "GateOverride",
     "Health",
     "Hold",
     "Instalment",
@@ -89,11 +97,14 @@ __all__ = [
     "InvoiceState",
     "LegalEntity",
     "LiveSwitch",
+    "OfferMade",
     "Payer",
     "PayerKind",
     "Payment",
     "PaymentName",
     "PaymentState",
+    "PolicyPublication",
+    "PolicyVersion",
     "Posting",
     "PostingKind",
     "PrimaryRecipient",
@@ -101,6 +112,7 @@ __all__ = [
     "PromiseOutcome",
     "PromisePart",
     "PromiseScope",
+    "RenewalCharge",
     "Role",
     "Sequence",
     "Share",

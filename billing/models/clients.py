@@ -47,6 +47,10 @@ class Client(SQLModel, table=True):
     postal_code: str = ""
     tax_number: str = ""
     owner_id: int | None = maybe("staff.id", index=True)
+    segment: str | None = None
+    """What kind of client the firm calls it; the policy may give it a ladder of its own."""
+    ladder: str | None = None
+    """The ladder of this client, whatever its segment."""
     merged_into_id: int | None = maybe("client.id", index=True)
     """The client that this one is an alias of; ``billing.aliases`` says what follows."""
     speaks_since: dt.datetime | None = moment(nullable=True)

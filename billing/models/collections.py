@@ -57,9 +57,16 @@ class Enrolment(SQLModel, table=True):
             "client_id",
             "legal_entity_id",
             "currency",
+            "scope",
             unique=True,
             sqlite_where=text("sequence = 'dunning'"),
             postgresql_where=text("sequence = 'dunning'"),
+        ),
+        Index(
+            "enrolment_scoped",
+            "client_id",
+            sqlite_where=text("scope <> ''"),
+            postgresql_where=text("scope <> ''"),
         ),
         Index(
             "enrolment_renewal_once",
@@ -75,6 +82,8 @@ class Enrolment(SQLModel, table=True):
     client_id: int = ref("client.id", index=True)
     legal_entity_id: int = ref("legal_entity.id")
     currency: str
+    scope: str = code(default="")
+    """Of which part of the account: ``invoice:ID``, ``matter:NAME``, or of all the rest."""
     agreement_id: int | None = maybe("agreement.id")
     episode: int = number(default=1)
     state: str = code(default=EnrolmentState.ACTIVE)
@@ -84,7 +93,7 @@ class Enrolment(SQLModel, table=True):
 
 
 class StepTaken(SQLModel, table=True):
-    """A step of an episode that was taken.
+    """A step of an episode that was taken; below 1 are notices before the due day.
 
     Taken again, because it was in vain or a person wished it, it is another round.
     """
@@ -101,6 +110,8 @@ class StepTaken(SQLModel, table=True):
     step: int = number()
     round: int = number(default=1)
     how: str = code()
+    ladder: str | None = None
+    """The ladder that it is a step of, as the enrolment's policy calls it."""
     taken_on: dt.date
     taken_at: dt.datetime = moment()
 
@@ -131,6 +142,8 @@ class EscalationCase(SQLModel, table=True):
     state: str = code(default="open")
     revision: int = number(default=1)
     outcome: str = ""
+    proposal: str | None = None
+    """What the policy proposes at the end of the ladder; a person decides."""
     opened_at: dt.datetime = moment()
     closed_at: dt.datetime | None = moment(nullable=True)
     closed_by: str = Field(default="")

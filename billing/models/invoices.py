@@ -93,6 +93,8 @@ class Invoice(SQLModel, table=True):
     terms: str = ""
     po_number: str = ""
     matter: str = ""
+    ladder: str | None = None
+    """The ladder of this invoice, whatever its client's."""
     recorded_at: dt.datetime = moment()
 
 

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-GROWING = ("alias_event", "chain_entry", "consent_event", "live_switch", "posting", "touchpoint")
+GROWING = (
+    "alias_event",
+    "chain_entry",
+    "consent_event",
+    "live_switch",
+    "policy_publication",
+    "policy_version",
+    "posting",
+    "touchpoint",
+)
 """Rows are added: never changed, never deleted."""
 EXPIRING = ("decision",)
 """Rows are added and never changed; policy may let them expire, their chain entries stay."""

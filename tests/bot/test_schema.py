@@ -22,7 +22,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError
 
-from billing.models import AliasEvent, Client, LegalEntity, LiveSwitch, Posting, PostingKind
+from billing.models import (
+    AliasEvent,
+    Client,
+    LegalEntity,
+    LiveSwitch,
+    PolicyPublication,
+    PolicyVersion,
+    Posting,
+    PostingKind,
+)
 from billing.store import Moment, Store, StoreBusy
 from bot import schema
 from bot.migrations import append_only
@@ -203,6 +212,8 @@ GROWING = (
         hash="h",
     ),
     LiveSwitch(id=1, state="open", changed_at=NOW),
+    PolicyVersion(id=1, version="d5c8adc5d488", said="{}", kept_at=NOW),
+    PolicyPublication(id=1, version="d5c8adc5d488", published_at=NOW, published_by="cli"),
     Decision(
         id=1,
         client_id=1,
@@ -257,6 +268,8 @@ ANY_COLUMN = {
     "consent_event": "method",
     "decision": "rule",
     "live_switch": "changed_by",
+    "policy_publication": "note",
+    "policy_version": "text",
     "posting": "currency",
     "touchpoint": "kind",
 }

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012_tasks"
-down_revision = "0008_names"
+down_revision = "0009_policies"
 branch_labels = None
 depends_on = None
 
