@@ -50,10 +50,10 @@ def figures(scale: Scale) -> Iterator[Figure]:
     for database in stores.DATABASES:
         rates: list[float] = []
         for size in sizes:
-            ours = _apart(_ours, database, invoices, size)
+            ours = apart(_ours, database, invoices, size)
             rates.append(ours.rate)
             yield from _told(
-                database, invoices, ours, _apart(bare_dunning.run, database, invoices, size)
+                database, invoices, ours, apart(bare_dunning.run, database, invoices, size)
             )
         yield Figure(
             name=f"dunning, rate with {sizes[-1]:,} due beside {sizes[0]:,}",
@@ -88,7 +88,7 @@ def _told(database: Database, invoices: int, ours: Run, bare: Run) -> Iterator[F
     )
 
 
-def _apart(work: Callable[[Place], int], database: Database, invoices: int, many: int) -> Run:
+def apart(work: Callable[[Place], int], database: Database, invoices: int, many: int) -> Run:
     """In a store and a process of its own, so that its rows and its memory are its own."""
     spawned: Any = multiprocessing.get_context("spawn")
     with stores.world(database, invoices) as place:
