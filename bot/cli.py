@@ -13,6 +13,7 @@ from bot.commands import (
     paper,
     people,
     policy,
+    preview,
     process,
     record,
     remittance,
@@ -45,7 +46,11 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "golive": process.golive,
         "stop": process.stop,
     },
-    "Ask": {"explain": record.explain, "timeline": record.timeline},
+    "Ask": {
+        "preview": preview.preview,
+        "explain": record.explain,
+        "timeline": record.timeline,
+    },
     "One client, many names": {
         "duplicates": duplicates.duplicates,
         "merge": duplicates.merge,
