@@ -20,6 +20,31 @@ class Refusal:
     final: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person let a client's renewals and offers pass its overdue balance, until a moment."""
+
+    id: int
+    by: str
+    until: dt.datetime
+
+
+def passing(
+    refusal: Refusal | None, overrides: Iterable[Override], now: dt.datetime
+) -> Override | None:
+    """Whose word lets a message pass that an overdue balance would hold; the one that lasts."""
+    if refusal is None or refusal.rule != "overdue":
+        return None
+    valid = [one for one in overrides if one.until > now]
+    return max(valid, key=lambda one: (one.until, one.id), default=None)
+
+
+def passed(refusal: Refusal, override: Override) -> str:
+    """The sentence for it: what would hold it, who let it pass, and until when."""
+    until = f"{override.until:%Y-%m-%d %H:%M} UTC"
+    return f"{refusal.reason}; {override.by} lets it pass until {until} (override {override.id})"
+
+
 def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refusal | None:
     """What keeps a queued dunning message from leaving; None lets it go.
 
@@ -80,9 +105,16 @@ def outreach_refusal(
 
 
 def renewal_refusal(
-    renews_on: dt.date, overdue: Iterable[OpenInstalment], today: dt.date, policy: Policy
+    entity: str,
+    renews_on: dt.date,
+    overdue: Iterable[OpenInstalment],
+    today: dt.date,
+    policy: Policy,
 ) -> Refusal | None:
     """What keeps a queued renewal notice from leaving: it is too late, or the client overdue."""
+    if not policy.renewal.renews(entity):
+        reason = f"Nothing is renewed by {entity}: the policy says so."
+        return Refusal("renewals_disabled", reason, final=True)
     if today > renews_on:
         reason = f"The renewal date, {renews_on}, has passed."
         return Refusal("renewal_date_passed", reason, final=True)

@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from billing import calendar, gates
 from billing.arrears import OpenInstalment
-from billing.policy import Policy
+from billing.policy import Policy, RenewalStep
 
 _OVER = ("renewed", "lapsed", "cancelled")
+_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,15 @@ class RenewalFact:
     state: str
     in_vain: tuple[int, ...] = ()
     """Those of the steps taken whose notice nobody got."""
+    entity: str = ""
+    """The legal entity that it is with."""
+    ladder: str = ""
+    notice_days: int = 0
+    """The client must have heard of the renewal so many days before, to be able to end it."""
+    heard: bool = False
+    """A notice of this term has left."""
+    overrides: tuple[gates.Override, ...] = ()
+    """Who lets the client's messages pass its overdue balance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,8 @@ class Send:
     step: int
     template: str
     channels: tuple[str, ...]
+    override: int | None = None
+    """Whose word let it pass an overdue balance."""
     look_again: dt.datetime | None = None
 
 
@@ -55,6 +68,8 @@ class Held:
     rule: str
     reason: str
     step: int
+    template: str
+    channels: tuple[str, ...]
     refusal: gates.Refusal
     look_again: dt.datetime
 
@@ -95,15 +110,40 @@ def decide(
         ValueError: the client's time zone is unknown.
     """
     today = calendar.local_date(now, timezone)
-    return _over(renewal, today, policy) or _notice(renewal, overdue, today, policy, timezone)
+    over = _over(renewal, today, policy, timezone)
+    return over or _notice(renewal, overdue, now, policy, timezone)
 
 
-def _over(renewal: RenewalFact, today: dt.date, policy: Policy) -> Idle | Late | None:
+def days(renewal: RenewalFact, policy: Policy) -> list[dt.date]:
+    """On which day each notice is due; the first leaves time to end the agreement."""
+    steps = _steps(renewal, policy)
+    before = [step.days_before for step in steps]
+    if before and renewal.notice_days:
+        before[0] = max(before[0], renewal.notice_days + policy.renewal.lead_days)
+    return [renewal.renews_on - count * _DAY for count in before]
+
+
+def last_day(renewal: RenewalFact) -> dt.date:
+    """The last day on which a client who hears of the renewal can still end the agreement."""
+    return renewal.renews_on - renewal.notice_days * _DAY
+
+
+def _steps(renewal: RenewalFact, policy: Policy) -> tuple[RenewalStep, ...]:
+    return policy.renewal.steps_of(renewal.kind, renewal.ladder)
+
+
+def _over(
+    renewal: RenewalFact, today: dt.date, policy: Policy, timezone: str
+) -> Idle | Late | None:
     """Whether there is nothing more to send, and if so, whether somebody was left untold."""
     if renewal.state in _OVER:
         return Idle(rule=renewal.state, reason=f"{renewal.name} is {renewal.state}.")
+    if not policy.renewal.renews(renewal.entity):
+        reason = f"Nothing is renewed by {renewal.entity or 'this firm'}: the policy says so."
+        tomorrow = calendar.midnight(today + _DAY, timezone)
+        return Idle(rule="renewals_disabled", reason=reason, look_again=tomorrow)
     last = max(renewal.taken, default=0)
-    if last >= len(policy.renewal.steps) and last not in renewal.in_vain:
+    if last >= len(_steps(renewal, policy)) and last not in renewal.in_vain:
         return Idle(rule="all_steps_taken", reason=f"All notices for {renewal.name} are sent.")
     if today > renewal.renews_on:
         reason = f"{renewal.name} was to renew on {renewal.renews_on}; no notice goes out any more."
@@ -114,43 +154,77 @@ def _over(renewal: RenewalFact, today: dt.date, policy: Policy) -> Idle | Late |
 def _notice(
     renewal: RenewalFact,
     overdue: Iterable[OpenInstalment],
-    today: dt.date,
+    now: dt.datetime,
     policy: Policy,
     timezone: str,
 ) -> Send | Wait | Held:
-    last, steps = max(renewal.taken, default=0), policy.renewal.steps
-    if last >= len(steps):
+    today = calendar.local_date(now, timezone)
+    last, due = max(renewal.taken, default=0), days(renewal, policy)
+    if last >= len(due):
         reason = f"The last notice for {renewal.name} reached nobody; its owner is told in time."
-        again = calendar.midnight(renewal.renews_on + dt.timedelta(days=1), timezone)
+        again = calendar.midnight(renewal.renews_on + _DAY, timezone)
         return Wait(rule="last_notice_in_vain", reason=reason, look_again=again)
-    days = [renewal.renews_on - dt.timedelta(days=step.days_before) for step in steps]
-    reached = sum(day <= today for day in days)
+    reached = sum(day <= today for day in due)
     if reached <= last:
-        reason = f"Notice {last + 1} for {renewal.name} is due on {days[last]}."
-        again = calendar.midnight(days[last], timezone)
+        reason = f"Notice {last + 1} for {renewal.name} is due on {due[last]}."
+        again = calendar.midnight(due[last], timezone)
         return Wait(rule="step_not_due", reason=reason, look_again=again)
+    step = _steps(renewal, policy)[reached - 1]
     refusal = gates.outreach_refusal(overdue, today, policy)
-    if refusal is not None:
-        return _held(renewal, reached, refusal, timezone)
-    return _send(renewal, reached, policy)
-
-
-def _held(renewal: RenewalFact, step: int, refusal: gates.Refusal, timezone: str) -> Held:
-    return Held(
-        rule=refusal.rule,
-        reason=f"The notice for {renewal.name} waits: {refusal.reason}.",
-        step=step,
-        refusal=refusal,
-        look_again=calendar.midnight(renewal.renews_on + dt.timedelta(days=1), timezone),
-    )
-
-
-def _send(renewal: RenewalFact, number: int, policy: Policy) -> Send:
-    step = policy.renewal.steps[number - 1]
+    override = gates.passing(refusal, renewal.overrides, now)
+    if refusal is not None and override is None:
+        return Held(
+            rule=refusal.rule,
+            reason=f"The notice for {renewal.name} waits: {refusal.reason}.",
+            step=reached,
+            template=step.template,
+            channels=step.channels,
+            refusal=refusal,
+            look_again=calendar.midnight(renewal.renews_on + _DAY, timezone),
+        )
+    said = f"{renewal.name} renews on {renewal.renews_on}; notice {reached} is due."
+    if refusal is not None and override is not None:
+        said = f"{said[:-1]}, although {gates.passed(refusal, override)}."
     return Send(
-        rule="step_due",
-        reason=f"{renewal.name} renews on {renewal.renews_on}; notice {number} is due.",
-        step=number,
+        rule="gate_override" if override else "step_due",
+        reason=said,
+        step=reached,
         template=step.template,
         channels=step.channels,
+        override=override.id if override else None,
     )
+
+
+# --- when nobody hears of it in time --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """An overdue balance keeps the client from hearing of the renewal while it can be ended."""
+
+    warn: Literal["", "last_day", "past"]
+    """What the owner is told now, if anything."""
+    refusal: gates.Refusal
+    look_again: dt.datetime | None
+
+
+def unheard(
+    renewal: RenewalFact,
+    overdue: Iterable[OpenInstalment],
+    now: dt.datetime,
+    policy: Policy,
+    timezone: str,
+) -> Unheard | None:
+    """Whether the gate holds the first notice up to the last day that is of use, or past it."""
+    today, last = calendar.local_date(now, timezone), last_day(renewal)
+    running = renewal.state not in _OVER and policy.renewal.renews(renewal.entity)
+    if not (running and renewal.notice_days and renewal.taken) or renewal.heard:
+        return None
+    refusal = gates.outreach_refusal(overdue, today, policy)
+    if refusal is None or gates.passing(refusal, renewal.overrides, now):
+        return None
+    if today > last:
+        return Unheard(warn="past", refusal=refusal, look_again=None)
+    warn: Literal["", "last_day"] = "last_day" if today == last else ""
+    day = last + _DAY if warn else last
+    return Unheard(warn=warn, refusal=refusal, look_again=calendar.midnight(day, timezone))

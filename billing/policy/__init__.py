@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from billing import shipped
-from billing.policy import amounts, answers, contact, keeping, ladders, renewals
+from billing.policy import amounts, answers, contact, keeping, ladders, offers, renewals
 from billing.policy.amounts import Amounts, Rates
 from billing.policy.answers import Promises, Replies
 from billing.policy.contact import Budget, Consent, Holds, OpenHours
@@ -22,7 +22,8 @@ from billing.policy.ladders import (
     Dunning,
     Step,
 )
-from billing.policy.renewals import Renewal, RenewalStep
+from billing.policy.offers import Offer
+from billing.policy.renewals import Renewal, RenewalStep, Retries
 from billing.toml import Mistake, Table
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Dunning",
     "Holds",
     "OpenHours",
+    "Offer",
     "Policy",
     "PolicyError",
     "Promises",
@@ -44,6 +46,7 @@ __all__ = [
     "Retention",
     "Step",
     "Vault",
+    "Retries",
     "default",
     "digest",
     "load",
@@ -71,6 +74,7 @@ class Policy:
     renewal: Renewal
     budget: Budget
     hours: OpenHours
+    offers: tuple[Offer, ...]
     holds: Holds
     replies: Replies
     promises: Promises
@@ -132,6 +136,7 @@ def _policy(table: Table) -> Policy:
         budget=contact.read_budget(table.table("budget")),
         hours=contact.read_hours(table.table("hours")),
         holds=contact.read_holds(table.table("holds")),
+        offers=offers.read_offers(table),
         replies=answers.read_replies(table.table("replies")),
         promises=answers.read_promises(table.table("promises")),
         consent=contact.read_consent(table.table("consent")),

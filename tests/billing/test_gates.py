@@ -187,5 +187,5 @@ def test_any_overdue_balance_holds_outreach(
 )
 def test_a_queued_renewal_is_asked_again(days: int, late: list[OpenInstalment], rule: str) -> None:
     renews_on = TODAY + dt.timedelta(days=days)
-    refusal = gates.renewal_refusal(renews_on, late, TODAY, DEFAULT)
+    refusal = gates.renewal_refusal("Harrow Law", renews_on, late, TODAY, DEFAULT)
     assert (refusal.rule if refusal else "") == rule

@@ -23,7 +23,7 @@ def test_the_shipped_policy_is_what_the_design_promises() -> None:
         Step(45, "remind", "firmer_reminder", ("sms", "email")),
         Step(60, "escalate"),
     )
-    assert [step.days_before for step in shipped_policy.renewal.steps] == [60, 30, 7]
+    assert [step.days_before for step in shipped_policy.renewal.steps] == [90, 60, 30, 7]
     assert (shipped_policy.budget.per_day, shipped_policy.budget.per_week) == (1, 3)
     assert shipped_policy.hours.of("sms").end == shipped_policy.hours.of("voice").end == dt.time(21)
     assert shipped_policy.hours.of("email").weekdays == frozenset(range(5))

@@ -47,18 +47,19 @@ def decide(
 @pytest.mark.parametrize(
     ("days", "taken", "expected"),
     [
-        pytest.param(61, (), ("Wait", 0), id="too early"),
-        pytest.param(60, (), ("Send", 1), id="first"),
-        pytest.param(59, (1,), ("Wait", 0), id="waits for the next"),
-        pytest.param(30, (1,), ("Send", 2), id="second"),
-        pytest.param(7, (1, 2), ("Send", 3), id="third"),
-        pytest.param(5, (), ("Send", 3), id="only the latest of three missed"),
-        pytest.param(20, (), ("Send", 2), id="only the latest of two missed"),
-        pytest.param(5, (1,), ("Send", 3), id="a missed one is not made up for"),
-        pytest.param(0, (1, 2), ("Send", 3), id="still on the day"),
-        pytest.param(5, (3,), ("Idle", 0), id="all said"),
+        pytest.param(91, (), ("Wait", 0), id="too early"),
+        pytest.param(90, (), ("Send", 1), id="first"),
+        pytest.param(89, (1,), ("Wait", 0), id="waits for the next"),
+        pytest.param(60, (1,), ("Send", 2), id="second"),
+        pytest.param(30, (1, 2), ("Send", 3), id="third"),
+        pytest.param(7, (1, 2, 3), ("Send", 4), id="fourth"),
+        pytest.param(5, (), ("Send", 4), id="only the latest of four missed"),
+        pytest.param(20, (1,), ("Send", 3), id="only the latest of two missed"),
+        pytest.param(5, (1,), ("Send", 4), id="a missed one is not made up for"),
+        pytest.param(0, (1, 2), ("Send", 4), id="still on the day"),
+        pytest.param(5, (4,), ("Idle", 0), id="all said"),
         pytest.param(-1, (1, 2), ("Late", 0), id="54 the date has passed"),
-        pytest.param(-1, (1, 2, 3), ("Idle", 0), id="passed, all said"),
+        pytest.param(-1, (1, 2, 3, 4), ("Idle", 0), id="passed, all said"),
     ],
 )
 def test_the_latest_reached_notice_goes(
@@ -74,15 +75,15 @@ def test_an_agreement_that_is_over_says_nothing(state: str) -> None:
 
 
 def test_the_next_notice_is_looked_for_at_its_midnight() -> None:
-    expected = calendar.midnight(RENEWS - dt.timedelta(days=30), NEW_YORK)
-    assert decide(replace(PLAN, taken=(1,)), 45).look_again == expected
+    expected = calendar.midnight(RENEWS - dt.timedelta(days=60), NEW_YORK)
+    assert decide(replace(PLAN, taken=(1,)), 75).look_again == expected
 
 
 def test_54_an_overdue_client_gets_no_renewal_until_it_pays() -> None:
-    taken = replace(PLAN, taken=(1, 2))
+    taken = replace(PLAN, taken=(1, 2, 3))
     held = decide(taken, 7, (OTHER_DEBT,))
     assert isinstance(held, renewals.Held)
-    assert (held.step, held.rule) == (3, "overdue")
+    assert (held.step, held.rule) == (4, "overdue")
     assert held.reason == (
         "The notice for Managed care plan waits: INV-204 is 12 days overdue, €310.00."
     )
@@ -106,7 +107,7 @@ def test_a_notice_comes_with_its_template() -> None:
     assert (decision.template, decision.channels) == ("renewal_notice", ("email",))
 
 
-@given(st.lists(st.integers(-5, 70), max_size=30))
+@given(st.lists(st.integers(-5, 100), max_size=30))
 def test_no_notice_goes_twice_or_backwards(days: list[int]) -> None:
     renewal = PLAN
     for left in sorted(days, reverse=True):
@@ -120,7 +121,7 @@ def test_no_notice_goes_twice_or_backwards(days: list[int]) -> None:
 
 
 def test_a_last_notice_that_reached_nobody_makes_it_late() -> None:
-    vain = replace(PLAN, taken=(1, 2, 3), in_vain=(3,))
+    vain = replace(PLAN, taken=(1, 2, 3, 4), in_vain=(4,))
     waiting = decide(vain, 0)
     assert isinstance(waiting, renewals.Wait)
     assert waiting.rule == "last_notice_in_vain"
