@@ -14,9 +14,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from billing import policy as policies
+from billing import publication
 from billing.clock import Clock, SystemClock
 from billing.keyring import Keyring, read_master_key
 from billing.policy import Policy
+from billing.publication import Published
 from billing.store import Store
 from bot import factsheet, schema, tracing
 from bot.heartbeat import Pulse
@@ -41,6 +43,13 @@ Reader = Callable[[Parcel], Sequence[Fact]]
 """Reads a kept request; raises ValueError where it cannot be read."""
 
 
+@dataclass
+class Notice:
+    """What was published last, as far as this process has seen."""
+
+    last: Published | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class App:
     """The running product: what every part of the process is given."""
@@ -50,6 +59,7 @@ class App:
     store: Store
     keyring: Keyring
     policy: Policy
+    """As it is given; ``rules`` is what holds."""
     templates: Templates
     inbox: Inbox
     spool: Spool
@@ -60,13 +70,28 @@ class App:
     cards: Cards = cards.compose
     meters: Meters = field(default_factory=Meters)
     pulse: Pulse = field(default_factory=Pulse)
+    notice: Notice = field(default_factory=Notice)
     tracing: Tracing = field(default_factory=Untraced)
+
+    @property
+    def rules(self) -> Policy:
+        """The policy that holds: the one published last, or else the one that is given."""
+        last = self.notice.last
+        return self.policy if last is None else last.policy
+
+    def refresh(self, latest_id: int | None = None) -> None:
+        """Take over what was published meanwhile; ``latest_id`` of it, where it is known."""
+        have = self.notice.last.id if self.notice.last else 0
+        if latest_id == have:
+            return
+        with self.store.read() as session:
+            self.notice.last = publication.latest(session)
 
     def office(self) -> Office:
         """What comms need for one transaction that begins now."""
         return Office(
             keyring=self.keyring,
-            policy=self.policy,
+            policy=self.rules,
             now=self.clock.now(),
             wall=self.clock.wall(),
             finance=self.settings.slack_finance_channel,
@@ -145,7 +170,7 @@ def books(
         raise
     key = master_key(settings)
     keyring = Keyring(settings.keyring_url, key)
-    return App(
+    app = App(
         settings=settings,
         clock=clock or SystemClock(),
         store=store,
@@ -155,6 +180,8 @@ def books(
         inbox=Inbox(store, keyring, policy),
         spool=Spool(settings.spool_file, key),
     )
+    app.refresh()
+    return app
 
 
 def master_key(settings: Settings) -> bytes:

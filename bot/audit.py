@@ -83,7 +83,7 @@ def look(app: App) -> list[Finding]:
     """Everything that stands still at this moment."""
     at = Moment(app.clock.now(), app.clock.wall())
     with app.store.read() as session:
-        found = list(standing(session, at, app.policy))
+        found = list(standing(session, at, app.rules))
     since = app.spool.since()
     if since is not None and at.wall.timestamp() - since > LATE.total_seconds():
         found.append(Finding("spool_late", 1, "spool"))

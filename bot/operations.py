@@ -2,7 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot import duplicates, grants, imports, remittances, switch, tokens, understanding, worker
+from bot import (
+    duplicates,
+    grants,
+    imports,
+    publishing,
+    remittances,
+    switch,
+    tasks,
+    tokens,
+    understanding,
+    worker,
+)
 from bot.app import App
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
@@ -12,7 +23,8 @@ _PASSES = 10_000
 _STEPS: Mapping[str, Callable[[App], Awaitable[int]]] = {
     "spooled": drain_spool,
     "understood": understanding.understand,
-    "matched": worker.match,
+    "matched": duplicates.match,
+    "asked": tasks.ask,
     "advanced": worker.advance,
     "delivered": worker.deliver,
     "recovered": worker.recover,
@@ -48,11 +60,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "remittance": remittances.run,
     "golive": switch.golive,
     "stop": switch.stop,
+    "publish_policy": publishing.publish,
     "grant": grants.grant,
     "revoke": grants.revoke,
     "merge": duplicates.merge,
     "unmerge": duplicates.unmerge,
     "different": duplicates.different,
+    "handled": tasks.handled,
     "make_token": tokens.make,
     "revoke_token": tokens.revoke,
     "tick": tick,

@@ -182,7 +182,7 @@ async def run(app: App, batches: int = BATCHES, preserved: Preserved = nobody) -
     """Delete what policy keeps no longer, at most so many batches of a kind; how many rows went."""
     gone: dict[str, int] = {}
     for kind in KINDS:
-        days = kind.days(app.policy.retention)
+        days = kind.days(app.rules.retention)
         if days:
             before = app.clock.now() - dt.timedelta(days=days)
             gone[kind.name] = await _expire(app, kind, before, batches, preserved)

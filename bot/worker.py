@@ -17,15 +17,15 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
-from billing import duplicates, vault
-from billing.models import ClientKey, Enrolment
-from bot import inbox, retention
+from billing import vault
+from billing.models import ClientKey, Enrolment, PolicyPublication
+from bot import duplicates, inbox, retention, tasks
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming
 from bot.understanding import understand
-from comms import causes, delivery, merging, outbox, outreach, staff
-from comms.models import Message, State
+from comms import causes, delivery, outbox, outreach, staff
+from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
 
@@ -33,8 +33,6 @@ BATCH = 512
 """Enrolments looked at in one transaction, and messages of a channel found in one query."""
 _ENOUGH = 256
 """Failures in one drain after which it ends: something is wrong with more than rows."""
-MATCHED = 200
-"""Clients looked at for duplicates in one transaction."""
 AT_ONCE = 8
 """Messages of one channel on the wire at the same time: claims never exceed free slots.
 
@@ -106,32 +104,6 @@ def _rest(session: Session, app: App, enrolment_id: int) -> None:
         session, app.office(), key=f"rest:{enrolment_id}:{app.clock.now():%Y-%m-%d}",
         template="stuck", subject=("enrolment", enrolment_id),
     )  # fmt: skip
-
-
-# --- match ----------------------------------------------------------------------------------------
-
-
-async def match(app: App) -> int:
-    """Ask of clients that were described anew who else they may be."""
-    try:
-        return await _match(app, MATCHED)
-    except OperationalError as error:
-        raise ExceptionGroup("match", [error]) from None
-    except Exception:  # noqa: BLE001 - one of them; the others must not wait for it
-        return await _match_first(app)
-
-
-async def _match(app: App, most: int) -> int:
-    return await app.store.write(lambda session: merging.propose(session, app.office(), most))
-
-
-async def _match_first(app: App) -> int:
-    try:
-        return await _match(app, 1)
-    except Exception as error:  # noqa: BLE001 - put off, and raised with what else was met
-        later = app.clock.now() + dt.timedelta(hours=1)
-        await app.store.write(lambda session: duplicates.put_off(session, app.clock.now(), later))
-        raise ExceptionGroup("match", [error]) from None
 
 
 # --- deliver --------------------------------------------------------------------------------------
@@ -360,6 +332,7 @@ async def _once(app: App, errors: list[Exception]) -> int:
     """One round over the kinds of rows that have something due; one query says which."""
     with app.store.read() as session:
         first = session.execute(_FIRST).one()
+    app.refresh(first.published or 0)
     now = app.clock.now()
 
     def is_due(*moments: dt.datetime | None) -> bool:
@@ -379,7 +352,10 @@ async def _once(app: App, errors: list[Exception]) -> int:
     if is_due(first.incoming):
         moved += await tried(understand)
     if is_due(first.described):
-        moved += await tried(match)
+        moved += await tried(duplicates.match)
+    if is_due(first.task):
+        # Before anything is decided: what nobody has read waits as long again.
+        moved += await tried(tasks.ask)
     if is_due(first.enrolment, first.held):
         moved += await tried(advance)
     if moved or is_due(first.queued):
@@ -394,7 +370,7 @@ async def _once(app: App, errors: list[Exception]) -> int:
 def next_due(session: Session) -> dt.datetime | None:
     """The next moment at which there will be something to do."""
     first = session.execute(_FIRST).one()
-    moments = (first.incoming, first.enrolment, first.held, first.queued, first.doubt)
+    moments = (first.incoming, first.enrolment, first.held, first.queued, first.doubt, first.task)
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -411,8 +387,11 @@ _FIRST = core_select(
     _first("doubt", Message.wake_at, col(Message.state) == State.IN_DOUBT),
     _first("lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))),
     _first("described", ClientKey.look_at),
+    _first("task", Task.look_at, col(Task.state) == "open"),
+    core_select(func.max(col(PolicyPublication.id))).scalar_subquery().label("published"),
 )
-"""When each kind of row has something to do first: one statement, asked before every round."""
+"""When each kind of row has something to do first, and what was published last: one statement,
+asked before every round."""
 
 
 async def _each(

@@ -15,24 +15,71 @@ policy = typer.Typer(no_args_is_help=True, help="What the firm has decided.")
 @policy.command()
 @command
 def check(
-    file: Annotated[Path | None, typer.Argument(help="By default the one that is used.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="By default the one that is given.")] = None,
 ) -> Report:
     """Check a policy file and the firm's own templates; every mistake is named at once."""
     from billing import policy as policies
-    from bot import doctor
+    from bot import doctor, publishing
+    from comms.rendering import Templates
 
     given = terminal.settings()
     path = file or given.policy_file
     if path is not None and not path.is_file():
         raise Wrong(f"There is no policy file {path}; name one that is there.")
     mistakes = [(str(path.name), *one) for one in doctor.policy_mistakes(path)] if path else []
+    used = policies.load(path) if path and not mistakes else policies.default()
     if given.templates_dir is not None:
         mistakes += doctor.template_mistakes(given.templates_dir)
+    own = [given.templates_dir] if given.templates_dir else []
+    for one in publishing.missing_templates(used, Templates(own)):
+        mistakes.append((path.name if path else "policy.toml", *one))
     data = {
         "file": str(path) if path else None,
         "mistakes": [dict(zip(("file", "at", "reason"), one, strict=True)) for one in mistakes],
     }
     if mistakes:
         return Report(data, (), [Table("", ["file", "at", "reason"], mistakes)], NO)
-    used = policies.load(path) if path else policies.default()
     return Report(data | {"version": used.version}, [f"Good; this is version {used.version}."])
+
+
+@policy.command()
+@command
+def publish(
+    file: Annotated[Path | None, typer.Argument(help="By default the one that is given.")] = None,
+    *,
+    note: Annotated[str, typer.Option(help="Why, for whoever reads the list.")] = "",
+) -> Report:
+    """Let a policy hold from now on; what has taken a step goes on under the one it began with."""
+    path = file or terminal.settings().policy_file
+    if path is None:
+        raise Wrong("Name the policy file to publish: `counterfoil policy publish FILE`.")
+    if not path.is_file():
+        raise Wrong(f"There is no policy file {path}; name one that is there.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeError:
+        raise Wrong(f"{path} is not UTF-8; save it as UTF-8.") from None
+    asked = {"name": path.name, "text": text, "note": note, "by": terminal.by()}
+    return terminal.writing("publish_policy", asked)
+
+
+@policy.command("list")
+@command
+def list_() -> Report:
+    """Every policy that was published, by whom and why, and which one holds."""
+    from bot import publishing
+
+    with terminal.reading() as app, app.store.read() as session:
+        return publishing.listed(session, app.rules.version)
+
+
+@policy.command()
+@command
+def show(
+    version: Annotated[str, typer.Argument(help="By default the one that holds.")] = "",
+) -> Report:
+    """What a version says: as it was published, or where it never was, all of it as JSON."""
+    from bot import publishing
+
+    with terminal.reading() as app, app.store.read() as session:
+        return publishing.shown(session, version, app.rules)

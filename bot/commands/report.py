@@ -136,7 +136,7 @@ def _asked(session: "Session", app: "App", wish: _Wish) -> "Asked":
     if wish.currency:
         scope = dataclasses.replace(scope, currency=_currency(session, scope, wish.currency))
     period = Period.ending(scope.today, wish.days or 90)
-    return Asked(scope, period, app.policy.holds.promise_bank_days)
+    return Asked(scope, period, app.rules.holds.promise_bank_days)
 
 
 def _currency(session: "Session", scope: "Scope", written: str) -> str:
