@@ -7,7 +7,9 @@ import re
 from collections.abc import Collection
 from enum import StrEnum
 
+from billing import facts
 from billing.models import Role
+from comms.compliance.labels import Label
 
 
 class Action(StrEnum):
@@ -55,6 +57,20 @@ def refusal(
         f"To {action} needs the role {needed}{theirs}. "
         f"An administrator gives it: `counterfoil access grant {email} {first}`."
     )
+
+
+_CLEARED = {
+    Role.PRIVILEGED: frozenset({Label.PRIVILEGED, Label.PHI, Label.UNSCREENED}),
+    Role.COMPLIANCE: frozenset({Label.PHI, Label.UNSCREENED}),
+}
+"""Compliance decides what is sealed, but counsel's words are for those alone who have the role:
+shown to others, they may lose their privilege (FRE 502)."""
+
+
+def cleared(roles: Collection[str]) -> frozenset[Label]:
+    """Which sealed content this person may read."""
+    mine = (found for role, found in _CLEARED.items() if role in roles)
+    return frozenset().union(*mine)
 
 
 def unknown_person(slack_user: str) -> str:
@@ -106,6 +122,8 @@ def scope(written: str) -> str:
 
 def may_tell(scopes: Collection[str], source: str) -> bool:
     """Whether these scopes let somebody speak for a source, so that none restates another's."""
+    if source == facts.OURSELVES:
+        return False
     return f"{FACTS}:{source}" in scopes or (FACTS in scopes and source not in OURS)
 
 
