@@ -24,6 +24,7 @@ from billing.policy.ladders import (
 )
 from billing.policy.offers import Offer
 from billing.policy.renewals import Renewal, RenewalStep, Retries
+from billing.rules import Pack
 from billing.toml import Mistake, Table
 
 __all__ = [
@@ -34,8 +35,9 @@ __all__ = [
     "Consent",
     "Dunning",
     "Holds",
-    "OpenHours",
+    "Mistake",
     "Offer",
+    "OpenHours",
     "Policy",
     "PolicyError",
     "Promises",
@@ -44,9 +46,9 @@ __all__ = [
     "RenewalStep",
     "Replies",
     "Retention",
+    "Retries",
     "Step",
     "Vault",
-    "Retries",
     "default",
     "digest",
     "load",
@@ -72,13 +74,14 @@ class Policy:
     dunning: Dunning
     charges: Charges
     renewal: Renewal
+    offers: tuple[Offer, ...]
     budget: Budget
     hours: OpenHours
-    offers: tuple[Offer, ...]
     holds: Holds
     replies: Replies
     promises: Promises
     consent: Consent
+    pack: Pack
     vault: Vault
     retention: Retention
 
@@ -133,13 +136,14 @@ def _policy(table: Table) -> Policy:
         dunning=ladders.read_dunning(table.table("dunning"), rates),
         charges=ladders.read_charges(table.table("charges")),
         renewal=renewals.read_renewal(table.table("renewal"), rates),
+        offers=offers.read_offers(table),
         budget=contact.read_budget(table.table("budget")),
         hours=contact.read_hours(table.table("hours")),
         holds=contact.read_holds(table.table("holds")),
-        offers=offers.read_offers(table),
         replies=answers.read_replies(table.table("replies")),
         promises=answers.read_promises(table.table("promises")),
         consent=contact.read_consent(table.table("consent")),
+        pack=contact.read_pack(table.table("pack")),
         vault=keeping.read_vault(table.table("vault")),
         retention=keeping.read_retention(table.table("retention")),
     )
