@@ -67,6 +67,8 @@ class _Known:
     agreements: Mapping[int, Agreement]
     messages: Mapping[int, Message]
     steps: Mapping[int, StepTaken]
+    totals: Mapping[int, int]
+    """What a step asks for."""
     contested: frozenset[int]
 
     def of(self, client_id: int, what: What, at: dt.datetime, **more: Any) -> Entry:
@@ -86,12 +88,24 @@ class _Known:
     def about(self, message: Message) -> dict[str, Any]:
         """What a message is."""
         step = self.steps.get(message.step_id or 0)
+        currency, amount = self._asked(message, step)
         return {
             "purpose": str(message.purpose),
             "template": message.template,
             "channel": message.channel,
             "step": step.step if step else None,
+            "currency": currency,
+            "amount": amount,
         }
+
+    def _asked(self, message: Message, step: StepTaken | None) -> tuple[str, int | None]:
+        """The amount that it is about, where it is about one."""
+        agreement = self.agreements.get(message.subject_id or 0)
+        if agreement is not None and message.subject_kind == "agreement":
+            return agreement.currency, agreement.amount
+        if step is None or message.purpose != Purpose.DUNNING:
+            return "", None
+        return self.enrolments[step.enrolment_id].currency or "", self.totals.get(step.id)
 
 
 def began(session: Session, keyring: Keyring, at: dt.datetime) -> Began:
@@ -117,7 +131,7 @@ def read(session: Session, keyring: Keyring, since: Began) -> list[Entry]:
     """Everything that came since, the earliest first."""
     known = _know(session)
     found = [
-        *_gone(session, known, since),
+        *_gone(known, since),
         *_at_the_door(session, keyring, known, since.last_decision),
         *_of_sequences(session, keyring, known, since.last_decision),
         *_unsayable(known),
@@ -127,6 +141,7 @@ def read(session: Session, keyring: Keyring, since: Began) -> list[Entry]:
 
 def _know(session: Session) -> _Known:
     contested = select(InvoiceDispute.client_id).where(col(InvoiceDispute.state).in_(OPEN_DISPUTES))
+    steps = _by_id(session, StepTaken)
     return _Known(
         clients=_by_id(session, Client),
         owners={id_: one.name for id_, one in _by_id(session, Staff).items()},
@@ -137,7 +152,8 @@ def _know(session: Session) -> _Known:
             for id_, one in _by_id(session, Message).items()
             if one.audience == Audience.CLIENT
         },
-        steps=_by_id(session, StepTaken),
+        steps=steps,
+        totals=_totals(session, list(steps.values())),
         contested=frozenset(session.exec(contested)),
     )
 
@@ -149,29 +165,24 @@ def _by_id(session: Session, model: Any) -> dict[int, Any]:
 # --- what goes ------------------------------------------------------------------------------------
 
 
-def _gone(session: Session, known: _Known, since: Began) -> Iterator[Entry]:
-    went = [
-        one
-        for one in known.messages.values()
-        if one.sent_at is not None and one.sent_at >= since.at and one.id not in since.gone
-    ]
-    totals = _totals(session)
-    steps = [step for one in went if (step := known.steps.get(one.step_id or 0)) is not None]
-    listed = _listed(session, [one.id for one in steps if _place(one) not in totals])
-    for message in went:
-        currency, amount = _asked(message, known, totals, listed)
-        yield known.of(
-            message.client_id or 0, What.MESSAGE, message.sent_at or since.at,
-            currency=currency, amount=amount, **known.about(message),
-        )  # fmt: skip
+def _gone(known: _Known, since: Began) -> Iterator[Entry]:
+    for one in known.messages.values():
+        if one.sent_at is not None and one.sent_at >= since.at and one.id not in since.gone:
+            yield known.of(one.client_id or 0, What.MESSAGE, one.sent_at, **known.about(one))
+
+
+def _totals(session: Session, steps: Sequence[StepTaken]) -> dict[int, int]:
+    """What steps ask for: as it was decided, or else what is open of what they name."""
+    decided = _asked_for(session)
+    listed = _listed(session, [one.id for one in steps if _place(one) not in decided])
+    return listed | {one.id: decided[_place(one)] for one in steps if _place(one) in decided}
 
 
 def _place(step: StepTaken) -> Place:
     return step.enrolment_id, step.episode, step.step
 
 
-def _totals(session: Session) -> dict[Place, int]:
-    """What steps ask for, as it was decided."""
+def _asked_for(session: Session) -> dict[Place, int]:
     decided = select(Decision.subject_id, Decision.inputs).where(
         Decision.subject_kind == "enrolment", Decision.verdict == "send"
     )
@@ -184,7 +195,6 @@ def _totals(session: Session) -> dict[Place, int]:
 
 
 def _listed(session: Session, steps: Sequence[int]) -> dict[int, int]:
-    """What is open of what these steps name: they were decided before."""
     query = (
         select(StepListed.step_taken_id, func.sum(Posting.amount))
         .join(Instalment, col(Instalment.id) == StepListed.instalment_id)
@@ -193,20 +203,6 @@ def _listed(session: Session, steps: Sequence[int]) -> dict[int, int]:
         .group_by(col(StepListed.step_taken_id))
     )
     return {row[0]: int(row[1]) for row in session.exec(query)} if steps else {}
-
-
-def _asked(
-    message: Message, known: _Known, totals: Mapping[Place, int], listed: Mapping[int, int]
-) -> tuple[str, int | None]:
-    """The amount that a message is about, where it is about one."""
-    agreement = known.agreements.get(message.subject_id or 0)
-    if agreement is not None and message.subject_kind == "agreement":
-        return agreement.currency, agreement.amount
-    step = known.steps.get(message.step_id or 0)
-    if step is None or message.purpose != Purpose.DUNNING:
-        return "", None
-    currency = known.enrolments[step.enrolment_id].currency or ""
-    return currency, totals.get(_place(step), listed.get(step.id))
 
 
 # --- what is decided ------------------------------------------------------------------------------
