@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import holidays
 from holidays.holiday_base import HolidayBase
 
+EVERY_DAY = frozenset(range(7))
 _SEARCH = dt.timedelta(days=14)
 
 
@@ -39,10 +40,15 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One zone and the hours there; several hours (other ones on Sunday, say) are joined."""
+    """One zone and the hours there; several hours (other ones on Sunday, say) are joined.
+
+    Where a ``country`` is given, its holidays and its ``region``'s count, not those of who asks.
+    """
 
     zone: str
     hours: tuple[Hours, ...]
+    country: str = ""
+    region: str = ""
 
 
 class NeverOpen(ValueError):
@@ -133,6 +139,18 @@ def next_open_everywhere(
 
 
 @functools.cache
+def clock_of(tz: str) -> tuple[dt.timedelta | None, ...]:
+    """What tells two zones apart today: their offsets through a year.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    place = zone(tz)
+    months = (dt.datetime(2026, month, 15, 12, tzinfo=dt.UTC) for month in range(1, 13))
+    return tuple(place.utcoffset(day.astimezone(place)) for day in months)
+
+
+@functools.cache
 def zone(name: str) -> ZoneInfo:
     """The time zone of an IANA name.
 
@@ -174,28 +192,36 @@ def _end_of_gap(before: dt.datetime, after: dt.datetime, place: ZoneInfo) -> dt.
     return after
 
 
+def is_open(moment: dt.datetime, window: Window, country: str, region: str = "") -> bool:
+    """Whether a moment lies inside a window."""
+    local = _utc(moment).astimezone(zone(window.zone))
+    return any(_holds(local, hours, _calendar(window, country, region)) for hours in window.hours)
+
+
 def _next_in(moment: dt.datetime, window: Window, country: str, region: str) -> dt.datetime:
     """The first open moment of one window; just past the search when there is none."""
-    local = moment.astimezone(zone(window.zone))
-    if any(_is_open(local, hours, country, region) for hours in window.hours):
+    if is_open(moment, window, country, region):
         return moment
+    place, local = _calendar(window, country, region), moment.astimezone(zone(window.zone))
+    starts = sorted(map(operator.attrgetter("start"), window.hours))
     for days in range(_SEARCH.days + 2):
         day = local.date() + dt.timedelta(days=days)
-        starts = sorted(map(operator.attrgetter("start"), window.hours))
         for candidate in (_instant(day, start, window.zone) for start in starts):
             there = candidate.astimezone(zone(window.zone))
-            if candidate > moment and any(
-                _is_open(there, hours, country, region) for hours in window.hours
-            ):
+            if candidate > moment and any(_holds(there, hours, place) for hours in window.hours):
                 return candidate
     return moment + _SEARCH + dt.timedelta(days=1)
 
 
-def _is_open(local: dt.datetime, hours: Hours, country: str, region: str) -> bool:
+def _calendar(window: Window, country: str, region: str) -> tuple[str, str]:
+    return (window.country, window.region) if window.country else (country, region)
+
+
+def _holds(local: dt.datetime, hours: Hours, place: tuple[str, str]) -> bool:
     return (
         hours.start <= local.time() < hours.end
         and local.weekday() in hours.weekdays
-        and (hours.holidays or not is_holiday(local.date(), country, region))
+        and (hours.holidays or not is_holiday(local.date(), *place))
     )
 
 

@@ -9,6 +9,17 @@ _FREES = {
     "address_wrong": "The client gets another address.",
     "address_reassigned": "The client gets another address.",
     "address_dead": "The client gets an address at which messages arrive.",
+    "legal_bankruptcy": "The case is closed and somebody lifts it: `counterfoil legal-state lift`.",
+    "legal_cease": (
+        "They ask to hear from us again and somebody lifts it: `counterfoil legal-state lift`; one "
+        "final notice may be approved: `counterfoil legal-state notice`."
+    ),
+    "legal_represented": (
+        "Counsel is written to; or it ends and somebody lifts it: `counterfoil legal-state lift`."
+    ),
+    "legal_deceased": "A person decides; if it was a mistake: `counterfoil legal-state lift`.",
+    "channel_not_preferred": "They ask for this channel again; the other one is used meanwhile.",
+    "confirmation_skipped_late": "Nothing: its time has passed.",
     "opted_out": "The person themselves opts in again, with START; nobody can do it for them.",
     "no_sms_consent": (
         "The person agrees to text messages: START, or `sms_consent` in the next import; or the "
@@ -41,6 +52,10 @@ _FREES = {
     "budget_week": "Only time: seven days pass since the first message that counts.",
     "loop_brake": "Only time: 24 hours pass without so many automatic messages.",
     "quiet_hours": "Only time: the next hour at which the person may be disturbed.",
+    "legal_hours": "Only time: the next hour at which the law lets us disturb them.",
+    "preferred_hours": "Only time: the next hour at which they want to hear from us.",
+    "legal_cap": "Only time: fewer texts and calls lie within the days that the law counts.",
+    "sms_unregistered": "The number is registered with the carriers, and `import --firm` says so.",
     "never_open": "The hours in the policy leave one for this person.",
     "sender_incomplete": "The legal entity gets what it lacks: `counterfoil import --firm`.",
     "template": "The template is corrected; `counterfoil policy check` says where.",

@@ -5,12 +5,10 @@ that nothing can come in between the look and the claim.
 """
 
 import datetime as dt
-import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from babel.core import get_global
 from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
@@ -30,9 +28,18 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
-from comms import consent, phones
+from comms import consent, legal, preferences, whereabouts
 from comms.consent import Consent
-from comms.door import BUDGETED, Case, Live, Recipient, Sender, Spent
+from comms.door import (
+    ANY_HOUR,
+    BUDGETED,
+    Case,
+    Live,
+    Recipient,
+    Sender,
+    Spent,
+)
+from comms.legal import Placed
 from comms.models import Audience, Message, Purpose, State
 from comms.office import Office
 
@@ -45,6 +52,7 @@ _COUNTED = (
         col(Message.contact_id),
         col(Message.address_id),
         col(Message.purpose),
+        col(Message.channel),
         col(Message.claimed_at),
     )
     .where(
@@ -85,6 +93,9 @@ class Known:
     consents: Mapping[int, Consent]
     stops: Mapping[tuple[int, str], Consent]
     """By who speaks for clients that are one, and kind of address: that one of them said stop."""
+    legal: Mapping[int, Sequence[Placed]]
+    """By who speaks for clients that are one: what the law says of any of them."""
+    wishes: preferences.Wishes
     switches: Mapping[int | None, LiveSwitch]
     steps: Mapping[int, StepTaken]
     accounts: Mapping[int, Account]
@@ -141,6 +152,7 @@ def build_all(
                 billing=_billing(known, office, message, client),
                 spent=spent[message.id],
                 written_by_person=message.purpose == Purpose.STAFF_TEXT,
+                legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
             )
         cases.append(case)
     return cases, known
@@ -159,6 +171,7 @@ def _know(session: Session, office: Office, messages: Sequence[Message]) -> Know
     kin = aliases.among(session, clients.values())
     # Locked after the clients, in this order everywhere: a shared phone's budget is one budget.
     addresses = store.by_id(session, Address, [one.address_id for one in messages], lock=True)
+    contacts = store.by_id(session, Contact, [one.contact_id for one in messages])
     climbing = [one.step_id for one in messages if one.purpose == Purpose.DUNNING]
     steps = store.by_id(session, StepTaken, climbing)
     enrolments = store.by_id(session, Enrolment, [step.enrolment_id for step in steps.values()])
@@ -173,10 +186,12 @@ def _know(session: Session, office: Office, messages: Sequence[Message]) -> Know
         clients=clients,
         kin=kin,
         addresses=addresses,
-        contacts=store.by_id(session, Contact, [one.contact_id for one in messages]),
+        contacts=contacts,
         entities=store.by_id(session, LegalEntity, [one.legal_entity_id for one in messages]),
         consents=consent.of_addresses(session, list(addresses)),
         stops=_stops(session, kin),
+        legal=legal.of_clients(session, kin),
+        wishes=preferences.of(session, contacts, addresses),
         switches=_switches(session, list(clients)) if clients else {},
         steps=steps,
         accounts={m.id: account for m, account in zip(dunned, facts, strict=True)},
@@ -268,6 +283,7 @@ def _recipient(known: Known, message: Message, client: Client) -> Recipient | No
     address = known.addresses.get(message.address_id or 0)
     if address is None:
         return None
+    where = whereabouts.of_address(_account(client), address.kind, address.value)
     return Recipient(
         kind=address.kind,
         value=address.value,
@@ -275,29 +291,19 @@ def _recipient(known: Known, message: Message, client: Client) -> Recipient | No
         health=address.health,
         consent=known.stops.get((known.kin[client.id], address.kind))
         or known.consents.get(address.id, Consent()),
-        zones=_zones(address, client),
+        zones=where.zones,
         country=client.country,
         region=client.region,
+        states=where.states,
+        evidence=where.evidence,
+        preferences=known.wishes.of(message.contact_id, address.id),
     )
 
 
-def _zones(address: Address, client: Client) -> tuple[str, ...]:
-    """The client's zone, and for a phone every zone that its number allows as well.
-
-    Where nobody said where the client is ("UTC"), every zone of the country. A toll-free number
-    allows all zones and says nothing.
-    """
-    known = _country_zones(client.country) if client.timezone == "UTC" else (client.timezone,)
-    candidates = phones.candidate_zones(address.value) if address.kind == "sms" else ()
-    few = candidates if len(candidates) <= len(phones.UNITED_STATES) else ()
-    return tuple(dict.fromkeys((*known, *few)))
-
-
-@functools.cache
-def _country_zones(country: str) -> tuple[str, ...]:
-    if country == "US":
-        return phones.UNITED_STATES
-    return tuple(get_global("territory_zones").get(country, ("UTC",)))
+def _account(client: Client) -> whereabouts.Whereabouts:
+    return whereabouts.of_account(
+        client.country, client.region, client.postal_code, client.timezone
+    )
 
 
 def _stops(session: Session, kin: Kin) -> dict[tuple[int, str], Consent]:
@@ -326,7 +332,9 @@ def _sender(known: Known, message: Message) -> Sender | None:
     if entity is None:
         return None
     address = entity.from_address if message.channel == "email" else entity.phone
-    return Sender(entity.name, entity.postal_address, address, entity.pay_link)
+    return Sender(
+        entity.name, entity.postal_address, address, entity.pay_link, entity.sms_unregistered
+    )
 
 
 def _billing(known: Known, office: Office, message: Message, client: Client) -> Refusal | None:
@@ -368,6 +376,11 @@ def _spent(
         found[message.id] = Spent(
             budgeted=tuple(row.claimed_at for row in mine if row.purpose in BUDGETED),
             automatic=tuple(row.claimed_at for row in mine if row.purpose != Purpose.STAFF_TEXT),
+            rung=tuple(
+                (row.claimed_at, row.channel)
+                for row in mine
+                if row.channel != "email" and row.purpose not in ANY_HOUR
+            ),
         )
     return found
 

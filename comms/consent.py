@@ -1,13 +1,14 @@
-"""May we write to this address, and who said so?
+"""May we write to this address, about what, and who said so?
 
 Consent is events on an address; what holds is a fold over them, so two clients with one phone share
 a STOP. Until somebody speaks: an email that the firm gave us counts as permitted, a text message
-needs consent (or ``sms_basis = "provided_number"`` in the policy).
+needs consent (or ``sms_basis = "provided_number"`` in the policy). What was said of one topic holds
+for that topic; what was said of all, for all.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import Protocol
@@ -18,7 +19,14 @@ from sqlmodel import Session, col, select
 
 from billing.models import Address, Contact, ContactAddress
 from comms import timeline
-from comms.models import ConsentEvent
+from comms.models import ConsentEvent, Purpose
+
+ALL = "all"
+BILLING, RENEWAL, MARKETING = "billing", "renewal", "marketing"
+TOPICS = (BILLING, RENEWAL, MARKETING)
+KEYWORDS = frozenset({"keyword", "carrier"})
+"""How a machine hears a no; whatever else was heard, a person said in words."""
+_TOPICS = {Purpose.RENEWAL: RENEWAL, Purpose.OFFER: MARKETING}
 
 
 class Standing(StrEnum):
@@ -30,18 +38,34 @@ class Standing(StrEnum):
     REVOKED = "revoked"
 
 
+_SPOKEN = (Standing.GRANTED, Standing.REVOKED)
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The standing, and how it came about: by which method and when."""
+    """The standing, how it came about and when; and what differs from it by topic."""
 
     standing: Standing = Standing.UNKNOWN
     method: str = ""
     since: dt.datetime | None = None
+    methods: frozenset[str] = frozenset()
+    """Every way in which they said no since they last said yes."""
+    topics: "Mapping[str, Consent]" = field(default_factory=dict)
+
+    def about(self, topic: str) -> "Consent":
+        """What holds for one topic."""
+        return self.topics.get(topic, self)
+
+    @property
+    def by_keyword_only(self) -> bool:
+        """Whether a no was only ever a keyword's: then YES may undo it."""
+        return self.standing is Standing.REVOKED and self.methods <= KEYWORDS
 
 
 class Said(Protocol):
     """A consent event, as a row of any make."""
 
+    topic: str
     change: str
     method: str
     occurred_at: dt.datetime
@@ -50,6 +74,7 @@ class Said(Protocol):
 _SAID = (
     core_select(
         col(ConsentEvent.address_id),
+        col(ConsentEvent.topic),
         col(ConsentEvent.change),
         col(ConsentEvent.method),
         col(ConsentEvent.occurred_at),
@@ -59,14 +84,36 @@ _SAID = (
 )
 
 
+def topic_of(purpose: str) -> str:
+    """The topic of a message: what is not renewal or marketing is about the account."""
+    return _TOPICS.get(Purpose(purpose), BILLING)
+
+
 def fold(events: Iterable[Said]) -> Consent:
     """The last word counts; an assertion by the firm never undoes what the person said."""
     held = Consent()
     for event in events:
-        if event.change == "asserted" and held.standing in {Standing.GRANTED, Standing.REVOKED}:
+        before = held if event.topic == ALL else held.about(event.topic)
+        if event.change == "asserted" and before.standing in _SPOKEN:
             continue
-        held = Consent(Standing(event.change), event.method, event.occurred_at)
+        after = _after(before, event)
+        if event.topic == ALL:
+            # What the firm asserts of all leaves alone what the person said of one topic.
+            kept = held.topics if event.change == "asserted" else {}
+            held = replace(after, topics=kept)
+        else:
+            held = replace(held, topics={**held.topics, event.topic: after})
     return held
+
+
+def _after(before: Consent, event: Said) -> Consent:
+    """A no by several ways is all of them; a yes ends them."""
+    standing = Standing(event.change)
+    no = standing is Standing.REVOKED
+    methods = frozenset({event.method}) if no else frozenset()
+    if no and before.standing is Standing.REVOKED:
+        methods |= before.methods
+    return Consent(standing, event.method, event.occurred_at, methods)
 
 
 def of_address(session: Session, address_id: int) -> Consent:

@@ -195,6 +195,21 @@ class ConsentEvent(SQLModel, table=True):
     recorded_at: dt.datetime = moment()
 
 
+class ConsentProof(SQLModel, table=True):
+    """What shows a consent event: the words that were agreed to, and where they were said from.
+
+    The rest of the record is the event and its address: number or mailbox, channel, change, method,
+    moment and source. ``body_id`` is JSON in the vault, with ``wording`` and ``ip``.
+    """
+
+    __tablename__ = "consent_proof"
+
+    event_id: int = Field(foreign_key="consent_event.id", primary_key=True, sa_type=Id)
+    kind: str = code()
+    """What it was shown on: form, letter, contract, call."""
+    body_id: int | None = body()
+
+
 class ChainEntry(SQLModel, table=True):
     """One link: it carries the hash of the row it is about and the hash of the link before."""
 

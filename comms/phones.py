@@ -4,7 +4,10 @@ Pure. A number is stored as E.164 only; its zones feed the quiet hours, which ta
 all candidates: a toll-free number says "42 zones", an unknown one says nothing.
 """
 
+import functools
+
 import phonenumbers
+from phonenumbers import geocoder
 from phonenumbers import timezone as number_zones
 
 UNITED_STATES = (
@@ -36,6 +39,14 @@ def normalise(number: str, region: str = "US") -> str | None:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
+@functools.lru_cache(maxsize=65536)
+def place_of(number: str) -> str:
+    """Where the area code lies, as "Texas" or "New York, NY"; nothing where nobody knows."""
+    parsed = _parse(number, "US")
+    return geocoder.description_for_number(parsed, "en") if parsed else ""
+
+
+@functools.lru_cache(maxsize=65536)
 def candidate_zones(number: str) -> tuple[str, ...]:
     """Every IANA zone in which the phone may be; all of the United States where nobody knows."""
     parsed = _parse(number, "US")

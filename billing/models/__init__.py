@@ -46,6 +46,7 @@ from billing.models.invoices import (
     Share,
     ShareState,
 )
+from billing.models.legal import LegalKind, LegalState, StatedPreference
 from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
 from billing.models.offers import GateOverride, OfferMade
 from billing.models.payments import (
@@ -96,6 +97,8 @@ __all__ = [
     "InvoiceLine",
     "InvoiceState",
     "LegalEntity",
+    "LegalKind",
+    "LegalState",
     "LiveSwitch",
     "OfferMade",
     "Payer",
@@ -120,6 +123,7 @@ __all__ = [
     "Staff",
     "StaffRole",
     "Standing",
+    "StatedPreference",
     "StepListed",
     "StepTaken",
     "Vault",

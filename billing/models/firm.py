@@ -30,6 +30,8 @@ class LegalEntity(SQLModel, table=True):
     from_address: str = ""
     pay_link: str = ""
     phone: str = ""
+    sms_unregistered: bool = False
+    """The carriers do not know ``phone`` yet (A2P 10DLC): what is texted would be filtered."""
     currency: str = "USD"
     country: str = "US"
 

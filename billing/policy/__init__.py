@@ -20,6 +20,8 @@ from billing.policy.ladders import (
     CHANNELS,
     Charges,
     Dunning,
+    Ladders,
+    PreDue,
     Step,
 )
 from billing.policy.offers import Offer
@@ -35,11 +37,13 @@ __all__ = [
     "Consent",
     "Dunning",
     "Holds",
+    "Ladders",
     "Mistake",
     "Offer",
     "OpenHours",
     "Policy",
     "PolicyError",
+    "PreDue",
     "Promises",
     "Rates",
     "Renewal",
@@ -72,6 +76,7 @@ class Policy:
     """Everything the firm has decided."""
 
     dunning: Dunning
+    ladders: Ladders
     charges: Charges
     renewal: Renewal
     offers: tuple[Offer, ...]
@@ -132,8 +137,12 @@ def digest(policy: Policy) -> str:
 
 def _policy(table: Table) -> Policy:
     rates = amounts.read_rates(table.table("rates"))
+    dunning = table.table("dunning")
     policy = Policy(
-        dunning=ladders.read_dunning(table.table("dunning"), rates),
+        dunning=ladders.read_dunning(dunning, rates),
+        ladders=ladders.read_ladders(
+            table.table("ladders"), table.table("segments"), dunning.raw, rates
+        ),
         charges=ladders.read_charges(table.table("charges")),
         renewal=renewals.read_renewal(table.table("renewal"), rates),
         offers=offers.read_offers(table),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from billing.calendar import Hours
+from billing.rules import PACKS, Pack
 from billing.toml import Table
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -51,10 +52,11 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What permits a text message, and who answers STOP."""
+    """What permits a text message, who answers STOP, and to how much it is a no."""
 
     sms_basis: Literal["consent", "provided_number"]
     carrier_answers_stop: bool
+    revoke_scope: Literal["all_nonessential_for_business", "topic"]
 
 
 def read_budget(table: Table) -> Budget:
@@ -108,6 +110,14 @@ def read_consent(table: Table) -> Consent:
     consent = Consent(
         sms_basis=table.choice("sms_basis", ("consent", "provided_number")),
         carrier_answers_stop=table.flag("carrier_answers_stop"),
+        revoke_scope=table.choice("revoke_scope", ("all_nonessential_for_business", "topic")),
     )
     table.close()
     return consent
+
+
+def read_pack(table: Table) -> Pack:
+    """Read its table; what is wrong is noted there."""
+    pack = table.choice("name", PACKS)
+    table.close()
+    return pack

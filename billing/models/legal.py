@@ -1,0 +1,75 @@
+"""Does the law, or a lawyer, stand between us and a client; and what did a person ask for?"""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from billing.models.columns import body, code, key, maybe, moment, one_of, ref
+
+
+class LegalKind(StrEnum):
+    """Why nothing may leave for a client."""
+
+    BANKRUPTCY = "bankruptcy"
+    CEASE = "cease"
+    REPRESENTED = "represented"
+    DECEASED = "deceased"
+
+
+class LegalState(SQLModel, table=True):
+    """A legal state of a client, or of one person there, from when somebody placed it.
+
+    It never ends by itself: only a person lifts it. ``hold_id`` is the hold that stops dunning
+    meanwhile, ``counsel_id`` who may be written to instead, and ``notice_by`` who approved the one
+    final notice that may still go.
+    """
+
+    __tablename__ = "legal_state"
+    __table_args__ = (
+        one_of("legal_state", "kind", LegalKind),
+        Index("legal_state_of_client", "client_id", "lifted_at"),
+    )
+
+    id: int = key()
+    client_id: int = ref("client.id")
+    contact_id: int | None = maybe("contact.id")
+    counsel_id: int | None = maybe("contact.id")
+    hold_id: int | None = maybe("hold.id", index=True)
+    kind: str = code()
+    note_id: int | None = body()
+    placed_by: str = ""
+    placed_at: dt.datetime = moment()
+    lifted_at: dt.datetime | None = moment(nullable=True)
+    lifted_by: str = ""
+    notice_by: str = ""
+
+
+class StatedPreference(SQLModel, table=True):
+    """What a person asked for: which channels only, and between which hours.
+
+    Of a contact, or of one address; the latest that has not ended counts, one for each of the two.
+    """
+
+    __tablename__ = "stated_preference"
+    __table_args__ = (
+        Index("stated_preference_of_contact", "contact_id", "ended_at"),
+        Index("stated_preference_of_address", "address_id", "ended_at"),
+    )
+
+    id: int = key()
+    contact_id: int | None = maybe("contact.id")
+    address_id: int | None = maybe("address.id")
+    channels: str = code(default="")
+    """Codes with blanks between; none means any."""
+    not_before: str = code(default="")
+    """As 10:00, local time."""
+    not_after: str = code(default="")
+    timezone: str = code(default="")
+    """Where they meant it; nothing means where they are."""
+    source: str = code()
+    placed_by: str = ""
+    placed_at: dt.datetime = moment()
+    ended_at: dt.datetime | None = moment(nullable=True)
+    ended_by: str = Field(default="")

@@ -1,0 +1,82 @@
+"""May this person be written to at all, and at this address?"""
+
+from collections.abc import Iterator
+
+from billing import rules
+from billing.models import Health, LegalKind, Verification
+from billing.policy import Policy
+from comms.consent import Standing, topic_of
+from comms.door.case import Case, Finding, Verdict
+from comms.models import Purpose
+
+_CLAIMED = (Verification.VERIFIED, Verification.ASSERTED)
+_LEGAL = {
+    LegalKind.BANKRUPTCY: ("They are in bankruptcy", "us_stay"),
+    LegalKind.DECEASED: ("They have died; a person decides what follows", ""),
+    LegalKind.REPRESENTED: (
+        "They are represented by counsel, who may be written to",
+        "us_represented",
+    ),
+    LegalKind.CEASE: ("They asked in writing that we stop", "us_cease"),
+}
+"""In the order in which they decide."""
+
+
+def identity(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Somebody has said whose address it is, and nobody that it is another's."""
+    to = case.recipient
+    if to is None:
+        reason = f"There is no {case.channel} address to write to."
+        yield Finding("identity", Verdict.WITHHOLD, "no_address", reason)
+    elif to.verification not in _CLAIMED:
+        reason = f"The {case.channel} address is {to.verification}; nobody has said it is theirs."
+        yield Finding("identity", Verdict.WITHHOLD, f"address_{to.verification}", reason)
+
+
+def legal(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """The law, or a lawyer, does not stand between us."""
+    stops = {one.kind: one for one in case.legal if not one.spared}
+    for kind, (what, rule) in _LEGAL.items():
+        if kind in stops:
+            source = f" {rules.named(rule).cited}." if rule else ""
+            reason = f"{what}, since {stops[kind].since:%-d %b %Y}.{source}"
+            yield Finding("legal", Verdict.WITHHOLD, f"legal_{kind}", reason)
+
+
+def consent(case: Case, policy: Policy) -> Iterator[Finding]:
+    """They agreed where agreement is needed, nobody said no, and it is a way that they prefer."""
+    if case.recipient is None:
+        return
+    held = case.recipient.consent.about(topic_of(case.purpose))
+    provided = policy.consent.sms_basis == "provided_number"
+    answering = case.purpose == Purpose.ANSWER
+    if held.standing is Standing.REVOKED:
+        when = f" on {held.since:%-d %b %Y}" if held.since else ""
+        reason = f"They asked us to stop{when} ({held.method or 'unstated'})."
+        yield Finding("consent", Verdict.WITHHOLD, "opted_out", reason)
+    elif (
+        case.channel == "sms"
+        and held.standing is Standing.UNKNOWN
+        and not provided
+        and not answering
+    ):
+        reason = "Nobody has agreed to text messages at this number."
+        yield Finding("consent", Verdict.WITHHOLD, "no_sms_consent", reason)
+    if not answering:
+        yield from _preferred(case)
+
+
+def _preferred(case: Case) -> Iterator[Finding]:
+    """What they ask for of one way says nothing of another."""
+    for wish in case.recipient.preferences if case.recipient else ():
+        if wish.channels and case.channel not in wish.channels:
+            reason = f"They want to hear from us {wish.said}."
+            yield Finding("consent", Verdict.WITHHOLD, "channel_not_preferred", reason)
+            return
+
+
+def health(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Messages arrive there."""
+    if case.recipient is not None and case.recipient.health == Health.DEAD:
+        reason = f"Messages to this {case.channel} address do not arrive."
+        yield Finding("health", Verdict.WITHHOLD, "address_dead", reason)

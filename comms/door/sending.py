@@ -1,0 +1,81 @@
+"""Is the message still true, may anything leave at all, and has its sender what a sender needs?"""
+
+from collections.abc import Iterator
+
+from billing.policy import Policy
+from comms.door.case import Case, Finding, Verdict
+from comms.models import Audience, Purpose
+
+
+def expiry(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Its time has not passed."""
+    if case.expires_at is None or case.now < case.expires_at:
+        return
+    if case.purpose == Purpose.OPT_OUT:
+        reason = "A confirmation that comes so late confirms nothing any more."
+        yield Finding("expiry", Verdict.WITHHOLD, "confirmation_skipped_late", reason)
+        return
+    reason = "Its time has passed: sent now, it would say something that is no longer so."
+    yield Finding("expiry", Verdict.WITHHOLD, "too_late", reason)
+
+
+def go_live(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """The firm has opened the door to its clients."""
+    if not case.live.open:
+        reason = "This installation does not write to clients yet; `counterfoil golive` opens it."
+        yield Finding("go_live", Verdict.DEFER, "not_live", reason)
+        return
+    elsewhere = case.live.redirect_to
+    if elsewhere and ("@" in elsewhere) != (case.channel == "email"):
+        reason = (
+            f"Messages are redirected to one test address, and this one goes by {case.channel}."
+        )
+        yield Finding("go_live", Verdict.DEFER, "not_live", reason)
+    elif case.live.cap_left is not None and case.live.cap_left <= 0:
+        reason = "The daily cap of the go-live switch is used up."
+        yield Finding("go_live", Verdict.DEFER, "daily_cap", reason, until=case.live.next_day)
+
+
+def billing(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """What is owed at this moment lets it go."""
+    found = case.billing
+    if found is not None:
+        verdict = Verdict.CANCEL if found.final else Verdict.DEFER
+        yield Finding(
+            "billing", verdict, found.rule, found.reason, found.until, found.wake_on_change
+        )
+
+
+def content(_case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Nothing is looked at here yet."""
+    return iter(())
+
+
+def preflight(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Whoever writes, or hears of it, is ready."""
+    if case.audience == Audience.SYSTEM and case.sync is not None:
+        found = case.sync
+        yield Finding(
+            "preflight", Verdict.DEFER, found.rule, found.reason, found.until, found.wake_on_change
+        )
+    if case.audience != Audience.CLIENT:
+        return
+    if missing := _missing(case):
+        reason = f"The legal entity that writes lacks {' and '.join(missing)}."
+        yield Finding("preflight", Verdict.WITHHOLD, "sender_incomplete", reason)
+    if case.channel == "sms" and case.sender is not None and case.sender.sms_unregistered:
+        reason = "The carriers do not know our number yet (A2P 10DLC); a text would be filtered."
+        yield Finding("preflight", Verdict.WITHHOLD, "sms_unregistered", reason)
+
+
+def _missing(case: Case) -> list[str]:
+    by = case.sender
+    needed: dict[str, object] = {
+        "a name": by and by.name,
+        f"an address for {case.channel}": by and by.address,
+    }
+    if case.channel == "email":
+        needed["a postal address"] = by and by.postal_address
+    if case.purpose == Purpose.DUNNING:
+        needed["a pay link"] = by and by.pay_link
+    return [what for what, value in needed.items() if not value]
