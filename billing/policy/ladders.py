@@ -1,14 +1,25 @@
 """Which steps does the firm take with a debt, and from what amount on?"""
 
 import itertools
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
 from billing.policy.amounts import Amounts, Rates, read_amounts
-from billing.toml import Table
+from billing.toml import Mistake, Table
 
+T = TypeVar("T")
+Tone = Literal["", "friendly", "firm", "final"]
+Grouping = Literal["account", "invoice", "matter"]
+AtEnd = Literal["owner", "write_off_proposal", "agency", "legal"]
 CHANNELS = ("email", "sms", "voice")
+PAPERS = ("invoice", "statement")
+DEFAULT = "default"
+"""The ladder of [dunning] itself."""
+_TONES: tuple[Tone, ...] = ("friendly", "firm", "final")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,19 @@ class Step:
     action: Literal["remind", "escalate"]
     template: str = ""
     channels: tuple[str, ...] = ()
+    tone: Tone = ""
+    attachments: tuple[str, ...] = ()
+    min_interval_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreDue:
+    """A notice so many days before an invoice is due; it is no step, and nothing is late yet."""
+
+    days_before: int
+    template: str
+    channels: tuple[str, ...]
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +56,29 @@ class Dunning:
     tolerance: Amounts
     minimum: Amounts
     steps: tuple[Step, ...]
+    days: Literal["calendar", "business"] = "calendar"
+    courtesy_days: int = 0
+    grouping: Grouping = "account"
+    at_end: AtEnd = "owner"
+    pre_due: tuple[PreDue, ...] = ()
+    chase: bool = True
+    name: str = DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Ladders:
+    """Ladders by name, and which one a segment of clients has."""
+
+    by_name: tuple[tuple[str, Dunning], ...] = ()
+    segments: tuple[tuple[str, str], ...] = ()
+
+    def of(self, name: str) -> Dunning | None:
+        """The ladder of that name, if there is one."""
+        return dict(self.by_name).get(name)
+
+    def of_segment(self, segment: str) -> str:
+        """The ladder's name; nothing where the segment has none of its own."""
+        return dict(self.segments).get(segment, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +93,83 @@ class Charges:
 def read_dunning(table: Table, rates: Rates) -> Dunning:
     """Read its table; what is wrong is noted there."""
     dunning = Dunning(
+        chase=table.flag("chase"),
         count_from=table.choice("count_from", ("issued", "due")),
+        days=table.choice("days", ("calendar", "business")),
         grace_days=table.whole("grace_days"),
+        courtesy_days=table.whole("courtesy_days"),
         catch_up_days=table.whole("catch_up_days"),
         rounds=table.whole("rounds", least=1),
+        grouping=table.choice("grouping", ("account", "invoice", "matter")),
+        at_end=table.choice("at_end", ("owner", "write_off_proposal", "agency", "legal")),
         tolerance=rates.spread(read_amounts(table, "tolerance")),
         minimum=rates.spread(read_amounts(table, "minimum")),
+        pre_due=_pre_due(table.tables("pre_due")),
         steps=_steps(table.tables("steps")),
     )
     if table.raw.get("steps") == []:
         table.wrong("steps", "must have at least one step")
     table.close()
     return dunning
+
+
+def read_ladders(
+    table: Table, segments: Table, base: Mapping[str, object], rates: Rates
+) -> Ladders:
+    """Read both tables; each ladder is laid over ``base``, the table of [dunning]."""
+    names = tuple(table.raw)
+    by_name = tuple((name, _ladder(table, name, base, rates)) for name in names)
+    chosen = tuple((segment, segments.text(segment)) for segment in segments.raw)
+    for segment, name in chosen:
+        if name and name not in (*names, DEFAULT):
+            allowed = " or ".join(f'"{one}"' for one in (*names, DEFAULT))
+            segments.wrong(segment, f'must be a ladder, {allowed}, not "{name}"')
+    return Ladders(by_name, chosen)
+
+
+def _ladder(table: Table, name: str, base: Mapping[str, object], rates: Rates) -> Dunning:
+    """What it leaves out is as in [dunning], and so are the mistakes there."""
+    own = table.table(name)
+    if name == DEFAULT or _NAME.fullmatch(name) is None:
+        table.wrong(name, 'must be a name in small letters, and not "default", which is [dunning]')
+    laid = Table(_laid(base, own.raw), own.where, [])
+    ladder = replace(read_dunning(laid, rates), name=name)
+    table.mistakes += [one for one in laid.mistakes if _names_own(one, own)]
+    return ladder
+
+
+def _laid(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    laid = dict(base)
+    for key, value in over.items():
+        below = base.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        laid[key] = {**below, **value} if both else value  # type: ignore[dict-item]
+    return laid
+
+
+def _names_own(mistake: Mistake, own: Table) -> bool:
+    return re.split(r"[.\[]", mistake.key.removeprefix(own.where))[0] in own.raw
+
+
+def _pre_due(tables: list[Table]) -> tuple[PreDue, ...]:
+    notices = tuple(_notice(table) for table in tables)
+    for (earlier, later), table in zip(itertools.pairwise(notices), tables[1:], strict=False):
+        if later.days_before >= earlier.days_before:
+            table.wrong(
+                "days_before", f"must be less than the notice before, {earlier.days_before}"
+            )
+    return notices
+
+
+def _notice(table: Table) -> PreDue:
+    notice = PreDue(
+        days_before=table.whole("days_before"),
+        template=table.text("template"),
+        channels=table.names("channels", CHANNELS),
+        attachments=_maybe(table, "attachments", lambda key: table.names(key, PAPERS), ()),
+    )
+    table.close()
+    return notice
 
 
 def _steps(tables: list[Table]) -> tuple[Step, ...]:
@@ -72,15 +184,32 @@ def _steps(tables: list[Table]) -> tuple[Step, ...]:
 
 def _step(table: Table) -> Step:
     offset = table.whole("offset")
+    interval = _maybe(table, "min_interval_days", table.whole, 0)
     if table.choice("action", ("remind", "escalate")) == "remind":
-        step = Step(offset, "remind", table.text("template"), table.names("channels", CHANNELS))
+        step = Step(
+            offset,
+            "remind",
+            table.text("template"),
+            table.names("channels", CHANNELS),
+            _maybe(table, "tone", lambda key: table.choice(key, _TONES), ""),
+            _maybe(table, "attachments", lambda key: table.names(key, PAPERS), ()),
+            interval,
+        )
     else:
-        step = Step(offset, "escalate")
-        for key in {"template", "channels"} & table.raw.keys():
+        step = Step(offset, "escalate", min_interval_days=interval)
+        for key in {"template", "channels", "tone", "attachments"} & table.raw.keys():
             table.get(key)
             table.wrong(key, "does not belong to an escalation; it tells the owner")
     table.close()
     return step
+
+
+def _maybe(table: Table, key: str, read: Callable[[str], T], otherwise: T) -> T:
+    """What may be left out."""
+    if key in table.raw:
+        return read(key)
+    table.asked.append(key)
+    return otherwise
 
 
 def read_charges(table: Table) -> Charges:
