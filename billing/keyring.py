@@ -5,30 +5,43 @@ client and one inbox key per day, each wrapped by the master key; destroying a r
 means. It is written rarely, so it is plain synchronous SQL.
 """
 
-import base64
-import binascii
 import datetime as dt
-import os
 import secrets
 import threading
-from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import (
     Column,
+    ColumnElement,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     bindparam,
     delete,
+    func,
+    literal,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
 
+from billing.masterkeys import (
+    NAMED,
+    LocalMasterKey,
+    MasterKey,
+    WrongMasterKey,
+    new_master_key,
+    read_master_key,
+)
 from billing.store import Moment, Store
+
+__all__ = ["KeyGone", "Keyring", "Under", "WrongMasterKey", "new_master_key", "read_master_key"]
 
 _KEYS = Table(
     "wrapped_key",
@@ -46,14 +59,32 @@ _REMEMBERED = 10_000
 _OF = select(_KEYS.c.owner, _KEYS.c.wrapped).where(
     _KEYS.c.owner.in_(bindparam("owners", expanding=True))
 )
+_MARK = b"cf1"
+"""Stands before the name of a master key; what was kept before they had names has neither."""
+_HEAD = len(_MARK) + NAMED
+_NAMELESS = 12 + 32 + 16
+_SWAP = (
+    update(_KEYS)
+    .where(_KEYS.c.owner == bindparam("whose"), _KEYS.c.wrapped == bindparam("before"))
+    .values(wrapped=bindparam("after"))
+)
+"""Not one that was destroyed, or wrapped anew, since it was read."""
 
 
 class KeyGone(Exception):
     """There is no such key: it was destroyed, or the keyring is not the one of this store."""
 
 
-class WrongMasterKey(Exception):
-    """The master key does not open this keyring."""
+@dataclass(frozen=True, slots=True)
+class Under:
+    """How many keys are under one master key: the one in use, one that is valid too, or neither.
+
+    ``name`` is "" for keys that were wrapped before master keys had names.
+    """
+
+    name: str
+    keys: int
+    standing: str
 
 
 class Keyring:
@@ -61,15 +92,17 @@ class Keyring:
 
     Args:
         url: its own SQLite file or PostgreSQL database.
-        master_key: 32 bytes.
+        master_key: 32 bytes, or what wraps for us; it wraps whatever is new.
+        others: master keys that are valid as well, while one takes the place of another.
 
     Raises:
         WrongMasterKey: the keyring was made with another one; making keys would mix the two.
     """
 
-    def __init__(self, url: str, master_key: bytes) -> None:
+    def __init__(self, url: str, master_key: bytes | MasterKey, *others: bytes | MasterKey) -> None:
         self._store = Store(url, exclusive=False)
-        self._master = AESGCM(master_key)
+        self._master = _usable(master_key)
+        self._masters = {one.name: one for one in (self._master, *map(_usable, others))}
         self._known: dict[str, bytes] = {}
         self._lock = threading.RLock()
         try:
@@ -174,46 +207,99 @@ class Keyring:
         """For backups, which are kept apart from those of the bodies."""
         return self._store
 
-    def _try_master_key(self) -> None:
+    # --- another master key -----------------------------------------------------------------------
+
+    def rewrap(self) -> Iterator[int]:
+        """Wrap every key anew by the master key in use; after each commit, how many so far.
+
+        The bodies stay as they are. Whoever is killed in between has lost nothing and begins again
+        where they were; until the end both master keys are needed.
+
+        Raises:
+            WrongMasterKey: one of the keys is under neither.
+        """
+        left = select(_KEYS.c.owner, _KEYS.c.wrapped).where(_under() != self._head(self._master))
+        left = left.order_by(_KEYS.c.owner).limit(_MANY)
+        moved, after = 0, ""
+        while rows := self._rows(left.where(_KEYS.c.owner > after)):
+            swaps = [
+                {"whose": o, "before": kept, "after": self._again(o, kept)} for o, kept in rows
+            ]
+            self._store.write_now(partial(_swap, swaps))
+            moved, after = moved + len(rows), rows[-1][0]
+            yield moved
+
+    def _rows(self, query: Select[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         with self._store.read() as session:
-            made = session.execute(select(_KEYS.c.owner, _KEYS.c.wrapped).limit(1)).one_or_none()
-        if made is not None:
-            self._unwrap(made.owner, made.wrapped)
+            return [(row.owner, row.wrapped) for row in session.execute(query)]
+
+    def _again(self, owner: str, kept: bytes) -> bytes:
+        return self._wrap(self._unwrap(owner, kept), owner)
+
+    def under(self) -> list[Under]:
+        """How many keys are under which master key; this reads all of them."""
+        with self._store.read() as session:
+            found = [self._counted(session, one) for one in self._masters.values()]
+            named = func.length(_KEYS.c.wrapped) != _NAMELESS
+            strange = _under().not_in([self._head(one) for one in self._masters.values()])
+            which = _under().label("head")
+            rows = session.execute(
+                select(which, func.count()).where(named, strange).group_by(which)
+            ).all()
+            found += [Under(bytes(row[0])[len(_MARK) :].hex(), row[1], "unknown") for row in rows]
+            nameless = select(func.count()).where(~named, strange)
+            found.append(Under("", session.execute(nameless).scalar_one(), "nameless"))
+        return [one for one in found if one.keys or one.standing == "in use"]
+
+    def _counted(self, session: Session, master: MasterKey) -> Under:
+        query = select(func.count()).select_from(_KEYS).where(_under() == self._head(master))
+        standing = "in use" if master is self._master else "valid"
+        return Under(master.name.hex(), session.execute(query).scalar_one(), standing)
+
+    def _try_master_key(self) -> None:
+        """The first and the last: keys are wrapped anew in their order, so half is seen as well."""
+        for order in (_KEYS.c.owner, _KEYS.c.owner.desc()):
+            query = select(_KEYS.c.owner, _KEYS.c.wrapped).order_by(order).limit(1)
+            for owner, kept in self._rows(query):
+                self._unwrap(owner, kept)
 
     def _row(self, owner: str, now: dt.datetime) -> dict[str, object]:
-        nonce = os.urandom(12)
-        wrapped = nonce + self._master.encrypt(nonce, secrets.token_bytes(32), owner.encode())
-        return {"owner": owner, "wrapped": wrapped, "created_at": now}
+        return {
+            "owner": owner,
+            "wrapped": self._wrap(secrets.token_bytes(32), owner),
+            "created_at": now,
+        }
 
-    def _unwrap(self, owner: str, wrapped: bytes) -> bytes:
-        try:
-            return self._master.decrypt(wrapped[:12], wrapped[12:], owner.encode())
-        except InvalidTag:
-            raise WrongMasterKey(
-                "the master key does not open this keyring; "
-                "set COUNTERFOIL_MASTER_KEY_FILE to the key it was made with"
-            ) from None
+    def _wrap(self, key: bytes, owner: str) -> bytes:
+        return self._head(self._master) + self._master.wrap(key, owner)
 
-
-def new_master_key(path: Path) -> None:
-    """Write a fresh master key to ``path``, readable by its owner only; never over another."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
-
-
-def read_master_key(text: str) -> bytes:
-    """32 bytes from base64.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    try:
-        found = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        found = b""
-    if len(found) != 32:
-        raise ValueError(
-            "the master key must be 32 bytes in base64; `counterfoil migrate` makes one"
+    def _unwrap(self, owner: str, kept: bytes) -> bytes:
+        if kept.startswith(_MARK) and (master := self._masters.get(kept[len(_MARK) : _HEAD])):
+            return master.unwrap(kept[_HEAD:], owner)
+        if len(kept) == _NAMELESS:
+            for one in self._masters.values():
+                try:
+                    return one.unwrap(kept, owner)
+                except WrongMasterKey:
+                    continue
+        raise WrongMasterKey(
+            "the master key does not open this keyring; "
+            "set COUNTERFOIL_MASTER_KEY_FILE to the key it was made with"
         )
-    return found
+
+    @staticmethod
+    def _head(master: MasterKey) -> bytes:
+        return _MARK + master.name
+
+
+def _swap(swaps: Sequence[Mapping[str, object]], session: Session) -> None:
+    session.connection().execute(_SWAP, swaps)
+
+
+def _usable(master: bytes | MasterKey) -> MasterKey:
+    return LocalMasterKey(master) if isinstance(master, bytes) else master
+
+
+def _under() -> ColumnElement[Any]:
+    """What a kept key begins with."""
+    return func.substr(_KEYS.c.wrapped, literal(1), literal(_HEAD), type_=LargeBinary)

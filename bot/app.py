@@ -9,23 +9,22 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from billing import policy as policies
 from billing import publication
 from billing.clock import Clock, SystemClock
-from billing.keyring import Keyring, read_master_key
+from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import factsheet, schema, tracing
+from bot import factsheet, masterkeys, schema, tracing
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
 from bot.metrics import Meters
-from bot.settings import Settings, SettingsMissing
+from bot.settings import Settings
 from bot.slack import cards
 from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
@@ -168,8 +167,8 @@ def books(
     except schema.SchemaMismatch:
         store.close()
         raise
-    key = master_key(settings)
-    keyring = Keyring(settings.keyring_url, key)
+    keys = masterkeys.valid(settings)
+    keyring = Keyring(settings.keyring_url, *keys)
     app = App(
         settings=settings,
         clock=clock or SystemClock(),
@@ -178,26 +177,10 @@ def books(
         policy=policy,
         templates=Templates([settings.templates_dir] if settings.templates_dir else []),
         inbox=Inbox(store, keyring, policy),
-        spool=Spool(settings.spool_file, key),
+        spool=Spool(settings.spool_file, *keys),
     )
     app.refresh()
     return app
-
-
-def master_key(settings: Settings) -> bytes:
-    """The master key, from the environment or its file.
-
-    Raises:
-        SettingsMissing: the file is not there, or holds no key.
-    """
-    try:
-        if settings.master_key is not None:
-            return read_master_key(settings.master_key.get_secret_value())
-        return read_master_key(Path(settings.master_key_file or "").read_text())
-    except (OSError, ValueError) as error:
-        raise SettingsMissing(
-            f"COUNTERFOIL_MASTER_KEY_FILE cannot be used ({error}); `counterfoil migrate` makes it"
-        ) from error
 
 
 def _channels(settings: Settings, clock: Clock) -> dict[str, Channel]:

@@ -10,6 +10,7 @@ import typer
 
 from bot.commands import (
     duplicates,
+    keys,
     paper,
     people,
     policy,
@@ -20,6 +21,7 @@ from bot.commands import (
     replay,
     report,
     setup,
+    tasks,
 )
 
 app = typer.Typer(
@@ -51,6 +53,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "explain": record.explain,
         "timeline": record.timeline,
     },
+    "A person's turn": {"tasks": tasks.tasks, "handled": tasks.handled},
     "One client, many names": {
         "duplicates": duplicates.duplicates,
         "merge": duplicates.merge,
@@ -60,6 +63,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
 }
 _GROUPS = {
     "access": people.access,
+    "keys": keys.keys,
     "policy": policy.policy,
     "audit": record.audit,
     "report": report.report,

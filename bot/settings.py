@@ -36,7 +36,7 @@ _DEFAULTS = (
 )
 _RESOLVER = re.compile(r"\[([0-9a-f:]+)\](?::(\d+))?|([0-9.]+)(?::(\d+))?|([0-9a-f:]+)")
 _EITHER = {
-    "master_key": ("master_key", "master_key_file"),
+    "master_key": ("master_key", "master_key_file", "master_key_command"),
     "twilio_from": ("twilio_from", "twilio_messaging_service_sid"),
 }
 _HINTS = {
@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     """With SQLite by default a file beside the store; empty with PostgreSQL until it is given."""
     master_key: SecretStr | None = None
     master_key_file: Path | None = None
+    master_key_command: str = Field(default="", repr=False)
+    """Prints the master key, so that a key service or a vault gives it: it is run once, at start,
+    without a shell."""
+    master_key_previous: SecretStr | None = None
+    master_key_previous_file: Path | None = None
 
     public_url: str = ""
     host: str = "127.0.0.1"
@@ -190,7 +195,7 @@ class Settings(BaseSettings):
         if not values.get("keyring_url"):
             database = str(values.get("database_url") or "sqlite:///counterfoil.db")
             values = values | {"keyring_url": _keyring_beside(database)}
-        if not (values.get("master_key") or values.get("master_key_file")):
+        if not any(values.get(name) for name in _EITHER["master_key"]):
             database = str(values.get("database_url") or "sqlite:///counterfoil.db")
             made = _file_beside(database, "key")
             values = values | ({"master_key_file": made} if made and made.exists() else {})

@@ -30,12 +30,14 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
 class Spool:
-    """Lines of (source, external id, body), sealed with a key that follows from the master key."""
+    """Lines of (source, external id, body), sealed with a key that follows from the master key.
 
-    def __init__(self, path: Path, master_key: bytes) -> None:
+    What waits while the master key is changed opens with the ``others`` that are valid.
+    """
+
+    def __init__(self, path: Path, master_key: bytes, *others: bytes) -> None:
         self._path = path
-        derived = HKDF(SHA256(), 32, None, b"counterfoil spool").derive(master_key)
-        self._key = AESGCM(derived)
+        self._keys = [_derived(one) for one in (master_key, *others)]
         self._together: Together[Line, None] = Together(self._write, TOGETHER)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
@@ -63,7 +65,9 @@ class Spool:
 
     def _sealed(self, line: Line) -> bytes:
         nonce = os.urandom(12)
-        return base64.b64encode(nonce + self._key.encrypt(nonce, json.dumps(line).encode(), b""))
+        return base64.b64encode(
+            nonce + self._keys[0].encrypt(nonce, json.dumps(line).encode(), b"")
+        )
 
     def size(self) -> int:
         """Bytes that wait; asked without holding the file."""
@@ -107,13 +111,19 @@ class Spool:
             yield file
 
     def _open(self, raw: bytes) -> tuple[str, str, str] | None:
-        try:
-            sealed = base64.b64decode(raw, validate=True)
-            source, external_id, body = json.loads(self._key.decrypt(sealed[:12], sealed[12:], b""))
-        except (ValueError, InvalidTag):
-            log.warning("spool_line_unreadable")
-            return None
-        return source, external_id, body
+        for key in self._keys:
+            try:
+                sealed = base64.b64decode(raw, validate=True)
+                source, external_id, body = json.loads(key.decrypt(sealed[:12], sealed[12:], b""))
+            except (ValueError, InvalidTag):
+                continue
+            return source, external_id, body
+        log.warning("spool_line_unreadable")
+        return None
+
+
+def _derived(master_key: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), 32, None, b"counterfoil spool").derive(master_key))
 
 
 def _sync_name(path: Path) -> None:

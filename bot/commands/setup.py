@@ -18,19 +18,17 @@ if TYPE_CHECKING:
 @command
 def migrate() -> Report:
     """Make the store, its keys and its tables, or bring them to this version."""
-    from billing.keyring import Keyring
-    from bot import schema
+    from bot import masterkeys, schema
     from bot import settings as read
-    from bot.app import master_key
 
     given = terminal.settings()
     made = _make_key(given)
     given = read.read() if made else given
     given.need("master_key")
     given.need_apart()
-    key = master_key(given)
+    masterkeys.valid(given)
     revision = schema.upgrade(given.database_url)
-    Keyring(given.keyring_url, key).close()
+    masterkeys.ring(given).close()
     lines = [f"The store is at revision {revision}."]
     if made:
         lines.insert(
@@ -49,7 +47,7 @@ def _make_key(given: "Settings") -> Path | None:
     """
     from billing.keyring import new_master_key
 
-    if given.master_key is not None:
+    if given.master_key is not None or given.master_key_command:
         return None
     path = given.master_key_file or given.key_file
     if path is None or path.exists():

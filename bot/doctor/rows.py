@@ -10,8 +10,7 @@ from sqlmodel import Session, col, select
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
 from billing.store import Store
-from bot import app as root
-from bot import errors, schema, switch
+from bot import errors, masterkeys, schema, switch
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.models import Incoming, IncomingState
 from bot.settings import Settings
@@ -48,17 +47,29 @@ def store_of(given: Settings, found: list[Finding], stack: ExitStack) -> Store |
 
 
 def look_at_keys(given: Settings, found: list[Finding], stack: ExitStack) -> None:
-    """Does the master key open the keys?"""
+    """Do the master keys open the keys, and which of them is under which?"""
     try:
-        given.need("master_key")
-        keyring = Keyring(given.keyring_url, root.master_key(given))
+        keyring = masterkeys.ring(given)
+        stack.callback(keyring.close)
+        found += _under(keyring)
     except Exception as error:  # noqa: BLE001 - whatever it is, no key can be used
         said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
         todo = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
         found.append(wrong("keyring", said, todo))
-        return
-    stack.callback(keyring.close)
-    found.append(ok("keyring", f"The master key opens {len(keyring.owners()):,} keys."))
+
+
+def _under(keyring: Keyring) -> Iterator[Finding]:
+    by = {one.standing: one.keys for one in keyring.under()}
+    unknown = by.pop("unknown", 0)
+    if unknown:
+        said = f"{unknown:,} keys are under a master key that is not here."
+        todo = "Name it with COUNTERFOIL_MASTER_KEY_PREVIOUS_FILE, then `counterfoil keys rotate`."
+        yield wrong("keyring", said, todo)
+    if valid := by.get("valid", 0):
+        said = f"{valid:,} keys are still under the previous master key, {by['in use']:,} are not."
+        yield warning("keyring", said, "Run `counterfoil keys rotate`; keep both until it is done.")
+    if not unknown:
+        yield ok("keyring", f"The master key opens {sum(by.values()):,} keys.")
 
 
 def look(store: Store) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typing_extensions import override
 
 from billing.keyring import (
     KeyGone,
@@ -17,6 +18,7 @@ from billing.keyring import (
     new_master_key,
     read_master_key,
 )
+from billing.masterkeys import LocalMasterKey
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 MASTER_KEY = bytes(range(32))
@@ -154,3 +156,107 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_what_is_no_master_key_is_refused_with_what_to_do(wrong: str) -> None:
     with pytest.raises(ValueError, match="`counterfoil migrate` makes one"):
         read_master_key(wrong)
+
+
+# --- another master key ---------------------------------------------------------------------------
+
+OTHER_KEY = bytes(range(32, 64))
+
+
+def standing(keyring: Keyring) -> dict[str, int]:
+    return {one.standing: one.keys for one in keyring.under()}
+
+
+def owners(count: int) -> list[str]:
+    return [f"client:{number:05}" for number in range(count)]
+
+
+def test_every_key_is_the_same_under_another_master_key(database: Any) -> None:
+    with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
+        keyring.make(owners(3), NOW)
+        before = keyring.keys(owners(3))
+    with closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as keyring:
+        assert list(keyring.rewrap()) == [3]
+        assert standing(keyring) == {"in use": 3}
+    with closing(Keyring(database.keyring_url, OTHER_KEY)) as keyring:
+        assert keyring.keys(owners(3)) == before
+    with pytest.raises(WrongMasterKey):
+        Keyring(database.keyring_url, MASTER_KEY)
+
+
+def test_a_change_of_the_master_key_that_was_killed_half_way_goes_on(database: Any) -> None:
+    many = owners(1100)
+    with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
+        keyring.make(many, NOW)
+        before = keyring.keys(many)
+    with closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as keyring:
+        assert next(keyring.rewrap()) == 500  # and nobody asks for more
+        assert standing(keyring) == {"in use": 500, "valid": 600}
+    with closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as keyring:
+        assert keyring.keys(many) == before
+        assert list(keyring.rewrap()) == [500, 600]
+        assert list(keyring.rewrap()) == []
+        assert standing(keyring) == {"in use": 1100}
+
+
+@pytest.mark.parametrize("alone", [MASTER_KEY, OTHER_KEY], ids=["previous", "new"])
+def test_half_way_neither_master_key_is_enough(database: Any, alone: bytes) -> None:
+    with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
+        keyring.make(owners(600), NOW)
+    with closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as keyring:
+        next(keyring.rewrap())
+    with pytest.raises(WrongMasterKey):
+        Keyring(database.keyring_url, alone)
+
+
+def test_who_does_not_know_the_new_master_key_yet_can_be_told_of_it_first(database: Any) -> None:
+    with (
+        closing(Keyring(database.keyring_url, MASTER_KEY, OTHER_KEY)) as before,
+        closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as after,
+    ):
+        after.make(["client:1"], NOW)
+        before.make(["client:2"], NOW)
+        assert before.key("client:1") == after.key("client:1")
+        assert before.key("client:2") == after.key("client:2")
+
+
+def test_a_key_that_is_destroyed_meanwhile_does_not_come_back(database: Any) -> None:
+    class Interrupted(LocalMasterKey):
+        @override
+        def wrap(self, key: bytes, owner: str) -> bytes:
+            other.destroy(owner)
+            return super().wrap(key, owner)
+
+    with closing(Keyring(database.keyring_url, MASTER_KEY)) as other:
+        other.make(["client:1"], NOW)
+        with closing(Keyring(database.keyring_url, Interrupted(OTHER_KEY), MASTER_KEY)) as keyring:
+            list(keyring.rewrap())
+        assert other.owners() == []
+
+
+def test_keys_from_before_master_keys_had_names_are_opened_and_named(keyring: Keyring) -> None:
+    wrapped = LocalMasterKey(MASTER_KEY).wrap(bytes(32), "client:old")
+    row = {"owner": "client:old", "wrapped": wrapped, "at": NOW}
+    add = text(
+        "INSERT INTO wrapped_key (owner, wrapped, created_at) VALUES (:owner, :wrapped, :at)"
+    )
+    keyring.store.write_now(lambda session: session.execute(add, row))
+    assert keyring.key("client:old") == bytes(32)
+    assert standing(keyring) == {"in use": 0, "nameless": 1}
+    list(keyring.rewrap())
+    assert standing(keyring) == {"in use": 1}
+
+
+def test_keys_under_a_master_key_that_is_not_named_are_counted(database: Any) -> None:
+    with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
+        keyring.make(["client:1", "client:2", "client:3"], NOW)
+        with closing(Keyring(database.keyring_url, OTHER_KEY, MASTER_KEY)) as other:
+            list(other.rewrap())
+        keyring.make(["client:4"], NOW)
+        assert standing(keyring) == {"in use": 1, "unknown": 3}
+
+
+def test_the_name_of_a_master_key_tells_nothing_about_it() -> None:
+    name = LocalMasterKey(MASTER_KEY).name
+    assert name not in MASTER_KEY
+    assert name != LocalMasterKey(OTHER_KEY).name
