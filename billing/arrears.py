@@ -4,17 +4,19 @@ An account is a client with one legal entity in one currency. Amounts are minor 
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from billing import money, promises
-from billing.policy import Policy
+from billing import calendar, money, promises
+from billing.policy import Dunning, Policy
+from billing.policy.ladders import DEFAULT
 from billing.promises import Promise
 
 _DAY = dt.timedelta(days=1)
 
 FENCES = {
+    "excluded": "on a ladder that is not chased",
     "held": "on hold",
     "disputed": "disputed",
     "promised": "promised",
@@ -39,6 +41,13 @@ class OpenInstalment:
     in_flight: int = 0
     promised: int = 0
     held: bool = False
+    ladder: str = ""
+    """Its own; that of its client or segment, or the policy's, where there is none."""
+    matter: str = ""
+    rejected: int = 0
+    """Of what was disputed in vain, as far as it is open."""
+    rejected_at: dt.datetime | None = None
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ class HoldFact:
 class Taken:
     """A step (from 1) of this episode, on the client's day, and what it named.
 
+    A notice before the due day is -1, -2… in the order of the policy.
     ``how``: "queued" until the message has left, then "sent" or "failed"; "imported", "escalated".
     """
 
@@ -63,6 +73,7 @@ class Taken:
     taken_on: dt.date
     how: str
     listed: frozenset[int]
+    taken_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +92,16 @@ class Account:
     taken: tuple[Taken, ...]
     imported_on: dt.date | None
     promises: tuple[Promise, ...] = ()
+    noticed: tuple[Taken, ...] = ()
+    """The notices before a due day."""
+    segment: str = ""
+    ladder: str = ""
+    pinned: Policy | None = None
+    """The policy under which the episode began, once it has taken a step."""
     promised_until: dt.datetime | None = None
     """When a promise first covers less; of an account as it stands."""
+    rested_until: dt.datetime | None = None
+    """When the courtesy after a rejected dispute first ends; of an account as it stands."""
 
 
 def is_overdue(instalment: OpenInstalment, today: dt.date, grace: int) -> bool:
@@ -92,7 +111,7 @@ def is_overdue(instalment: OpenInstalment, today: dt.date, grace: int) -> bool:
 
 def chaseable(instalment: OpenInstalment) -> int:
     """What may be asked for: open without what is disputed, under way, promised or held."""
-    if instalment.held:
+    if instalment.held or instalment.excluded:
         return 0
     fenced = instalment.disputed + instalment.in_flight + instalment.promised
     return max(0, instalment.open - max(0, fenced))
@@ -118,8 +137,11 @@ def overdue(account: Account, today: dt.date, policy: Policy) -> tuple[OpenInsta
 
 def counted_from(instalment: OpenInstalment, policy: Policy) -> dt.date:
     """The day from which the policy counts."""
-    by_issue = policy.dunning.count_from == "issued"
-    return instalment.issued_on if by_issue else instalment.due_on
+    return _counted_from(instalment, policy.dunning)
+
+
+def _counted_from(instalment: OpenInstalment, ladder: Dunning) -> dt.date:
+    return instalment.issued_on if ladder.count_from == "issued" else instalment.due_on
 
 
 def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
@@ -130,19 +152,85 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
     place = place_of(account, policy)
     stands = [(one, promises.standing(one, now, place)) for one in account.promises]
     promised = promised_of(open_, stands)
+    resting = {one.id: until for one in open_ if (until := _rests_until(one, account, now, policy))}
+    is_chased = _chasing(account, policy)
     return replace(
         account,
         holds=active,
         promised_until=min((one.until for _, one in stands if one.until), default=None),
+        rested_until=min(resting.values(), default=None),
         instalments=tuple(
             replace(
-                instalment,
-                held=instalment.held or instalment.invoice_id in held,
-                promised=instalment.promised + promised.get(instalment.id, 0),
+                one,
+                held=one.held or one.invoice_id in held,
+                promised=one.promised + promised.get(one.id, 0),
+                disputed=one.disputed + (one.rejected if one.id in resting else 0),
+                excluded=not is_chased(one),
             )
-            for instalment in open_
+            for one in open_
         ),
     )
+
+
+def _rests_until(
+    instalment: OpenInstalment, account: Account, now: dt.datetime, policy: Policy
+) -> dt.datetime | None:
+    """The end of the courtesy after a rejected dispute; None where it has ended."""
+    if instalment.rejected_at is None:
+        return None
+    on = calendar.local_date(instalment.rejected_at, account.timezone)
+    days = ladder_of(instalment, account, policy).courtesy_days
+    until = calendar.midnight(on + days * _DAY, account.timezone)
+    return until if now < until else None
+
+
+def ladder_of(instalment: OpenInstalment, account: Account, policy: Policy) -> Dunning:
+    """The ladder of an instalment: its own, its client's, its segment's, or the policy's.
+
+    Of an episode that has begun, as its own version has it; a name that is new since is taken from
+    the policy that holds.
+    """
+    own = account.pinned or policy
+    segment = own.ladders.of_segment(account.segment) if account.segment else ""
+    for name in (instalment.ladder, account.ladder, segment):
+        if name == DEFAULT:
+            break
+        if name and (found := own.ladders.of(name) or policy.ladders.of(name)):
+            return found
+    return own.dunning
+
+
+def _chasing(account: Account, policy: Policy) -> Callable[[OpenInstalment], bool]:
+    """Whom we leave alone is always as the policy that holds has it."""
+    if not policy.ladders.by_name:
+        return lambda _: policy.dunning.chase
+    unpinned = replace(account, pinned=None)
+    return lambda one: ladder_of(one, unpinned, policy).chase
+
+
+def ruled(account: Account, today: dt.date, policy: Policy) -> Policy:
+    """The policy with the ladder of the account's anchor; of an account as it stands."""
+    own = account.pinned or policy
+    chosen = own.dunning
+    if own.ladders.by_name or policy.ladders.by_name:
+        chosen = _of_anchor(account, today, policy)
+    return policy if chosen is policy.dunning else replace(policy, dunning=chosen)
+
+
+def _of_anchor(account: Account, today: dt.date, policy: Policy) -> Dunning:
+    ladders = [(one, ladder_of(one, account, policy)) for one in account.instalments]
+    asked = [pair for pair in ladders if chaseable(pair[0])] or ladders
+    if not asked:
+        return (account.pinned or policy).dunning
+    late = [pair for pair in asked if is_overdue(pair[0], today, pair[1].grace_days)]
+
+    def age(pair: tuple[OpenInstalment, Dunning]) -> tuple[dt.date, dt.date, int]:
+        one, ladder = pair
+        return _counted_from(one, ladder), one.due_on, one.id
+
+    if late:
+        return min(late, key=age)[1]
+    return min(asked, key=lambda pair: (pair[0].due_on, pair[0].id))[1]
 
 
 class _Placed(Protocol):
@@ -195,6 +283,8 @@ def is_settled(account: Account, policy: Policy) -> bool:
 
 def fence(instalment: OpenInstalment) -> str:
     """What keeps a whole instalment from being chased, the most lasting reason first."""
+    if instalment.excluded:
+        return "excluded"
     if instalment.held:
         return "held"
     amounts = {

@@ -53,6 +53,7 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
     """
     today = calendar.local_date(now, account.timezone)
     stands = arrears.standing(account, now, policy)
+    policy = arrears.ruled(stands, today, policy)
     if not stands.instalments or arrears.is_settled(account, policy):
         return Refusal("paid", "What the message asks for is settled.", final=True)
     hold = arrears.strongest_hold(stands)
@@ -130,7 +131,9 @@ def _nothing_to_chase(stands: Account, today: dt.date, policy: Policy) -> Refusa
     rule = arrears.fence(first)
     reason = f"{first.number} is {arrears.FENCES[rule]}."
     ends = [hold.until for hold in stands.holds if hold.until is not None]
-    ends += [stands.promised_until] if stands.promised_until else []
+    ends += [end for end in (stands.promised_until, stands.rested_until) if end is not None]
+    if rule == "excluded":
+        return Refusal(rule, reason, final=True)  # let in again, it is looked at from the start
     return Refusal(rule, reason, until=min(ends, default=None), wake_on_change=True)
 
 

@@ -165,10 +165,11 @@ def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, obje
     """Everything of the account that may be chased today, also what came after the decision."""
     account = arrears.standing(account, office.now, office.policy)
     today = local_date(office.now, account.timezone)
-    late = arrears.overdue(account, today, office.policy)
+    rules = arrears.ruled(account, today, office.policy)
+    late = arrears.overdue(account, today, rules)
     return {
         "currency": account.currency,
-        "total": arrears.collectible(account, today, office.policy),
+        "total": arrears.collectible(account, today, rules),
         "step": step,
         "invoices": [_line(instalment, today) for instalment in late],
     }
