@@ -137,7 +137,7 @@ def _is_plain(fact: Any) -> bool:
     """One instalment without lines; or money of the client's own for one invoice."""
     if isinstance(fact, InvoiceIssued):
         return not fact.lines and not fact.instalments
-    return not fact.allocations and fact.payer is None
+    return not fact.allocations and fact.payer is None and fact.renewal_of is None
 
 
 def _issue(session: Session, news: _News, now: dt.datetime) -> dict[str, Applied]:

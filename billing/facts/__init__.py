@@ -9,7 +9,14 @@ amount changes only by ``InvoiceCorrected``).
 
 from typing import TypeAlias
 
-from billing.facts.clients import AgreementDescribed, AgreementEnded, ClientDescribed
+from billing.facts.agreements import (
+    AgreementAccepted,
+    AgreementDescribed,
+    AgreementEnded,
+    AgreementSuspended,
+    CardChanged,
+)
+from billing.facts.clients import ClientDescribed
 from billing.facts.invoices import (
     AboutInvoice,
     ChargeAdded,
@@ -81,15 +88,20 @@ PaymentFact: TypeAlias = (
 StandingFact: TypeAlias = (
     InvoiceDisputed | DisputeClosed | PromiseMade | PromiseWithdrawn | HoldPlaced | HoldReleased
 )
-Fact: TypeAlias = (
-    ClientDescribed | AgreementDescribed | AgreementEnded | InvoiceFact | PaymentFact | StandingFact
+AgreementFact: TypeAlias = (
+    AgreementDescribed | AgreementAccepted | AgreementSuspended | AgreementEnded | CardChanged
 )
+Fact: TypeAlias = ClientDescribed | AgreementFact | InvoiceFact | PaymentFact | StandingFact
 
 __all__ = [
     "AboutInvoice",
+    "AgreementAccepted",
     "AgreementDescribed",
     "AgreementEnded",
+    "AgreementFact",
+    "AgreementSuspended",
     "Allocated",
+    "CardChanged",
     "ChargeAdded",
     "ChargeWaived",
     "ClientDescribed",

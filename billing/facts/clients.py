@@ -1,17 +1,15 @@
-"""Who is a client, and what did they agree to?"""
+"""Who is a client?"""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import model_validator
 
 from billing import calendar
 from billing.facts.words import (
-    Amount,
     Country,
-    Currency,
     Language,
     Mailbox,
     Name,
@@ -55,49 +53,3 @@ class ClientDescribed(Told):
     def key(self) -> str:
         """Stable name of what this speaks of."""
         return joined(self.source, "client", self.external_id)
-
-
-class _OfAgreement(Told):
-    client_external_id: Reference
-    external_id: Reference
-
-    @property
-    def agreement_key(self) -> str:
-        """Stable name of the agreement itself, whatever is said about it."""
-        return joined(self.source, "agreement", self.external_id)
-
-
-class AgreementDescribed(_OfAgreement):
-    """What a client has agreed to, and when it is renewed.
-
-    ``amount`` is what one ``billing_cycle`` comes to; from ``effective_on`` on, where it is told.
-    """
-
-    kind: Literal["subscription", "retainer", "term"]
-    name: Name
-    amount: Amount
-    currency: Currency
-    renews_on: date
-    legal_entity: Words = ""
-    effective_on: date | None = None
-    service_type: Words = ""
-    rate_card: Words = ""
-    billing_cycle: Literal["", "monthly", "quarterly", "yearly", "milestone", "once"] = ""
-    payment_terms: Words = ""
-    contract_value: Amount | None = None
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return self.agreement_key
-
-
-class AgreementEnded(_OfAgreement):
-    """The client no longer has it; nothing is renewed."""
-
-    ended_on: date
-
-    @property
-    def key(self) -> str:
-        """Stable name of what this speaks of."""
-        return joined("ended", self.agreement_key)

@@ -51,6 +51,10 @@ class OfPayment(Told):
     """Who pays, where it is not the client: as in ``ShareDescribed``."""
     method: Literal["", "bank_transfer", "debit", "card", "cheque", "cash", "other"] = ""
     happened_at: Happened | None = None
+    renewal_of: Reference | None = None
+    """The agreement for whose next term it was charged, by the id of this source."""
+    initiated_by: Literal["system", "customer"] = "system"
+    """Who tried; what customers try themselves does not count among the tries of a renewal."""
 
     @property
     def payment_key(self) -> str:
@@ -92,6 +96,8 @@ class PaymentFailed(OfPayment):
     happened_at: Happened
     outcome: Literal["failed", "cancelled"] = "failed"
     reason: Reason = ""
+    decline: Literal["", "soft", "hard"] = ""
+    """``hard``: the bank refuses this card for good, so that nobody tries it again."""
 
     @property
     def key(self) -> str:

@@ -37,8 +37,14 @@ def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
             return clients.describe(entry, fact)
         case facts.AgreementDescribed():
             return agreements.describe(entry, fact)
+        case facts.AgreementAccepted():
+            return agreements.accept(entry, fact)
+        case facts.AgreementSuspended():
+            return agreements.suspend(entry, fact)
         case facts.AgreementEnded():
             return agreements.end(entry, fact)
+        case facts.CardChanged():
+            return agreements.change_card(entry, fact)
         case facts.InvoiceDrafted():
             return invoices.draft(entry, fact)
         case facts.InvoiceIssued():

@@ -13,6 +13,7 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import facts, references, remittance
+from billing.ledger import agreements
 from billing.ledger.entry import Applied, Contradiction, Entry
 from billing.models import Chargeback, ChargebackOutcome, Payment, PaymentName, PaymentState
 
@@ -30,6 +31,7 @@ def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
     """Take over what is said of a payment, and post what that moves."""
     session = entry.session
     client_id = references.client_of(session, fact.source, fact.client_external_id)
+    agreement = agreements.charged(session, fact, client_id)
     payment = _find(session, fact)
     fresh = payment is None
     if payment is None:
@@ -42,12 +44,17 @@ def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
     before = 0 if fresh else _received(payment)
     changed = _note(session, payment, fact)
     payment.state = _state(payment)
-    if not any((_name(session, payment, fact), changed, fresh)):
+    tried = agreement is not None and agreements.charge(session, payment, fact, agreement)
+    if not any((_name(session, payment, fact), changed, fresh, tried)):
         return Applied(client_id, changed=False, payment_id=payment.id)
     account = (payment.client_id, payment.legal_entity_id, payment.currency)
     entry.settle(account, fact.key, _day(fact))
     more = 0 if payment.payer_id else max(0, _received(payment) - before)
-    return Applied(client_id, payment_id=payment.id, received=more)
+    if agreement is None:
+        return Applied(client_id, payment_id=payment.id, received=more)
+    if payment.state == PaymentState.SUCCEEDED:
+        agreements.renew(session, agreement, payment.received_on)
+    return Applied(client_id, payment_id=payment.id, agreement_id=agreement.id, received=more)
 
 
 def _find(session: Session, fact: facts.PaymentFact) -> Payment | None:
