@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check faults bench history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults simulate bench history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -18,6 +18,7 @@ help:
 	@echo "make test              everything that must pass"
 	@echo "make check             format, lint and types only"
 	@echo "make faults SEEDS=1..25 the story under kills, cut wires and full disks"
+	@echo "make simulate SEEDS=1-50 clients and days of a seed, and what must never happen"
 	@echo "make bench             our figures beside the bare minimum; FULL=1 for what we publish"
 	@echo "make screenshots       the pictures of docs/screenshots, taken anew"
 	@echo "make lock              renew the pinned dependencies (needs uv)"
@@ -59,6 +60,14 @@ test: check wheel browser
 SEEDS ?= 1..25
 faults: dev
 	FAULT_SEEDS=$(SEEDS) $(BIN)/pytest tests/faults --dist load -k nothing_is_lost
+
+# A firm's clients and months by a seed, on the production code; docs/simulation.md says what is checked.
+CLIENTS ?= 12
+DAYS ?= 60
+simulate: SEEDS = 1-50
+simulate: dev
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --clients $(CLIENTS) --days $(DAYS) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(CALM),--calm) $(if $(LOUD),--loud --jobs 1) $(ARGS)
 
 # Every figure beside the bare minimum that does the same work, in the same run: docs/performance.md
 FULL ?=

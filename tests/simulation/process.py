@@ -1,0 +1,262 @@
+"""How does the product live in one thread, and die at any boundary between two transactions?
+
+The production code, put together by ``bot.app`` on a SQLite store, with two things of ours beneath:
+a store that writes at once instead of on a thread of its own (so that nothing depends on timing),
+and channels that lead to the carrier of the story instead of over a wire. A process that died takes
+nothing and gives nothing any more; the next one finds the rows that it left behind.
+"""
+
+import asyncio
+import base64
+import datetime as dt
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import SecretStr
+from sqlalchemy import Dialect, Engine
+from sqlmodel import Session
+from typing_extensions import override
+
+from billing.store import Clients, Store, _Job, _sqlite, _Writer
+from bot.app import App, books, readers
+from bot.inbox import Inbox
+from bot.settings import Settings
+from comms.ports import Found, Outgoing, Sent
+
+T = TypeVar("T")
+FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
+PATIENCE = 4
+"""How often another task may go first at most, wherever one waits."""
+
+
+class Died(BaseException):
+    """The process ended here; nothing catches it."""
+
+
+class Clock:
+    """Both clocks of the machine: wherever the story puts them."""
+
+    def __init__(self, start: dt.datetime) -> None:
+        self.moment = start
+        self.astray = dt.timedelta()
+        """By how much the wall is wrong."""
+
+    def now(self) -> dt.datetime:
+        return self.moment
+
+    def wall(self) -> dt.datetime:
+        return self.moment + self.astray
+
+
+_COMPILED: dict[Any, Any] = {}
+_DIALECTS: list[Dialect] = []
+
+
+def _inherit(*engines: Engine) -> None:
+    """Statements that were compiled for the last store need not be compiled for this one."""
+    for engine in engines:
+        _DIALECTS.append(engine.dialect)
+        engine.dialect, engine._compiled_cache = _DIALECTS[0], _COMPILED
+
+
+class Alone(_Writer):
+    """Writes at once, in the thread that asks; ``seen`` hears of every commit."""
+
+    def __init__(self, url: str, seen: Callable[[], None]) -> None:
+        self.engine = _sqlite(url, durable=False)
+        _inherit(self.engine)
+        self._connection = self.engine.connect()
+        self._seen = seen
+
+    @override
+    def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
+        job = _Job(fn)
+        self._commit(self._connection, [job])
+        self._seen()
+        return job.future
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+        self.engine.dispose()
+
+
+class Inline(ThreadPoolExecutor):
+    """What is given to a thread is done at once."""
+
+    @override
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        done: Future[T] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - it is whoever waits who minds
+            done.set_exception(error)
+        return done
+
+
+class Carrier(Protocol):
+    """The world at the end of every channel."""
+
+    def take(self, channel: str, message: Outgoing) -> Sent: ...
+    def look(self, channel: str, message: Outgoing) -> Found | None: ...
+
+
+@dataclass
+class Life:
+    """One process: whether it still runs, and where it is to end."""
+
+    dice: random.Random
+    pause: Callable[[], Any]
+    """Called between transactions: what else happens in the world just then."""
+    point: str = ""
+    left: int = 0
+    over: bool = False
+
+    def doom(self, point: str, nth: int) -> None:
+        self.point, self.left = point, nth
+
+    def reach(self, point: str) -> None:
+        """A place at which a process may end."""
+        if self.over:
+            raise Died
+        if point == self.point:
+            self.left -= 1
+            if self.left <= 0:
+                self.over = True
+                raise Died
+
+    async def yield_(self) -> None:
+        """Others may go first, or not."""
+        for _ in range(self.dice.randrange(PATIENCE)):
+            await asyncio.sleep(0)
+        if self.over:
+            raise Died
+
+
+class Mortal(Store):
+    """The store as one process has it."""
+
+    def __init__(self, below: Store, life: Life) -> None:
+        self.__dict__.update(below.__dict__)
+        self.life = life
+
+    @override
+    async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
+        await self.life.yield_()
+        self.life.reach("before write")
+        await self.life.pause()
+        result = await super().write(fn, clients=clients)
+        self.life.reach("after write")
+        await self.life.yield_()
+        return result
+
+    @override
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        self.life.reach("read")
+        with super().read() as session:
+            yield session
+
+
+@dataclass
+class Line:
+    """A channel as one process has it."""
+
+    name: str
+    carrier: Carrier
+    life: Life
+
+    async def send(self, message: Outgoing) -> Sent:
+        await self.life.yield_()
+        self.life.reach("before send")
+        try:
+            return self.carrier.take(self.name, message)
+        finally:
+            self.life.reach("after send")
+            await self.life.yield_()
+
+    async def find(self, message: Outgoing, _since: dt.datetime) -> Found | None:
+        await self.life.yield_()
+        return self.carrier.look(self.name, message)
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass
+class Machine:
+    """The store and its keys, and the processes that come and go on it."""
+
+    folder: Path
+    clock: Clock
+    carrier: Carrier
+    seen: Callable[[], None]
+    pause: Callable[[], Any]
+    dice: random.Random
+    app: App = field(init=False)
+    life: Life = field(init=False)
+    deaths: int = 0
+    _below: App = field(init=False)
+
+    def __post_init__(self) -> None:
+        url = f"sqlite:///{self.folder}/store.db"
+        settings = Settings(
+            database_url=url,
+            keyring_url=f"sqlite:///{self.folder}/keys.db",
+            master_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
+            policy_file=None,
+            email_host="accounts.harrow.example",
+            slack_finance_channel=FINANCE,
+            slack_clients_channel=CLIENTS,
+            twilio_account_sid="AC" + "5a" * 16,
+        )
+        self._below = books(settings, self.clock, durable=False)
+        _alone(self._below.store, url, self.seen)
+        _alone(self._below.keyring.store, settings.keyring_url, lambda: None)
+        self.born()
+
+    def born(self) -> None:
+        """A process begins, on what the last one left."""
+        self.life = Life(self.dice, self.pause)
+        store = Mortal(self._below.store, self.life)
+        self._below.keyring._known.clear()
+        lines = {name: Line(name, self.carrier, self.life) for name in ("sms", "email", "slack")}
+        app = replace(self._below, store=store, channels=lines, wake=asyncio.Event())
+        inbox = Inbox(store, app.keyring, app.policy)
+        self.app = replace(app, inbox=inbox, readers=readers(app.settings))
+
+    async def bury(self) -> None:
+        """What the dead one had begun goes no further."""
+        me = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not me]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        self.deaths += 1
+
+    @property
+    def store(self) -> Store:
+        """The rows, for whoever looks on."""
+        return self._below.store
+
+    async def close(self) -> None:
+        self.life.over = False
+        await self._below.close()
+
+
+def _alone(store: Store, url: str, seen: Callable[[], None]) -> None:
+    """Let a store write in the thread that asks."""
+    if store._writer is not None:
+        store._writer.close()
+    _inherit(store._reader, store._snapshots)
+    store._writer = Alone(url, seen)
+
+
+def executor() -> Executor:
+    """For the event loop of a story."""
+    return Inline(max_workers=1)
