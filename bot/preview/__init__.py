@@ -36,7 +36,7 @@ def run(app: App, asked: Asked, progress: Progress) -> Report:
         Wrong: there is no such client, or the file cannot be written.
     """
     began = time.monotonic()
-    ahead = course.Asked(app.clock.now(), asked.days, app.policy, asked.as_if_live)
+    ahead = course.Asked(app.clock.now(), asked.days, asked.as_if_live)
     with app.store.read() as session:
         live = str(switch.status(session).data["live"])
         mine: set[int] = set()
@@ -53,7 +53,7 @@ def run(app: App, asked: Asked, progress: Progress) -> Report:
     if asked.csv:
         telling.write(asked.csv, found.entries)
     seconds = time.monotonic() - began
-    return telling.report(telling.Seen(ahead, found, live, len(mine), seconds))
+    return telling.report(telling.Seen(ahead, app.rules.version, found, live, len(mine), seconds))
 
 
 def _of(found: course.Coming, clients: set[int]) -> course.Coming:

@@ -15,16 +15,15 @@ from sqlmodel import Session, col, select
 
 from billing.clock import TurnedClock
 from billing.models import LiveSwitch
-from billing.policy import Policy
-from bot import worker
-from bot.app import App
+from bot import publishing, worker
+from bot.app import App, Notice
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox
 from bot.metrics import Meters
 from bot.preview import copying, gathering
 from bot.preview.entry import Entry
 from bot.replay.channel import Paper
-from bot.report import Progress
+from bot.report import Progress, silent
 from comms import delivery, outbox
 from comms.models import Audience, Message, State
 from comms.office import Office
@@ -37,12 +36,13 @@ _STUCK = dt.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which days, under which policy, and whether the door is taken to be open."""
+    """Which days, whether the door is taken to be open, and what is published before."""
 
     now: dt.datetime
     days: int
-    policy: Policy
     as_if_live: bool = False
+    publish: str = ""
+    """The text of a policy that holds from the first moment; none leaves it as it is."""
 
     @property
     def until(self) -> dt.datetime:
@@ -66,26 +66,26 @@ def lived(app: App, asked: Asked, clients: Sequence[int], progress: Progress) ->
         with app.store.read() as session:
             copying.fill(session, app.keyring, place, clients, asked.now)
         clock = TurnedClock(asked.now)
-        return asyncio.run(_live(_on_copy(app, asked, place, clock), clock, asked, progress))
+        return asyncio.run(_live(_on_copy(app, place, clock), clock, asked, progress))
     finally:
         place.close()
 
 
-def _on_copy(app: App, asked: Asked, place: copying.Place, clock: TurnedClock) -> App:
+def _on_copy(app: App, place: copying.Place, clock: TurnedClock) -> App:
     """The product with nothing left of the installation but its settings and templates."""
     return replace(
         app,
         clock=clock,
         store=place.store,
         keyring=place.keyring,
-        policy=asked.policy,
-        inbox=Inbox(place.store, place.keyring, asked.policy),
+        inbox=Inbox(place.store, place.keyring, app.policy),
         wake=asyncio.Event(),
         channels={name: Paper(name) for name in ("email", "sms", "slack")},
         readers={},
         cards=_no_card,
         meters=Meters(),
         pulse=Pulse(),
+        notice=Notice(),
     )
 
 
@@ -96,10 +96,13 @@ def _no_card(_session: Session, _office: Office, message: Message) -> Outgoing:
 
 async def _live(app: App, clock: TurnedClock, asked: Asked, progress: Progress) -> Coming:
     problems: Counter[str] = Counter()
+    app.refresh()
     with app.store.read() as session:
         began = gathering.began(session, app.keyring, asked.now)
     gone = await app.store.write(lambda session: _begin(session, app, asked))
     began = replace(began, gone=frozenset(gone))
+    if asked.publish:
+        await publishing.publish(app, {"text": asked.publish, "by": "preview"}, silent)
     await _drain(app, problems)
     while (moment := _next(app)) is not None:
         at = moment if moment > clock.now() else clock.now() + _STUCK

@@ -36,6 +36,8 @@ class Seen:
     """What was looked at, and what was seen."""
 
     asked: Asked
+    version: str
+    """Of the policy that holds."""
     coming: Coming
     live: str
     """How the go-live switch stands for the firm."""
@@ -91,7 +93,7 @@ def report(seen: Seen) -> Report:
     data = {
         "from": seen.asked.now,
         "until": seen.asked.until,
-        "policy": seen.asked.policy.version,
+        "policy": seen.version,
         "live": seen.live,
         "as_if_live": seen.asked.as_if_live,
         "assumed": ASSUMED,

@@ -284,7 +284,7 @@ def test_lots_apart_see_what_one_lot_sees(app: App) -> None:
     """Each lot opens the store itself; what it is given and gives crosses to another process."""
     for number in range(1, 5):
         owing(app, number, days=20 + number)
-    asked = Asked(NOON, 20, app.policy)
+    asked = Asked(NOON, 20)
     with app.store.read() as session:
         families = copying.families(session)
     whole = crowd.lived(app, asked, families, silent)
