@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import access, signature
+from bot import access, signature, transport
 
 PREFIX = "COUNTERFOIL_"
 _SHORTEST_SECRET = 16
@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     master_key_previous: SecretStr | None = None
     master_key_previous_file: Path | None = None
 
+    trusted_hosts: str = ""
+    """Hosts with commas, to which the way is encrypted otherwise; all others are reached by TLS."""
     public_url: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
@@ -207,6 +209,17 @@ class Settings(BaseSettings):
             raise ValueError("the keys need a store of their own, apart from the database")
         return self
 
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        trusted = [host.strip() for host in self.trusted_hosts.split(",")]
+        urls = {name: str(getattr(self, name)) for name in type(self).model_fields}
+        found = [
+            f"{PREFIX}{name.upper()}: {said}" for name, said in transport.exposed(urls, trusted)
+        ]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
     @property
     def spool_file(self) -> Path:
         """Where what staff ask for waits while the store cannot be written."""
@@ -305,6 +318,8 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
 def _sentence(fault: tuple[str, str]) -> str:
     name, reason = fault
     reason = reason.removeprefix("Value error, ")
+    if reason.startswith(PREFIX):
+        return f"{reason}."
     return f"{PREFIX}{(name or 'keyring_url').upper()}: {reason}."
 
 

@@ -71,9 +71,12 @@ def _capital(words: str) -> str:
 
 
 def _dangers(given: Settings) -> Iterator[Finding]:
-    if given.public_url and not given.public_url.startswith("https://"):
-        said = "COUNTERFOIL_PUBLIC_URL is not https: what clients write would cross the net open."
-        yield warning("public_url", said, "Put a proxy with TLS in front, and name it with https.")
+    if given.trusted_hosts:
+        said = (
+            f"The way to {given.trusted_hosts} need not be encrypted (COUNTERFOIL_TRUSTED_HOSTS)."
+        )
+        todo = "See that a tunnel or a network of this machine leads there, and nothing else."
+        yield warning("trusted_hosts", said, todo)
     if given.host not in _LOCAL:
         said = f"COUNTERFOIL_HOST is {given.host}, so whoever reaches it can read /metrics."
         yield warning("host", said, "Set it to 127.0.0.1, or let a firewall keep others away.")

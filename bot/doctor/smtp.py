@@ -36,7 +36,7 @@ class Relay:
     @property
     def demands_tls(self) -> bool:
         """Whether mail waits where the relay offers no TLS."""
-        exposed = bool(self.user) and self.host not in _LOCAL
+        exposed = self.host not in _LOCAL
         return self.starttls == "required" or (exposed and self.starttls != "never")
 
 
@@ -118,7 +118,7 @@ async def _tls(smtp: aiosmtplib.SMTP, relay: Relay) -> list[Finding]:
         await smtp.ehlo()
         return [ok("smtp", f"{relay.host} speaks TLS after STARTTLS.")]
     if relay.demands_tls:
-        said = f"{relay.host} offers no STARTTLS, so mail waits rather than show the password."
+        said = f"{relay.host} offers no STARTTLS, so mail waits rather than cross the network open."
         return [wrong("smtp", said, "Use smtps:// with port 465, or another relay.")]
     if relay.host not in _LOCAL:
         said = f"Mail crosses the network to {relay.host} without TLS."

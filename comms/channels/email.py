@@ -27,8 +27,8 @@ class Email:
     """Mails over one kept SMTP connection.
 
     ``url`` is ``smtp://user:password@host:port`` or ``smtps://…``. On ``smtp`` the query
-    ``?starttls=required|never`` decides; without it TLS is required wherever a password would
-    cross a network, and taken where offered otherwise.
+    ``?starttls=required|never`` decides; without it TLS is required wherever a network is crossed,
+    and taken where offered otherwise.
 
     Raises:
         ValueError: the URL is not usable.
@@ -175,7 +175,7 @@ def _starttls(parts: SplitResult) -> bool | None:
     if parts.scheme == "smtps":
         return False
     asked = parse_qs(parts.query).get("starttls", [""])[0]
-    exposed = parts.username is not None and parts.hostname not in _LOCAL
+    exposed = parts.hostname not in _LOCAL
     answers = {"required": True, "never": False, "": True if exposed else None}
     if asked not in answers:
         raise ValueError("COUNTERFOIL_SMTP_URL: starttls is required or never")

@@ -33,7 +33,7 @@ def test_nothing_is_needed_to_begin() -> None:
         ("sqlite:////var/lib/firm.sqlite", "sqlite:////var/lib/firm-keyring.sqlite"),
         ("sqlite:////srv/a.b/firm", "sqlite:////srv/a.b/firm-keyring.db"),
         ("sqlite://", "sqlite://"),
-        ("postgresql+psycopg://u:p@db/firm", ""),
+        ("postgresql+psycopg://u:p@localhost/firm", ""),
     ],
 )
 def test_the_keys_lie_beside_the_store(
@@ -43,17 +43,19 @@ def test_the_keys_lie_beside_the_store(
 
 
 def test_the_keys_never_share_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    url = "postgresql+psycopg://u:topsecret@db/firm"
+    url = "postgresql+psycopg://u:topsecret@localhost/firm"
     with pytest.raises(SettingsMissing, match="store of their own") as caught:
         given(monkeypatch, database_url=url, keyring_url=url)
     assert "topsecret" not in str(caught.value)
 
 
 def test_postgresql_refuses_keys_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = given(monkeypatch, database_url="postgresql+psycopg://db/a", keyring_url="sqlite:///k")
+    found = given(
+        monkeypatch, database_url="postgresql+psycopg://localhost/a", keyring_url="sqlite:///k"
+    )
     with pytest.raises(SettingsMissing, match="COUNTERFOIL_KEYRING_URL"):
         found.need_apart()
-    given(monkeypatch, keyring_url="postgresql+psycopg://db/keys").need_apart()
+    given(monkeypatch, keyring_url="postgresql+psycopg://localhost/keys").need_apart()
 
 
 def test_a_command_asks_only_for_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +93,8 @@ def test_nothing_secret_is_ever_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         master_key=TOKEN,
         twilio_auth_token=TOKEN,
-        database_url=f"postgresql+psycopg://u:{TOKEN}@db/a",
-        keyring_url=f"postgresql+psycopg://u:{TOKEN}@db/b",
+        database_url=f"postgresql+psycopg://u:{TOKEN}@localhost/a",
+        keyring_url=f"postgresql+psycopg://u:{TOKEN}@localhost/b",
         smtp_url=f"smtp://u:{TOKEN}@mail",
     )
     assert TOKEN not in repr(found)
@@ -155,3 +157,53 @@ def test_a_secret_for_facts_that_is_none_is_said_at_the_start(
     with pytest.raises(SettingsMissing, match="FACTS_HOOK_SECRET: must be `whsec_`") as met:
         settings.read()
     assert "not base64" not in str(met.value)
+
+
+OPEN = "postgresql+psycopg://u:topsecret@db.example/firm"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "todo"),
+    [
+        ("database_url", OPEN, "add ?sslmode=verify-full"),
+        ("keyring_url", OPEN, "add ?sslmode=verify-full"),
+        ("database_url", f"{OPEN}?sslmode=prefer", "add ?sslmode=verify-full"),
+        ("database_url", "postgresql+psycopg:///firm?host=10.1.2.3", "add ?sslmode=verify-full"),
+        ("database_url", "postgresql+psycopg://u@[2001:db8::1]:5432/firm", "add ?sslmode"),
+        ("smtp_url", "smtp://u:topsecret@relay.example?starttls=never", "remove ?starttls=never"),
+        ("public_url", "http://billing.example", "write https://"),
+        ("twilio_base_url", "http://proxy.example", "write https://"),
+    ],
+)
+def test_nothing_crosses_a_network_in_the_open(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, todo: str
+) -> None:
+    with pytest.raises(SettingsMissing) as caught:
+        given(monkeypatch, **{name: value})
+    assert f"COUNTERFOIL_{name.upper()}: " in str(caught.value)
+    assert todo in str(caught.value)
+    assert "topsecret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", f"{OPEN}?sslmode=verify-full"),
+        ("database_url", f"{OPEN}?sslmode=require"),
+        ("database_url", "postgresql+psycopg://u:p@127.0.0.1:5433/firm"),
+        ("database_url", "postgresql+psycopg://u:p@[::1]/firm"),
+        ("database_url", "postgresql+psycopg://postgres@/firm?host=/run/postgresql"),
+        ("smtp_url", "smtp://relay.example"),
+        ("smtp_url", "smtp://127.0.0.1:1025?starttls=never"),
+        ("public_url", "http://localhost:8000"),
+    ],
+)
+def test_loopback_and_tls_are_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert getattr(given(monkeypatch, **{name: value}), name) == value
+
+
+def test_a_host_behind_a_tunnel_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, database_url=OPEN, trusted_hosts="relay, db.example")
+    with pytest.raises(SettingsMissing, match=r"other\.example"):
+        given(monkeypatch, smtp_url="smtp://other.example?starttls=never")

@@ -184,8 +184,8 @@ def test_a_key_in_the_folder_of_the_rows_is_noted(complete: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "what"),
-    [("PUBLIC_URL", "http://billing.harrow.example", "public_url"), ("HOST", "0.0.0.0", "host")],
-    ids=["no https", "open to the network"],
+    [("TRUSTED_HOSTS", "db,relay", "trusted_hosts"), ("HOST", "0.0.0.0", "host")],
+    ids=["trusted hosts", "open to the network"],
 )
 def test_a_dangerous_setting_is_noted(
     complete: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str

@@ -250,7 +250,7 @@ def test_a_toll_free_number_is_judged(states: list[str], verdict: str) -> None:
     ("url", "demands", "implicit"),
     [
         ("smtp://u:p@relay.example:587", True, False),
-        ("smtp://relay.example", False, False),
+        ("smtp://relay.example", True, False),
         ("smtp://u:p@127.0.0.1", False, False),
         ("smtp://u:p@relay.example?starttls=never", False, False),
         ("smtps://u:p@relay.example:465", True, True),

@@ -455,7 +455,8 @@ def test_the_hook_takes_a_bearer_secret(given_header: str, valid: bool) -> None:
 @pytest.mark.parametrize(
     ("url", "use_tls", "start_tls"),
     [
-        ("smtp://mail.example", False, None),
+        ("smtp://mail.example", False, True),
+        ("smtp://127.0.0.1", False, None),
         ("smtp://u:p%40@mail.example:587", False, True),
         ("smtp://u:p@127.0.0.1", False, None),
         ("smtp://u:p@mail.example?starttls=never", False, False),
@@ -463,7 +464,7 @@ def test_the_hook_takes_a_bearer_secret(given_header: str, valid: bool) -> None:
         ("smtps://u:p@mail.example", True, False),
     ],
 )
-def test_a_password_never_crosses_a_network_in_clear(
+def test_mail_never_crosses_a_network_in_clear_unless_told_to(
     url: str,
     use_tls: bool,  # noqa: FBT001
     start_tls: bool | None,  # noqa: FBT001

@@ -1,0 +1,67 @@
+"""Does anything that clients wrote, or that opens it, cross a network in the open?  Pure.
+
+Loopback and Unix sockets are no network. A host that is named as trusted is reached by a way that
+is encrypted otherwise: a tunnel, or the network of one machine's containers.
+"""
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import parse_qs, urlsplit
+
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_WEB = ("public_url", "twilio_base_url", "slack_base_url", "stripe_base_url")
+_STORES = ("database_url", "keyring_url")
+
+
+def exposed(urls: Mapping[str, str], trusted: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The settings of which the way is open, each with what to do about it."""
+    for name in _STORES:
+        if urls.get(name, "").startswith("postgresql"):
+            yield from ((name, said) for said in _postgresql(urls[name], trusted))
+    if (said := _relay(urls.get("smtp_url", ""), trusted)) is not None:
+        yield "smtp_url", said
+    for name in _WEB:
+        parts = urlsplit(urls.get(name, ""))
+        if parts.scheme == "http" and not _safe(parts.hostname, trusted):
+            yield name, f"{parts.hostname} is reached in the open; write https://"
+
+
+def _postgresql(url: str, trusted: Collection[str]) -> Iterator[str]:
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query)
+    if set(asked.get("sslmode", [])) & _ENCRYPTED:
+        return
+    named = asked.get("host", []) or asked.get("hostaddr", []) or [_host_of(parts.netloc)]
+    hosts = [host.partition(":")[0] if host.count(":") == 1 else host for host in named]
+    for host in hosts:
+        if not _safe(host, trusted):
+            yield (
+                f"the way to {host} is not encrypted; add ?sslmode=verify-full to it, or at least "
+                "?sslmode=require"
+            )
+            return
+
+
+def _host_of(netloc: str) -> str:
+    host = netloc.rpartition("@")[2]
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _relay(url: str, trusted: Collection[str]) -> str | None:
+    """STARTTLS is demanded of every relay elsewhere; only ``never`` would let it be open."""
+    parts = urlsplit(url)
+    never = parse_qs(parts.query).get("starttls") == ["never"]
+    if parts.scheme != "smtp" or not never or _safe(parts.hostname, trusted):
+        return None
+    return f"mail to {parts.hostname} would be readable on the way; remove ?starttls=never"
+
+
+def _safe(host: str | None, trusted: Collection[str]) -> bool:
+    if not host or host.startswith("/") or host == "localhost" or host in trusted:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
