@@ -5,7 +5,7 @@ across currencies or legal entities.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,19 +13,30 @@ from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import aliases, arrears, books, fences, promises, renewals
+from billing import (
+    aliases,
+    arrears,
+    books,
+    contests,
+    fences,
+    overrides,
+    promises,
+    publication,
+    renewals,
+)
 from billing.aliases import Kin
 from billing.calendar import local_date
+from billing.contests import Contested
 from billing.models import (
-    OPEN_DISPUTES,
     Agreement,
     Client,
     Enrolment,
+    EnrolmentState,
     Hold,
     Instalment,
     Invoice,
-    InvoiceDispute,
     InvoiceState,
+    LegalEntity,
     Posting,
     StepListed,
     StepTaken,
@@ -46,6 +57,8 @@ _OPEN = (
         col(Invoice.currency),
         col(Invoice.legal_entity_id),
         col(Invoice.issued_on),
+        col(Invoice.ladder),
+        col(Invoice.matter),
         _STILL_OPEN.label("open"),
     )
     .join(Invoice, col(Invoice.id) == col(Instalment.invoice_id))
@@ -58,10 +71,6 @@ _OPEN = (
     .group_by(col(Instalment.id), col(Invoice.id))
     .having(_STILL_OPEN > 0)
     .order_by(col(Instalment.due_on), col(Instalment.id))
-)
-_CONTESTED = core_select(col(InvoiceDispute.invoice_id), col(InvoiceDispute.amount)).where(
-    col(InvoiceDispute.invoice_id).in_(bindparam("invoices", expanding=True)),
-    col(InvoiceDispute.state).in_(OPEN_DISPUTES),
 )
 _HOLDS = (
     core_select(
@@ -80,6 +89,16 @@ _STEPS = (
         col(StepTaken.how) != "cancelled",
     )
     .order_by(col(StepTaken.enrolment_id), col(StepTaken.step), col(StepTaken.round))
+)
+_SCOPED = core_select(
+    col(Enrolment.client_id),
+    col(Enrolment.legal_entity_id),
+    col(Enrolment.currency),
+    col(Enrolment.scope),
+).where(
+    col(Enrolment.client_id).in_(bindparam("clients", expanding=True)),
+    col(Enrolment.scope) != "",
+    col(Enrolment.state) != EnrolmentState.ENDED,
 )
 _LISTED = core_select(col(StepListed.step_taken_id), col(StepListed.instalment_id)).where(
     col(StepListed.step_taken_id).in_(bindparam("steps", expanding=True))
@@ -126,7 +145,7 @@ def owed_by(
     """
     kin = aliases.of(session, clients) if kin is None else kin
     rows = session.execute(_OPEN, {"clients": list(kin)}).all()
-    disputed = _disputed(session, [row.invoice_id for row in rows])
+    disputed = contests.by_invoice(session, [row.invoice_id for row in rows])
     found: dict[int, list[Owed]] = {}
     for row in rows:
         found.setdefault(kin[row.client_id], []).append(_owed(row, disputed))
@@ -152,13 +171,10 @@ def _fenced(debts: Sequence[Owed], payments: Sequence[fences.UnderWay]) -> list[
     ]
 
 
-def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
-    """Takes from ``disputed`` what this instalment covers, so that the next one sees the rest."""
+def _owed(row: Any, disputed: dict[int, Contested]) -> Owed:
     open_ = int(row.open)
-    contested = disputed.get(row.invoice_id, 0)
-    share = open_ if contested is None else min(open_, contested)
-    if contested is not None:
-        disputed[row.invoice_id] = contested - share
+    contested = disputed.get(row.invoice_id)
+    share, vain = contested.take(open_) if contested else (0, 0)
     return Owed(
         row.legal_entity_id,
         row.currency,
@@ -173,18 +189,12 @@ def _owed(row: Any, disputed: dict[int, int | None]) -> Owed:
             open=open_,
             kind=row.kind,
             disputed=share,
+            ladder=row.ladder or "",
+            matter=row.matter,
+            rejected=vain,
+            rejected_at=contested.rejected_at if contested and vain else None,
         ),
     )
-
-
-def _disputed(session: Session, invoices: Sequence[int]) -> dict[int, int | None]:
-    """The contested amount by invoice; None means all of it."""
-    found: dict[int, int | None] = {}
-    for row in session.execute(_CONTESTED, {"invoices": invoices}) if invoices else ():
-        so_far = found.get(row.invoice_id, 0)
-        whole = row.amount is None or so_far is None
-        found[row.invoice_id] = None if whole else so_far + row.amount
-    return found
 
 
 def balances(session: Session, client_id: int, today: dt.date) -> list[Balance]:
@@ -299,6 +309,7 @@ def _taken_by(
             taken_on=row.taken_on,
             how=row.how,
             listed=frozenset(listed.get(row.id, ())),
+            taken_at=row.taken_at,
         )
         found[row.enrolment_id] = (*found.get(row.enrolment_id, ()), step)
     return found
@@ -328,7 +339,7 @@ def in_dunning(session: Session, enrolment: Enrolment, client: Client) -> arrear
 def in_dunning_all(
     session: Session, pairs: Sequence[tuple[Enrolment, Client]]
 ) -> list[arrears.Account]:
-    """The accounts of dunning enrolments with their clients, in their order, in six queries.
+    """The accounts of dunning enrolments with their clients, in their order, in eight queries.
 
     Of clients that are one: what all of them owe, have paid and were told.
     """
@@ -338,36 +349,68 @@ def in_dunning_all(
     held = _holds_by(session, kin)
     steps = _told_by(session, [enrolment for enrolment, _ in pairs], kin)
     promised = fences.promises_of(session, kin)
-    return [
-        arrears.Account(
+    scopes = _scopes_of(session, kin)
+    pinned = publication.versions(session, {one.policy_version for one, _ in pairs})
+    found: list[arrears.Account] = []
+    for enrolment, client in pairs:
+        account = (kin[client.id], enrolment.legal_entity_id, enrolment.currency)
+        told = steps.get(enrolment.id, ())
+        taken = tuple(one for one in told if one.step > 0)
+        one = arrears.Account(
             client_id=client.id,
             legal_entity_id=enrolment.legal_entity_id,
             currency=enrolment.currency,
             timezone=client.timezone,
             country=client.country,
             region=client.region,
-            instalments=tuple(
-                debt.instalment
-                for debt in debts.get(client.id, ())
-                if (debt.legal_entity_id, debt.currency)
-                == (enrolment.legal_entity_id, enrolment.currency)
-            ),
-            unapplied=cash.get((kin[client.id], enrolment.legal_entity_id, enrolment.currency), 0),
+            instalments=_part(enrolment, debts.get(client.id, ()), scopes.get(account, ())),
+            unapplied=cash.get(account, 0),
             holds=held.get(client.id, ()),
-            taken=steps.get(enrolment.id, ()),
+            taken=taken,
+            noticed=tuple(one for one in told if one.step < 0),
+            segment=client.segment or "",
+            ladder=client.ladder or "",
+            pinned=pinned.get(enrolment.policy_version) if taken else None,
             imported_on=client.imported_on,
-            promises=tuple(
-                promised.get((kin[client.id], enrolment.legal_entity_id, enrolment.currency), ())
-            ),
+            promises=tuple(promised.get(account, ())),
         )
-        for enrolment, client in pairs
-    ]
+        found.append(one)
+    return found
 
 
-def in_renewal(session: Session, enrolment: Enrolment) -> renewals.RenewalFact:
+def _part(
+    enrolment: Enrolment, debts: Sequence[Owed], scopes: Collection[str]
+) -> tuple[arrears.OpenInstalment, ...]:
+    """What the enrolment is about: its part of the account, or all that has no own."""
+    account = (enrolment.legal_entity_id, enrolment.currency)
+    mine = [one.instalment for one in debts if (one.legal_entity_id, one.currency) == account]
+    if not scopes and not enrolment.scope:
+        return tuple(mine)
+    return tuple(one for one in mine if _scope(one, scopes) == enrolment.scope)
+
+
+def _scopes_of(session: Session, kin: Kin) -> dict[books.Key, set[str]]:
+    """The parts of accounts that have a sequence of their own, by the client that speaks."""
+    found: dict[books.Key, set[str]] = {}
+    for row in session.connection().execute(_SCOPED, {"clients": list(kin)}):
+        account = (kin[row.client_id], row.legal_entity_id, row.currency)
+        found.setdefault(account, set()).add(row.scope)
+    return found
+
+
+def _scope(instalment: arrears.OpenInstalment, scopes: Collection[str]) -> str:
+    """The part of its account to which it belongs: the rest, unless another has it."""
+    if not scopes:
+        return ""
+    mine = (arrears.scope_of(instalment, grouping) for grouping in ("invoice", "matter"))
+    return next((scope for scope in mine if scope in scopes), "")
+
+
+def in_renewal(session: Session, enrolment: Enrolment, now: dt.datetime) -> renewals.RenewalFact:
     """The agreement that a renewal enrolment is about."""
     agreement = session.get_one(Agreement, enrolment.agreement_id)
     steps = taken(session, enrolment)
+    version = enrolment.policy_version if steps else ""
     return renewals.RenewalFact(
         agreement_id=agreement.id,
         name=agreement.name,
@@ -378,4 +421,10 @@ def in_renewal(session: Session, enrolment: Enrolment) -> renewals.RenewalFact:
         taken=tuple(step.step for step in steps),
         state=agreement.state,
         in_vain=tuple(step.step for step in steps if step.how == "failed"),
+        entity=session.get_one(LegalEntity, agreement.legal_entity_id).name,
+        ladder=agreement.ladder or "",
+        notice_days=agreement.notice_days or 0,
+        heard=any(step.how == "sent" for step in steps),
+        overrides=overrides.of(session, [agreement.client_id], now).get(agreement.client_id, ()),
+        pinned=publication.versions(session, [version]).get(version),
     )

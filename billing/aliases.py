@@ -84,9 +84,9 @@ def ladders(
     found: dict[int, Sequence[Enrolment]] = {one.id: [one] for one in enrolments}
     if is_plain(kin):
         return found
-    accounts: dict[tuple[int, int, str], list[Enrolment]] = {}
+    accounts: dict[tuple[int, int, str, str], list[Enrolment]] = {}
     for one in session.execute(_LADDERS, {"clients": sorted(kin)}).scalars():
-        account = (kin[one.client_id], one.legal_entity_id, one.currency)
+        account = (kin[one.client_id], one.legal_entity_id, one.currency, one.scope)
         accounts.setdefault(account, []).append(one)
     for same in accounts.values():
         same.sort(key=lambda one: (one.client_id != kin[one.client_id], one.id))

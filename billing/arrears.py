@@ -200,6 +200,13 @@ def ladder_of(instalment: OpenInstalment, account: Account, policy: Policy) -> D
     return own.dunning
 
 
+def scope_of(instalment: OpenInstalment, grouping: str) -> str:
+    """The part of its account with which it is asked for; nothing for all that has no own."""
+    if grouping == "invoice":
+        return f"invoice:{instalment.invoice_id}"
+    return f"matter:{instalment.matter}" if grouping == "matter" and instalment.matter else ""
+
+
 def _chasing(account: Account, policy: Policy) -> Callable[[OpenInstalment], bool]:
     """Whom we leave alone is always as the policy that holds has it."""
     if not policy.ladders.by_name:
