@@ -11,6 +11,7 @@ import typer
 from bot.commands import (
     duplicates,
     keys,
+    law,
     paper,
     people,
     policy,
@@ -54,6 +55,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "timeline": record.timeline,
     },
     "A person's turn": {"tasks": tasks.tasks, "handled": tasks.handled},
+    "What clients may ask": {"prefer": law.prefer},
     "One client, many names": {
         "duplicates": duplicates.duplicates,
         "merge": duplicates.merge,
@@ -65,6 +67,7 @@ _GROUPS = {
     "access": people.access,
     "keys": keys.keys,
     "policy": policy.policy,
+    "legal-state": law.legal_state,
     "audit": record.audit,
     "report": report.report,
     "paper": paper.paper,

@@ -16,14 +16,25 @@ from billing.ledger import Applied
 from billing.models import Client
 from bot import bookings, consents
 from bot.bookings import Outcome
-from comms import consent, delivery, inbound, instructions, outreach, receipts
-from comms.facts import DeliveryReport, InboundMessage
+from comms import (
+    consent,
+    delivery,
+    enforcement,
+    inbound,
+    instructions,
+    outreach,
+    pledges,
+    receipts,
+    sayings,
+    tasks,
+)
+from comms.facts import ClientSaid, DeliveryReport, InboundMessage, ReplyHandled, Tellable
 from comms.inbound import Letter
 from comms.instructions import Instruction
 from comms.models import ConsentEvent
 from comms.office import Office
 
-Fact = facts.Fact | InboundMessage | DeliveryReport | Instruction
+Fact = Tellable | InboundMessage | DeliveryReport | Instruction
 NEWS = dt.timedelta(days=7)
 """A payment told of later than this is history: nobody is thanked for it any more."""
 
@@ -44,10 +55,13 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.CloseCase()
                 | instructions.AssignCase()
                 | instructions.ResolveDoubt()
+                | instructions.HandleTask()
                 | instructions.Merge()
                 | instructions.KeepApart()
             ):
                 return instructions.clients_of(session, fact)
+            case ClientSaid() | ReplyHandled():
+                return sayings.clients_of(session, fact, bookings.written(session, fact))
             case _:
                 return _known(session, fact)
 
@@ -80,11 +94,15 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             | instructions.CloseCase()
             | instructions.AssignCase()
             | instructions.ResolveDoubt()
+            | instructions.HandleTask()
             | instructions.Merge()
             | instructions.KeepApart()
         ):
             instructions.carry_out(session, office, fact)
             return None
+        case ClientSaid() | ReplyHandled():
+            (outcome,) = take_told(session, office, [fact], [])
+            return outcome.applied.client_id if outcome.applied else None
         case _:
             return _book(session, office, fact, keys)
 
@@ -101,12 +119,15 @@ def take_in_all(
     for fact in told:
         if isinstance(fact, ClientDescribed):
             _assert_consent(session, office, fact)
+    pledges.review(session, office, told)
+    tasks.settle(session, office, {one.client_id for one in applied})
+    enforcement.after(session, office, told, {one.client_id for one in applied})
     outreach.advance_clients(session, office, {one.client_id for one in applied})
     receipts.thank(session, office, [one for one in applied if one.received])
 
 
 def take_told(
-    session: Session, office: Office, told: Sequence[facts.Fact], keys: Sequence[str]
+    session: Session, office: Office, told: Sequence[Tellable], keys: Sequence[str]
 ) -> list[Outcome]:
     """The facts that another system told, in its order; one that is wrong stops no other.
 
@@ -121,12 +142,16 @@ def take_told(
         session, office, [one.client_id for fact, one in done if isinstance(fact, ClientDescribed)]
     )
     changed = [(fact, applied) for fact, applied in done if applied.changed]
+    tasks.settle(session, office, {applied.client_id for _, applied in changed})
+    enforcement.after(
+        session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
+    )
     outreach.advance_clients(session, office, {applied.client_id for _, applied in changed})
     receipts.thank(session, office, [one for fact, one in changed if _is_news(office, fact, one)])
     return outcomes
 
 
-def _is_news(office: Office, fact: facts.Fact, applied: Applied) -> bool:
+def _is_news(office: Office, fact: Tellable, applied: Applied) -> bool:
     """Money that came in, and lately."""
     day = fact.received_on if isinstance(fact, PaymentSettled) else office.now.date()
     return applied.received > 0 and office.now.date() - day <= NEWS
@@ -179,6 +204,9 @@ def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str
     """News of a client's account: what waits is judged anew, and who paid is thanked, once."""
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if applied.changed:
+        pledges.review(session, office, [fact])
+        tasks.settle(session, office, [applied.client_id])
+        enforcement.after(session, office, [fact], [applied.client_id])
         outreach.advance_client(session, office, applied.client_id)
     if applied.received:
         receipts.thank(session, office, [applied])

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot import (
+    declarations,
     duplicates,
     grants,
     imports,
@@ -67,6 +68,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "unmerge": duplicates.unmerge,
     "different": duplicates.different,
     "handled": tasks.handled,
+    "legal_state": declarations.place,
+    "lift_legal_state": declarations.lift,
+    "final_notice": declarations.notice,
+    "prefer": declarations.prefer,
     "make_token": tokens.make,
     "revoke_token": tokens.revoke,
     "tick": tick,

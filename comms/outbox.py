@@ -307,12 +307,18 @@ def refuse(session: Session, message_id: int, finding: Finding, state: State) ->
     )
 
 
-def cancel(session: Session, which: ColumnElement[bool], rule: str, reason: str) -> list[int]:
-    """Cancel whatever of ``which`` has not left yet, claimed or not; return the ids."""
+def cancel(
+    session: Session,
+    which: ColumnElement[bool],
+    rule: str,
+    reason: str,
+    state: State = State.CANCELLED,
+) -> list[int]:
+    """Cancel, or withhold, whatever of ``which`` has not left yet, claimed or not; the ids."""
     query = (
         update(MESSAGES)
         .where(which, MESSAGES.c.state.in_(UNSENT))
-        .values(state=State.CANCELLED, rule=rule, reason=reason, lease_id=None, lease_until=None)
+        .values(state=state, rule=rule, reason=reason, lease_id=None, lease_until=None)
         .returning(MESSAGES.c.id)
     )
     return sorted(session.execute(query).scalars())

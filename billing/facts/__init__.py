@@ -33,6 +33,12 @@ from billing.facts.invoices import (
     Part,
     ShareDescribed,
 )
+from billing.facts.legal import (
+    LegalStateLifted,
+    LegalStatePlaced,
+    PreferenceEnded,
+    PreferenceStated,
+)
 from billing.facts.payments import (
     Allocated,
     PaymentChargedBack,
@@ -51,6 +57,7 @@ from billing.facts.standing import (
     PromiseWithdrawn,
 )
 from billing.facts.words import (
+    OURSELVES,
     Country,
     Currency,
     Mailbox,
@@ -91,9 +98,13 @@ StandingFact: TypeAlias = (
 AgreementFact: TypeAlias = (
     AgreementDescribed | AgreementAccepted | AgreementSuspended | AgreementEnded | CardChanged
 )
-Fact: TypeAlias = ClientDescribed | AgreementFact | InvoiceFact | PaymentFact | StandingFact
+LegalFact: TypeAlias = LegalStatePlaced | LegalStateLifted | PreferenceStated | PreferenceEnded
+Fact: TypeAlias = (
+    ClientDescribed | AgreementFact | InvoiceFact | PaymentFact | StandingFact | LegalFact
+)
 
 __all__ = [
+    "OURSELVES",
     "AboutInvoice",
     "AgreementAccepted",
     "AgreementDescribed",
@@ -121,6 +132,9 @@ __all__ = [
     "InvoiceIssued",
     "InvoiceVoided",
     "InvoiceWrittenOff",
+    "LegalFact",
+    "LegalStateLifted",
+    "LegalStatePlaced",
     "Line",
     "Mailbox",
     "Name",
@@ -133,6 +147,8 @@ __all__ = [
     "PaymentStarted",
     "Phone",
     "PlanPart",
+    "PreferenceEnded",
+    "PreferenceStated",
     "PromiseMade",
     "PromiseWithdrawn",
     "ShareDescribed",

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from billing import facts
 from billing.keyring import Keyring
-from billing.ledger import agreements, clients, credit_notes, invoices, payments, standing
+from billing.ledger import agreements, clients, credit_notes, invoices, legal, payments, standing
 from billing.ledger.entry import Applied, Contradiction, Entry, touch
 
 __all__ = ["Applied", "Contradiction", "apply", "touch"]
@@ -87,3 +87,11 @@ def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
             return standing.hold(entry, fact)
         case facts.HoldReleased():
             return standing.release_hold(entry, fact)
+        case facts.LegalStatePlaced():
+            return legal.place(entry, fact)
+        case facts.LegalStateLifted():
+            return legal.lift(entry, fact)
+        case facts.PreferenceStated():
+            return legal.prefer(entry, fact)
+        case facts.PreferenceEnded():
+            return legal.stop_preferring(entry, fact)

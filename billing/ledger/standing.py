@@ -3,7 +3,7 @@
 from sqlmodel import Session, select
 
 from billing import facts, references
-from billing.ledger import credit_notes
+from billing.ledger import credit_notes, legal
 from billing.ledger.entry import Applied, Entry, touch
 from billing.models import (
     CreditKind,
@@ -188,6 +188,7 @@ def hold(entry: Entry, fact: facts.HoldPlaced) -> Applied:
     session.add(row)
     session.flush()
     references.remember(session, fact.source, "hold", fact.key, row.id)
+    legal.of_hold(session, row)
     touch(session, client_id, entry.now)
     return Applied(client_id, invoice_id=row.invoice_id)
 
@@ -210,5 +211,6 @@ def release_hold(entry: Entry, fact: facts.HoldReleased) -> Applied:
     if row.released_at is not None:
         return Applied(row.client_id, changed=False, invoice_id=row.invoice_id)
     row.released_at, row.released_by = fact.released_at, fact.source
+    legal.release(entry.session, row)
     touch(entry.session, row.client_id, entry.now)
     return Applied(row.client_id, invoice_id=row.invoice_id)

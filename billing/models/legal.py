@@ -38,6 +38,8 @@ class LegalState(SQLModel, table=True):
     counsel_id: int | None = maybe("contact.id")
     hold_id: int | None = maybe("hold.id", index=True)
     kind: str = code()
+    told_as: str = code(unique=True)
+    """What its source calls it."""
     note_id: int | None = body()
     placed_by: str = ""
     placed_at: dt.datetime = moment()
@@ -68,7 +70,8 @@ class StatedPreference(SQLModel, table=True):
     not_after: str = code(default="")
     timezone: str = code(default="")
     """Where they meant it; nothing means where they are."""
-    source: str = code()
+    told_as: str = code(unique=True)
+    """What its source calls it."""
     placed_by: str = ""
     placed_at: dt.datetime = moment()
     ended_at: dt.datetime | None = moment(nullable=True)

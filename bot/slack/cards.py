@@ -19,7 +19,16 @@ from billing.models import (
     EscalationCase,
     LegalEntity,
 )
-from bot.slack import blocks, duplicates, escalations, records, remittances, troubles
+from bot.slack import (
+    blocks,
+    duplicates,
+    escalations,
+    lawful,
+    records,
+    remittances,
+    troubles,
+    waiting,
+)
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import staff
@@ -118,8 +127,8 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
     if did:
         body.append(blocks.section(f"What we did: *{did}*."))
     text = f"{name} wrote by {touchpoint.channel}" + (f": {did}" if did else "")
-    reads = [blocks.button("Card", "client.card", {"c": client.id})]
-    return Card(text, body, blocks.actions(reads))
+    body += waiting.of_reply(session, touchpoint)
+    return Card(text, body, blocks.actions(waiting.buttons_of_reply(session, touchpoint)))
 
 
 def _words(said: Mapping[str, str]) -> list[Block]:
@@ -305,6 +314,8 @@ _CARDS: Mapping[str, _Make] = {
     "fact_refused": troubles.fact_refused,
     "standstill": troubles.standstill,
     "promise": troubles.promise,
+    "task": waiting.compose,
+    "legal_state": lawful.compose,
     "remittance": remittances.compose,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,

@@ -23,7 +23,7 @@ from comms.door.case import (
     Stop,
     Verdict,
 )
-from comms.door.person import consent, health, identity, legal
+from comms.door.person import consent, health, identity, legal, legal_reason
 from comms.door.sending import billing, content, expiry, go_live, preflight
 from comms.door.times import budget, hours
 from comms.models import Audience, Purpose
@@ -47,6 +47,7 @@ __all__ = [
     "Stop",
     "Verdict",
     "judge",
+    "legal_reason",
 ]
 
 

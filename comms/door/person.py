@@ -1,5 +1,6 @@
 """May this person be written to at all, and at this address?"""
 
+import datetime as dt
 from collections.abc import Iterator
 
 from billing import rules
@@ -36,11 +37,17 @@ def identity(case: Case, _policy: Policy) -> Iterator[Finding]:
 def legal(case: Case, _policy: Policy) -> Iterator[Finding]:
     """The law, or a lawyer, does not stand between us."""
     stops = {one.kind: one for one in case.legal if not one.spared}
-    for kind, (what, rule) in _LEGAL.items():
+    for kind in _LEGAL:
         if kind in stops:
-            source = f" {rules.named(rule).cited}." if rule else ""
-            reason = f"{what}, since {stops[kind].since:%-d %b %Y}.{source}"
-            yield Finding("legal", Verdict.WITHHOLD, f"legal_{kind}", reason)
+            rule, reason = legal_reason(kind, stops[kind].since)
+            yield Finding("legal", Verdict.WITHHOLD, rule, reason)
+
+
+def legal_reason(kind: LegalKind, since: dt.datetime) -> tuple[str, str]:
+    """The rule of a legal state, and its sentence."""
+    what, rule = _LEGAL[kind]
+    source = f" {rules.named(rule).cited}." if rule else ""
+    return f"legal_{kind}", f"{what}, since {since:%-d %b %Y}.{source}"
 
 
 def consent(case: Case, policy: Policy) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ def _legal_state() -> None:
         sa.Column("counsel_id", ID, sa.ForeignKey("contact.id")),
         sa.Column("hold_id", ID, sa.ForeignKey("hold.id")),
         sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("told_as", sa.String(), nullable=False),
         sa.Column("note_id", ID),
         sa.Column("placed_by", sa.String(), nullable=False),
         sa.Column("placed_at", MOMENT, nullable=False),
@@ -51,6 +52,7 @@ def _legal_state() -> None:
             "kind IN ('bankruptcy', 'cease', 'represented', 'deceased')",
             name="legal_state_kind_known",
         ),
+        sa.UniqueConstraint("told_as", name="legal_state_told_as_once"),
     )
     op.create_index("legal_state_of_client", "legal_state", ["client_id", "lifted_at"])
     op.create_index("ix_legal_state_hold_id", "legal_state", ["hold_id"])
@@ -66,11 +68,12 @@ def _stated_preference() -> None:
         sa.Column("not_before", sa.String(), nullable=False),
         sa.Column("not_after", sa.String(), nullable=False),
         sa.Column("timezone", sa.String(), nullable=False),
-        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("told_as", sa.String(), nullable=False),
         sa.Column("placed_by", sa.String(), nullable=False),
         sa.Column("placed_at", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT),
         sa.Column("ended_by", sa.String(), nullable=False),
+        sa.UniqueConstraint("told_as", name="stated_preference_told_as_once"),
     )
     for owner in ("contact", "address"):
         op.create_index(
