@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from billing import facts
 from billing.models import (
+    Client,
     ExternalRef,
     Invoice,
     LegalEntity,
@@ -57,6 +58,8 @@ def find_client(session: Session, source: str, external_id: str) -> int | None:
     A merged client stays the one that is named, so that what came in goes with it when the merge is
     undone; ``billing.aliases`` says who speaks for it meanwhile.
     """
+    if source == facts.OURSELVES:
+        return session.exec(select(Client.id).where(Client.id == int(external_id))).first()
     return known(session, source, "client", facts.joined(source, "client", external_id))
 
 

@@ -22,6 +22,8 @@ class Action(StrEnum):
     ASSIGN_CASE = "take over a case"
     RESOLVE_DOUBT = "say whether a message arrived"
     MERGE = "say whether two clients are one"
+    HANDLE = "say that this is done"
+    TAKE = "take or refuse a promise"
 
 
 _KNOWN = (Role.ACCOUNT_MANAGER, Role.FINANCE, Role.COMPLIANCE, Role.ADMIN)
@@ -34,9 +36,13 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.ASSIGN_CASE: (Role.ACCOUNT_MANAGER, *_MONEY),
     Action.RESOLVE_DOUBT: _MONEY,
     Action.MERGE: _MONEY,
+    Action.HANDLE: _MONEY,
+    Action.TAKE: _MONEY,
 }
 """Roles that may do it for any client."""
-_OWN_ONLY = frozenset({Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE})
+_OWN_ONLY = frozenset(
+    {Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE, Action.HANDLE, Action.TAKE}
+)
 """What an account manager may do for the clients of their own portfolio."""
 
 

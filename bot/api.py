@@ -22,7 +22,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from structlog.contextvars import bound_contextvars
 
-from billing import facts, references
+from billing import references
 from billing.store import Moved
 from bot import access, apipage, factsheet, handbook, hearsay, intake, tokens
 from bot.app import App
@@ -31,6 +31,7 @@ from bot.bookings import Outcome
 from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel
 from bot.logs import carried
+from comms.facts import Tellable
 
 BURST, A_SECOND = 100, 20
 """Requests of one token at once, and for long."""
@@ -81,7 +82,7 @@ def misread(error: Misread) -> dict[str, Any]:
     return {"error": {"code": "malformed", "message": str(error)}, "mistakes": named}
 
 
-def unheard(told: Sequence[facts.Fact], scopes: Sequence[str]) -> list[Mistake]:
+def unheard(told: Sequence[Tellable], scopes: Sequence[str]) -> list[Mistake]:
     """The facts that speak for a source for which these scopes may not."""
     return [
         Mistake(index, "source", access.silence(scopes, fact.source))
@@ -186,7 +187,7 @@ class _Telling:
 
     token_id: int
     parcel: Parcel
-    told: Sequence[facts.Fact]
+    told: Sequence[Tellable]
     partial: bool
 
 
@@ -257,7 +258,7 @@ def _flag(request: Request, name: str) -> bool:
     return given == "true"
 
 
-async def _told(request: Request) -> tuple[bytes, list[facts.Fact]]:
+async def _told(request: Request) -> tuple[bytes, list[Tellable]]:
     try:
         need_json(request)
         raw = await body_of(request)

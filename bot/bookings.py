@@ -11,12 +11,16 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import batches, facts, introductions, ledger, references
+from billing import batches, introductions, ledger, references
 from billing.facts import ClientDescribed, InvoiceIssued, PaymentSettled
 from billing.introductions import Introduction
 from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
+from bot.models import Incoming
+from comms import pledges, sayings
+from comms.facts import ClientSaid, Heard, ReplyHandled, Tellable
+from comms.models import Touchpoint
 from comms.office import Office
 
 _KINDS = {ClientDescribed: "client", InvoiceIssued: "invoice", PaymentSettled: "payment"}
@@ -29,13 +33,13 @@ _FEW = 4
 class Outcome:
     """What became of a fact that was told: what it changed, or why it could not be booked."""
 
-    fact: facts.Fact
+    fact: Tellable
     applied: Applied | None
     error: Contradiction | Unknown | None = None
 
 
 def book(
-    session: Session, office: Office, told: Sequence[facts.Fact], keys: list[str]
+    session: Session, office: Office, told: Sequence[Tellable], keys: list[str]
 ) -> list[Outcome]:
     """Book what can be booked, in its order; ``keys`` loses those that new clients took."""
     taken: list[str] = []
@@ -58,7 +62,7 @@ def _given(keys: list[str], taken: list[str]) -> Iterator[str]:
 
 
 def _together(
-    session: Session, office: Office, told: Sequence[facts.Fact], keys: Iterator[str]
+    session: Session, office: Office, told: Sequence[Tellable], keys: Iterator[str]
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for (kind, source), some in groupby(told, lambda fact: (type(fact), fact.source)):
@@ -78,8 +82,29 @@ def _together(
     return outcomes
 
 
-def _apply(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> Applied:
-    return ledger.apply(session, fact, office.now, keys, office.keyring)
+def _apply(session: Session, office: Office, fact: Tellable, keys: Iterator[str]) -> Applied:
+    if isinstance(fact, ClientSaid | ReplyHandled):
+        return sayings.take(session, office, fact, written(session, fact))
+    applied = ledger.apply(session, fact, office.now, keys, office.keyring)
+    if applied.changed:
+        pledges.review(session, office, [fact])
+    return applied
+
+
+def written(session: Session, heard: Heard) -> Touchpoint | None:
+    """The text or mail that it names: by the carrier's id, or by ours."""
+    name = heard.message if isinstance(heard, ClientSaid) else None
+    if name is None:
+        return None
+    kind, _, number = name.partition(":")
+    if kind == "touchpoint" and number.isdigit():
+        found = session.get(Touchpoint, int(number))
+        return found if found is not None and found.direction == "in" else None
+    query = select(Incoming.id).where(
+        Incoming.external_id == name, col(Incoming.source).in_(("twilio.sms", "email"))
+    )
+    incoming_id = session.exec(query).first()
+    return sayings.touchpoint_of(session, incoming_id) if incoming_id is not None else None
 
 
 def _all_new(session: Session, source: str, name: str, run: Sequence[Any]) -> bool:

@@ -1,8 +1,10 @@
 """Which clients may be one, as a person reads it, and what did they say about it?"""
 
+import datetime as dt
 from collections.abc import Callable, Collection
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from billing import aliases, duplicates, matching
@@ -12,6 +14,9 @@ from bot.app import App
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import merging
 from comms.office import Office
+
+MATCHED = 200
+"""Clients looked at in one transaction."""
 
 
 class Asked(BaseModel):
@@ -137,3 +142,29 @@ def _row(one: Duplicate, first: Client, second: Client) -> dict[str, object]:
         "because": matching.words(one.reasons.split()),
         "although": matching.words(one.against.split()),
     }
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+async def match(app: App) -> int:
+    """Ask of clients that were described anew who else they may be."""
+    try:
+        return await _match(app, MATCHED)
+    except OperationalError as error:
+        raise ExceptionGroup("match", [error]) from None
+    except Exception:  # noqa: BLE001 - one of them; the others must not wait for it
+        return await _match_first(app)
+
+
+async def _match(app: App, most: int) -> int:
+    return await app.store.write(lambda session: merging.propose(session, app.office(), most))
+
+
+async def _match_first(app: App) -> int:
+    try:
+        return await _match(app, 1)
+    except Exception as error:  # noqa: BLE001 - put off, and raised with what else was met
+        later = app.clock.now() + dt.timedelta(hours=1)
+        await app.store.write(lambda session: duplicates.put_off(session, app.clock.now(), later))
+        raise ExceptionGroup("match", [error]) from None

@@ -25,11 +25,11 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot import against
+from bot import against, turns
 from bot.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.remedies import remedy
 from bot.report import Wrong
-from comms import door, outbox
+from comms import door, outbox, tasks
 from comms.models import Audience, Decision, Message, State
 from comms.office import Office
 
@@ -133,6 +133,8 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
         yield Fact(debt.instalment.number, against.of_instalment(debt.instalment, today))
     for line in against.lines(session, office, client):
         yield Fact(*line)
+    for task in tasks.of_clients(session, aliases.group(session, client.id)):
+        yield Fact("a person's turn", f"{turns.line(session, task)} (task:{task.id})")
     for hold in accounts.holds(session, client.id):
         until = f" until {written(hold.until)}" if hold.until else " until it is released"
         yield Fact("hold", f"{hold.reason}{until}")

@@ -1,9 +1,9 @@
 """Which facts does a JSON body tell, and where is it wrong?
 
 Pure. ``{"type": "payment_settled", …}``, a list of such under ``facts``, or ``[…]``: the type is
-the name of a class of ``billing.facts`` in snake case, so a new fact is understood without a line
-here. Nothing is guessed: an unknown field, a number in quotes, a fraction, a name that stands twice
-are mistakes, and each is named with what to write instead. What was sent is never repeated.
+the name of a class of ``comms.facts.Tellable`` in snake case, so a new one is understood without a
+line here. Nothing is guessed: an unknown field, a number in quotes, a fraction, a name that stands
+twice are mistakes, and each is named with what to write instead. What was sent is never repeated.
 """
 
 import datetime as dt
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
 from billing import facts
+from comms.facts import Tellable
 
 TOLD, WAITING, REFUSED, ASKED = "facts", "facts.waiting", "facts.refused", "facts.api"
 ROWS = (TOLD, WAITING, REFUSED, ASKED)
@@ -33,9 +34,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-KINDS: Mapping[str, type[facts.Told]] = {
-    _snake(kind.__name__): kind for kind in get_args(facts.Fact)
-}
+KINDS: Mapping[str, type[facts.Told]] = {_snake(kind.__name__): kind for kind in get_args(Tellable)}
 """Every kind of fact by the ``type`` of its JSON."""
 
 
@@ -64,18 +63,18 @@ class Misread(ValueError):
         self.mistakes = tuple(mistakes)
 
 
-def type_of(fact: facts.Fact) -> str:
+def type_of(fact: Tellable) -> str:
     """The ``type`` of a fact's JSON."""
     return _snake(type(fact).__name__)
 
 
-def read(body: bytes) -> list[facts.Fact]:
+def read(body: bytes) -> list[Tellable]:
     """The facts of a body, in its order.
 
     Raises:
         Misread: it is not JSON, or a fact is wrong; all mistakes at once.
     """
-    told: list[facts.Fact] = []
+    told: list[Tellable] = []
     mistakes: list[Mistake] = []
     for index, item in enumerate(_items(_parsed(body))):
         try:
@@ -87,7 +86,7 @@ def read(body: bytes) -> list[facts.Fact]:
     return told
 
 
-def write(told: Sequence[facts.Fact]) -> bytes:
+def write(told: Sequence[Tellable]) -> bytes:
     """The body that ``read`` takes."""
     # What a fact leaves out stays left out: it means "as it was".
     items = [
@@ -149,7 +148,7 @@ def _items(parsed: Any) -> list[Any]:
 # --- one fact -------------------------------------------------------------------------------------
 
 
-def _fact(index: int, item: Any) -> facts.Fact:
+def _fact(index: int, item: Any) -> Tellable:
     if not isinstance(item, dict):
         raise Misread([Mistake(index, "", "is no object; write it in braces, with its type")])
     name = item.get("type")

@@ -22,6 +22,7 @@ _SAMPLES: Mapping[str, Any] = {
     "number": "INV-204",
     "invoice_number": "INV-204",
     "external_id": "x-1",
+    "message": "SM0123456789abcdef0123456789abcdef",
     "amount": 31_000,
     "currency": "USD",
     "timezone": "America/New_York",
@@ -50,7 +51,7 @@ def example(kind: type[BaseModel], *, whole: bool = False) -> dict[str, Any]:
     """A fact that is taken: with the fields that must be there, or with all."""
     schema = factsheet.schema(kind)
     found = {name: _sample(name, field) for name, field in schema["properties"].items()}
-    if found["type"].startswith("client_"):
+    if found["type"] == "client_described":
         found["external_id"] = _CLIENT  # a client's own id is what other facts call it
     short = {name: value for name, value in found.items() if name in schema["required"]}
     if whole or _is_taken(short):

@@ -24,6 +24,7 @@ from bot.factsheet import REFUSED, WAITING
 from bot.inbox import Parcel
 from bot.models import Incoming
 from comms import staff
+from comms.facts import Tellable
 from comms.office import Office
 
 PATIENCE = dt.timedelta(days=1)
@@ -48,7 +49,7 @@ def spare_keys(app: App, told: Sequence[object]) -> list[str]:
 
 
 def take(
-    session: Session, app: App, row: Incoming, told: Sequence[facts.Fact], keys: Sequence[str]
+    session: Session, app: App, row: Incoming, told: Sequence[Tellable], keys: Sequence[str]
 ) -> list[Outcome]:
     """Book what a row tells; what cannot be booked yet, or at all, gets a row that says so."""
     office = app.office()
@@ -82,7 +83,7 @@ def wake(session: Session, outcomes: Sequence[Outcome], now: dt.datetime) -> Non
         )
 
 
-def _client(fact: facts.Fact) -> str:
+def _client(fact: Tellable) -> str:
     """What the source calls the client of a fact; nothing where the fact names none."""
     if isinstance(fact, facts.ClientDescribed):
         return fact.external_id

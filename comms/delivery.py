@@ -7,7 +7,7 @@ Every function runs in one transaction under the lock of the message's client.
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import bindparam
@@ -168,9 +168,19 @@ def _until(finding: Finding, moment: dt.datetime) -> Finding:
     )
 
 
-def cancel_at(session: Session, office: Office, address_id: int, rule: str, reason: str) -> int:
-    """Cancel everything that waits for an address; the clients of the address are locked."""
-    gone = outbox.cancel(session, outbox.to_address(address_id), rule, reason)
+def cancel_at(
+    session: Session,
+    office: Office,
+    address_id: int,
+    rule: str,
+    reason: str,
+    clients: Collection[int] = (),
+) -> int:
+    """Cancel what waits for an address, of everybody or of some; its clients are locked."""
+    which = outbox.to_address(address_id)
+    if clients:
+        which &= MESSAGES.c.client_id.in_(clients)
+    gone = outbox.cancel(session, which, rule, reason)
     for message_id in gone:
         message = session.get_one(Message, message_id, populate_existing=True)
         if not (message.step_id and outreach.elsewhere(session, office, message)):

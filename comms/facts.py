@@ -1,11 +1,28 @@
-"""What can channels tell us?
+"""What can channels tell us, and what can others who listened to a client?
 
 Frozen and validated: a row of ours is made only from one of these.
 """
 
+import datetime as dt
 from enum import StrEnum
+from typing import Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+
+from billing import facts
+from billing.facts.words import (
+    Amount,
+    Currency,
+    Happened,
+    Mailbox,
+    Phone,
+    Reason,
+    Reference,
+    Told,
+    Words,
+    joined,
+)
+from comms.intents import EFFECTS, Effect, Intent
 
 
 class _Fact(BaseModel):
@@ -47,6 +64,10 @@ class InboundMessage(_Fact):
     """Twilio's OptOutType (STOP, START, HELP) when the carrier has already answered."""
     media: tuple[str, ...] = ()
     """Names of attachments; their bytes stay in the raw mail."""
+    labels: tuple[str, ...] = ()
+    """What was found in it that not everybody may see; its numbers are covered already."""
+    fact: str = ""
+    """The one sentence about billing that may be logged although the rest is sealed."""
     occurred_at: AwareDatetime | None = None
 
 
@@ -61,6 +82,68 @@ class DeliveryReport(_Fact):
     code: str = ""
     sentence: str = ""
     occurred_at: AwareDatetime | None = None
+
+
+class ClientSaid(Told):
+    """The client said something, and whoever heard it says what was meant.
+
+    ``message`` is the text or mail that it was in: the carrier's id of a text, or ``touchpoint:12``
+    as ``counterfoil timeline`` shows it. Else it was said elsewhere, by ``client_external_id``.
+    """
+
+    external_id: Reference
+    client_external_id: Reference | None = None
+    message: Reference | None = None
+    intent: Intent
+    said_at: Happened
+    channel: Literal["sms", "email", "call", "letter", "other"] = "other"
+    email: Mailbox | None = None
+    """The mailbox that it was said from, or about."""
+    phone: Phone | None = None
+    """The number that it was said from, or about."""
+    date: dt.date | None = None
+    """The day of a promise, of a payment, or of their return."""
+    amount: Amount | None = None
+    currency: Currency | None = None
+    method: Literal["", "bank_transfer", "cheque", "card"] = ""
+    invoice_number: Reference | None = None
+    legal_entity: Words = ""
+    note: Reason = ""
+    """What else they named, such as the reference of a transfer."""
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if self.client_external_id is None and self.message is None:
+            raise ValueError("name the client, or the message that it was said in")
+        of_address = {Effect.STOP, Effect.START, Effect.MISDIRECTED}
+        named = self.message or self.email or self.phone
+        if EFFECTS[self.intent] in of_address and not named:
+            raise ValueError("is about an address; name the message, the email or the phone")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return joined(self.source, "said", self.external_id)
+
+
+class ReplyHandled(Told):
+    """Somebody has read what the client wrote and done what it asks: reminders may go on."""
+
+    client_external_id: Reference
+    handled_at: Happened
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        client = self.client_external_id
+        return joined(self.source, "handled", client, self.handled_at.isoformat())
+
+
+Heard: TypeAlias = ClientSaid | ReplyHandled
+"""What others tell of a conversation."""
+Tellable: TypeAlias = facts.Fact | Heard
+"""Everything that another system may tell."""
 
 
 def rank(standing: Standing) -> int:

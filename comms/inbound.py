@@ -1,7 +1,8 @@
 """A client wrote: whom is it from, what does it ask of us at once, and who is shown it?
 
 Keeps and shows everything; acts by itself only on what a carrier's keyword or a plain request to be
-left alone says. The sender of an unknown address stays unmatched, visible to staff, and expires.
+left alone says. After anything else that a person wrote, reminders wait until one of ours has read
+it. The sender of an unknown address stays unmatched, visible to staff, and expires.
 """
 
 import datetime as dt
@@ -12,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
-from comms import consent, delivery, outbox, replies, staff, timeline
+from comms import consent, delivery, outbox, replies, staff, tasks, timeline
 from comms.consent import Standing
 from comms.facts import InboundMessage
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -60,6 +61,8 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         return None
     vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
     touchpoint = _keep(session, office, letter, client, address, said)
+    if _needs_somebody(message, said):
+        tasks.open_reply(session, office, client, touchpoint.id)
     root_id = staff.thread_of(session, office, client, message.channel)
     staff.tell(
         session,
@@ -95,7 +98,7 @@ def _client_at(session: Session, address: Address | None) -> Client | None:
 
     Of clients that are one, the one that speaks.
     """
-    known = consent.clients_of(session, address.id) if address else []
+    known = _at_home(session, address.id) if address else []
     if not known or address is None:
         return None
     last = session.exec(
@@ -110,6 +113,18 @@ def _client_at(session: Session, address: Address | None) -> Client | None:
     ).first()
     client = session.get_one(Client, last if last in known else known[0])
     return aliases.master(session, client)
+
+
+def _at_home(session: Session, address_id: int) -> list[int]:
+    """The clients of an address, without those whom nobody there knows."""
+    query = (
+        select(Contact.client_id)
+        .join(ContactAddress, col(ContactAddress.contact_id) == Contact.id)
+        .where(ContactAddress.address_id == address_id, col(ContactAddress.wrong_since).is_(None))
+        .distinct()
+        .order_by(col(Contact.client_id))
+    )
+    return list(session.exec(query))
 
 
 def _keep(
@@ -153,6 +168,7 @@ def _contact_at(session: Session, client_id: int, address: Address) -> Contact |
         .where(
             col(Contact.client_id).in_(aliases.group(session, client_id)),
             ContactAddress.address_id == address.id,
+            col(ContactAddress.wrong_since).is_(None),
         )
         .order_by(col(Contact.id))
     ).first()
@@ -180,6 +196,17 @@ def _asked(message: InboundMessage) -> replies.Keyword | None:
     if word is None and not message.automatic and replies.asks_to_stop(message.visible):
         return replies.Keyword.STOP
     return word
+
+
+def _needs_somebody(message: InboundMessage, said: str) -> bool:
+    """A person wrote more than a carrier's keyword: everything waits until a person has read it.
+
+    A bare YES that opted nobody in may answer anything.
+    """
+    if message.automatic or message.opt_out_type:
+        return False
+    word = replies.keyword(message.visible) if message.channel == "sms" else None
+    return word is None or (word is replies.Keyword.YES and not said)
 
 
 def _opt_out(session: Session, office: Office, letter: Letter, address: Address) -> str:

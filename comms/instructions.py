@@ -5,7 +5,7 @@ transaction under the locks of ``clients_of``; whether the person may ask it is 
 """
 
 import datetime as dt
-from typing import assert_never
+from typing import Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
@@ -13,8 +13,8 @@ from sqlmodel import Session, col, select
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, escalations, merging, outbox, staff
-from comms.models import UNSENT, Message, Purpose, State
+from comms import delivery, escalations, merging, outbox, staff, tasks
+from comms.models import UNSENT, Message, Purpose, State, Task
 from comms.office import Office
 from comms.ports import Sent
 
@@ -72,6 +72,14 @@ class ResolveDoubt(_Fact):
     by: int
 
 
+class HandleTask(_Fact):
+    """A person has done what waited for them, or takes or refuses what was proposed."""
+
+    task_id: int
+    outcome: Literal["handled", "accepted", "refused"] = "handled"
+    by: int
+
+
 class Merge(_Fact):
     """Two clients are one; ``keep_id`` is the one that stays."""
 
@@ -88,7 +96,9 @@ class KeepApart(_Fact):
     by: int
 
 
-Instruction = Pause | Resume | CloseCase | AssignCase | ResolveDoubt | Merge | KeepApart
+Instruction = (
+    Pause | Resume | CloseCase | AssignCase | ResolveDoubt | HandleTask | Merge | KeepApart
+)
 
 
 def clients_of(session: Session, instruction: Instruction) -> list[int]:
@@ -102,6 +112,9 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
+        case HandleTask():
+            task = session.get(Task, instruction.task_id)
+            return aliases.group(session, task.client_id) if task else []
         case Merge():
             return [instruction.keep_id, instruction.alias_id]
         case KeepApart():
@@ -116,12 +129,13 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _pause(session, office, instruction)
         case Resume():
             return _resume(session, office, instruction)
-        case CloseCase():
-            return _close(session, office, instruction)
-        case AssignCase():
-            return _assign(session, office, instruction)
+        case CloseCase() | AssignCase():
+            return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
+        case HandleTask():
+            by = _signed(session, instruction.by)
+            return tasks.handle(session, office, instruction.task_id, instruction.outcome, by)
         case Merge() | KeepApart():
             return _of_two(session, office, instruction)
     assert_never(instruction)
@@ -227,6 +241,12 @@ def _afresh(
 
 
 # --- cases ---------------------------------------------------------------------------------------
+
+
+def _of_case(session: Session, office: Office, asked: CloseCase | AssignCase) -> str:
+    if isinstance(asked, CloseCase):
+        return _close(session, office, asked)
+    return _assign(session, office, asked)
 
 
 def _close(session: Session, office: Office, asked: CloseCase) -> str:

@@ -20,7 +20,7 @@ from billing.models import (
     Verification,
 )
 from billing.policy import Policy
-from comms import consent
+from comms import consent, preferences
 from comms.consent import Consent, Standing
 
 Reached = tuple[int | None, str, int | None]
@@ -69,7 +69,10 @@ _ADDRESSES = (
         col(Address.verification),
     )
     .join(Address, col(Address.id) == col(ContactAddress.address_id))
-    .where(col(ContactAddress.contact_id).in_(bindparam("contacts", expanding=True)))
+    .where(
+        col(ContactAddress.contact_id).in_(bindparam("contacts", expanding=True)),
+        col(ContactAddress.wrong_since).is_(None),
+    )
     .order_by(col(ContactAddress.position), col(Address.id))
 )
 
@@ -81,7 +84,7 @@ def of_clients(
     rows = session.execute(_PRIMARY, {"clients": list(clients), "topic": topic}).all()
     if any(row.merged_into_id or row.speaks_since for row in rows):
         return _of_groups(session, policy, clients, topic)
-    reach = of_contacts(session, policy, [row.contact_id for row in rows])
+    reach = of_contacts(session, policy, [row.contact_id for row in rows], topic)
     return {row.client_id: reach[row.contact_id] for row in rows}
 
 
@@ -91,7 +94,7 @@ def _of_groups(
     """Where clients are one: whom the speaker names, and where it has no address, the others'."""
     kin = aliases.of(session, clients)
     rows = session.execute(_PRIMARY, {"clients": list(kin), "topic": topic}).all()
-    reach = of_contacts(session, policy, [row.contact_id for row in rows])
+    reach = of_contacts(session, policy, [row.contact_id for row in rows], topic)
     found: dict[int, list[Reach]] = {}
     for row in sorted(rows, key=lambda row: (row.client_id != kin[row.client_id], row.client_id)):
         found.setdefault(kin[row.client_id], []).append(reach[row.contact_id])
@@ -101,17 +104,21 @@ def _of_groups(
     return {one: together[kin[one]] for one in clients if kin[one] in together}
 
 
-def of_contacts(session: Session, policy: Policy, contacts: Sequence[int]) -> dict[int, Reach]:
-    """How each contact may be reached now."""
+def of_contacts(
+    session: Session, policy: Policy, contacts: Sequence[int], topic: str = consent.BILLING
+) -> dict[int, Reach]:
+    """How each contact may be reached now about a topic."""
     rows = session.execute(_ADDRESSES, {"contacts": contacts}).all() if contacts else []
     held = consent.of_addresses(session, {row.id for row in rows})
+    wishes = preferences.of(session, contacts, {row.id for row in rows})
     places: dict[int, tuple[Place, ...]] = {}
     for row in rows:
-        said = held.get(row.id, Consent())
+        said = held.get(row.id, Consent()).about(topic)
         usable = (
             row.health != Health.DEAD
             and row.verification in (Verification.VERIFIED, Verification.ASSERTED)
             and permitted(row.kind, said, policy)
+            and wishes.allow(row.contact_id, row.id, row.kind)
         )
         place = Place(row.id, row.kind, usable, said.standing is Standing.REVOKED)
         places[row.contact_id] = (*places.get(row.contact_id, ()), place)

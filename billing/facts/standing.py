@@ -118,7 +118,14 @@ class HoldPlaced(Told):
     invoice_number: Reference | None = None
     legal_entity: Words = ""
     reason: Literal[
-        "requested", "under_review", "payment_claimed", "hardship", "bankruptcy", "cease", "other"
+        "requested",
+        "under_review",
+        "payment_claimed",
+        "hardship",
+        "away",
+        "bankruptcy",
+        "cease",
+        "other",
     ]
     owner_email: Mailbox | None = None
     placed_at: Happened

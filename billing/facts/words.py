@@ -19,6 +19,8 @@ from babel import Locale, UnknownLocaleError, localedata
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+OURSELVES = "counterfoil"
+"""The source of facts that follow from what we know: it calls a client by the row's own id."""
 _BIGGEST = 10**15
 """More than any bill; sums of thousands of these still fit 64 bits."""
 _LONGEST_ID = 200

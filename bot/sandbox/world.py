@@ -41,6 +41,7 @@ from bot.settings import Settings
 from bot.slack.hook import slack_side
 from bot.web import web
 from comms import outbox
+from comms.facts import ClientSaid, ReplyHandled
 
 MORNING = dt.time(9)
 BEFORE_WORK = dt.time(5)
@@ -292,7 +293,8 @@ async def _history(world: World) -> None:
     read = portfolio.read(shipped.path("examples", "portfolio.csv"))
     agreements = portfolio.read_agreements(shipped.path("examples", "agreements.csv"))
     facts = [fact for row in read.rows for fact in portfolio.to_facts(row, now.date())]
-    facts += factsheet.read(shipped.path("examples", "events.json").read_bytes())
+    told = factsheet.read(shipped.path("examples", "events.json").read_bytes())
+    facts += [fact for fact in told if not isinstance(fact, ClientSaid | ReplyHandled)]
     zones = {
         fact.external_id: fact.timezone or "UTC"
         for fact in facts

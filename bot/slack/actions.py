@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlmodel import Session
 
@@ -20,12 +20,14 @@ from comms.instructions import (
     LONGEST,
     AssignCase,
     CloseCase,
+    HandleTask,
     Instruction,
     KeepApart,
     Merge,
     Pause,
     ResolveDoubt,
 )
+from comms.models import Task
 from comms.office import Office
 
 PAUSE_FORM = "pause"
@@ -197,6 +199,23 @@ def _pause_case(person: Person, case: EscalationCase) -> Instruction:
     return Pause(client_id=case.client_id, days=PAUSE_DAYS, reason=reason, by_staff_id=person.id)
 
 
+def _of_task(outcome: Literal["handled", "accepted", "refused"]) -> _Act:
+    action = Action.HANDLE if outcome == "handled" else Action.TAKE
+
+    def act(session: Session, _office: Office, person: Person, value: Value) -> Answer:
+        given = value.get("task")
+        task = session.get(Task, given) if isinstance(given, int) else None
+        if task is None:
+            return answers.say(_GONE)
+        client = session.get_one(Client, task.client_id)
+        refused = person.refusal(action, owns=person.id in (task.owner_id, client.owner_id))
+        if refused is not None:
+            return answers.say(refused)
+        return HandleTask(task_id=task.id, outcome=outcome, by=person.id)
+
+    return act
+
+
 def _doubt(*, went: bool) -> _Act:
     def act(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
         refused = person.refusal(Action.RESOLVE_DOUBT, owns=False)
@@ -232,6 +251,9 @@ _ACTS: Mapping[str, _Act] = {
     "case.close": _of_case(Action.CLOSE_CASE, _close),
     "case.pause": _of_case(Action.PAUSE, _pause_case),
     "case.assign": _of_case(Action.ASSIGN_CASE, _assign),
+    "task.done": _of_task("handled"),
+    "task.accept": _of_task("accepted"),
+    "task.refuse": _of_task("refused"),
     "pair.merge": _pair(lambda one, other, by: Merge(keep_id=one, alias_id=other, by=by)),
     "pair.different": _pair(lambda one, other, by: KeepApart(one_id=one, other_id=other, by=by)),
     "doubt.went": _doubt(went=True),

@@ -13,8 +13,8 @@ from bot import access
 from bot.slack import blocks, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person
-from comms import instructions
-from comms.models import Decision, Message
+from comms import instructions, tasks
+from comms.models import Decision, Message, TaskKind
 from comms.office import Office
 
 PAGE = 10
@@ -51,6 +51,7 @@ def card(session: Session, office: Office, client: Client) -> Reply:
         *blocks.lines("Overdue by age", records.buckets(session, office, client)),
         *blocks.lines("What stands against it", records.against(session, office, client)),
         *([blocks.section(f"*Mind*: {flags}")] if flags else []),
+        *blocks.lines("Waits for a person", records.turns_of(session, client)),
         *blocks.lines("Next", records.next_steps(session, office, client)),
         *blocks.lines("Waiting to leave", waiting),
         *blocks.lines("Stops reminders", held),
@@ -74,6 +75,8 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     switch = ("Resume", "client.resume") if paused else ("Pause", "client.pause")
     named = (switch, ("Timeline", "client.timeline"), ("Why", "client.why"))
     row = [blocks.button(text, action, value) for text, action in named]
+    replies = tasks.of_clients(session, aliases.group(session, client.id), TaskKind.REPLY)
+    row += [blocks.button("Reply handled", "task.done", {"task": one.id}) for one in replies]
     # What came with the import has no card of its own, so its case is dealt with here.
     query = select(EscalationCase.id).where(
         col(EscalationCase.client_id).in_(aliases.group(session, client.id)),

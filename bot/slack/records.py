@@ -30,8 +30,9 @@ from billing.models import (
 )
 from billing.models import Sequence as Ladder
 from bot import against as stands
+from bot import turns
 from bot.slack import blocks
-from comms import consent, instructions
+from comms import consent, instructions, tasks
 from comms.models import Audience, Decision, Message, State, Touchpoint
 from comms.office import Office
 
@@ -285,6 +286,12 @@ def holds(session: Session, office: Office, client: Client) -> list[str]:
         by = signed(session, hold.placed_by)
         found.append(f"{hold.reason.replace('_', ' ')}{about} {end}, by {by}{why}")
     return found
+
+
+def turns_of(session: Session, client: Client) -> list[str]:
+    """What waits for a person, since when, and whose it is."""
+    found = tasks.of_clients(session, aliases.group(session, client.id))
+    return [blocks.inline(turns.line(session, one), 300) for one in found]
 
 
 def disputes(session: Session, client: Client) -> list[str]:

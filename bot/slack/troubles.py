@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from billing import facts, money, vault
+from billing import money, vault
 from billing.keyring import KeyGone
 from billing.models import Client, Enrolment, LegalEntity, Promise, PromisePart
 from bot import factsheet, inbox, standstills
 from bot.models import Incoming
 from bot.slack import blocks, records
 from bot.slack.escalations import Card
+from comms.facts import Tellable
 from comms.models import Message
 from comms.office import Office
 from comms.ports import Outgoing
@@ -116,7 +117,7 @@ def _told(session: Session, office: Office, message: Message, words: tuple[str, 
     return Card(what, body)
 
 
-def _reread(session: Session, office: Office, row: Incoming) -> tuple[list[facts.Fact], list[str]]:
+def _reread(session: Session, office: Office, row: Incoming) -> tuple[list[Tellable], list[str]]:
     """What was told, and why it could not be booked; nothing where it has expired."""
     try:
         packed = vault.get(session, office.keyring, inbox.body_of(row))
