@@ -149,6 +149,29 @@ class Touchpoint(SQLModel, table=True):
     address_id: int | None = maybe("address.id")
     body_id: int | None = body()
     body_digest: str = ""
+    labels: str = ""
+    """What was found in the words on their way in, by name, with blanks between."""
+    occurred_at: dt.datetime = moment()
+    recorded_at: dt.datetime = moment()
+
+
+class Access(SQLModel, table=True):
+    """Somebody read what is sealed, took it with them, or said what is sealed and what is not."""
+
+    __table_args__ = (
+        one_of("access", "change", ("sealed", "unsealed", "read", "exported")),
+        Index("access_of_touchpoint", "touchpoint_id", "id"),
+    )
+
+    id: int = key()
+    client_id: int = ref("client.id", index=True)
+    touchpoint_id: int | None = maybe("touchpoint.id")
+    """None where it was all that is kept of the client."""
+    change: str = code()
+    label: str = code(default="")
+    """As what it was sealed."""
+    by: str
+    reason_id: int | None = body()
     occurred_at: dt.datetime = moment()
     recorded_at: dt.datetime = moment()
 

@@ -1,8 +1,9 @@
 """What was said to and by a client, and can anybody have changed it since?
 
-Every touchpoint, decision and consent event is a link of its client's chain: an entry carries the
-hash of the row it is about and of the entry before it. Bodies enter only as the hash of their
-ciphertext, so erasing a body breaks nothing. All of it is appended under the client's lock.
+Every touchpoint, decision, consent event and look at what is sealed is a link of its client's
+chain: an entry carries the hash of the row it is about and of the entry before it. Bodies enter
+only as the hash of their ciphertext, so erasing a body breaks nothing. All of it is appended under
+the client's lock.
 """
 
 import datetime as dt
@@ -18,16 +19,26 @@ from billing import aliases, bulk, store, vault
 from billing.bulk import Values
 from billing.keyring import Keyring
 from billing.models import AliasEvent
-from comms.models import ChainEntry, ChainHead, ConsentEvent, Decision, Expired, Touchpoint
+from comms.models import (
+    Access,
+    ChainEntry,
+    ChainHead,
+    ConsentEvent,
+    Decision,
+    Expired,
+    Touchpoint,
+)
 
 VERSION = 1
+_LATER = frozenset({"labels"})
 GENESIS = ""
-Detail = Touchpoint | Decision | ConsentEvent | AliasEvent
+Detail = Touchpoint | Decision | ConsentEvent | AliasEvent | Access
 _DETAILS: Mapping[str, type[Detail]] = {
     "touchpoint": Touchpoint,
     "decision": Decision,
     "consent": ConsentEvent,
     "correction": AliasEvent,
+    "access": Access,
 }
 _KINDS = {model: kind for kind, model in _DETAILS.items()}
 _ENTRIES: Table = ChainEntry.__table__  # type: ignore[attr-defined]
@@ -36,6 +47,7 @@ _TOUCHPOINTS: Table = Touchpoint.__table__  # type: ignore[attr-defined]
 _EVENTS: Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
 _ALIASES: Table = AliasEvent.__table__  # type: ignore[attr-defined]
+_ACCESSES: Table = Access.__table__  # type: ignore[attr-defined]
 
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
@@ -57,6 +69,7 @@ _TABLES: Mapping[type[Detail], Table] = {
     Decision: _DECISIONS,
     ConsentEvent: _EVENTS,
     AliasEvent: _ALIASES,
+    Access: _ACCESSES,
 }
 
 
@@ -147,7 +160,7 @@ def link_all(session: Session, links: Sequence[tuple[int, Detail]]) -> None:
     seqs = {client_id: seq for client_id, (seq, _) in known.items()}
     for client_id, detail in links:
         seqs[client_id] = seqs.get(client_id, 0) + 1
-        if not isinstance(detail, ConsentEvent | AliasEvent):
+        if isinstance(detail, Touchpoint | Decision):
             detail.seq = seqs[client_id]
         placed.append((client_id, seqs[client_id], detail))
     dumped = _insert_details(session, {id(detail): detail for _, _, detail in placed})
@@ -181,7 +194,7 @@ def _entry(
         "version": VERSION,
         "kind": _KINDS[type(detail)],
         "detail_id": detail.id,
-        "digest": _hash(hashed),
+        "digest": _hash(_said(hashed)),
         "occurred_at": detail.decided_at if isinstance(detail, Decision) else detail.occurred_at,
         "recorded_at": detail.decided_at if isinstance(detail, Decision) else detail.recorded_at,
         "previous": ends.get(client_id, GENESIS),
@@ -267,7 +280,15 @@ def _expired(session: Session, recorded_at: object) -> bool:
 
 def digest(detail: Detail) -> str:
     """The hash of a detail row, the same on every database."""
-    return _hash(detail.model_dump(exclude={"id"}))
+    return _hash(_said(detail.model_dump(exclude={"id"})))
+
+
+def _said(row: Values) -> Values:
+    """The columns that are hashed: one that came later only where it says something.
+
+    So the links of rows from before it hold.
+    """
+    return {name: value for name, value in row.items() if value or name not in _LATER}
 
 
 def _entry_hash(entry: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 GROWING = (
+    "access",
     "alias_event",
     "chain_entry",
     "consent_event",

@@ -35,7 +35,7 @@ from billing.models import (
 from billing.store import Moment, Store, StoreBusy
 from bot import schema
 from bot.migrations import append_only
-from comms.models import ChainEntry, ConsentEvent, Decision, Touchpoint
+from comms.models import Access, ChainEntry, ConsentEvent, Decision, Touchpoint
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 TABLES = list(schema.metadata().sorted_tables)
@@ -177,6 +177,7 @@ def test_nobody_migrates_under_a_running_process(sqlite_store: Store) -> None:
 GROWING = (
     Client(id=1, key_id="client:1", name="Anker Dental", created_at=NOW),
     LegalEntity(id=1, name="Firm"),
+    Access(id=1, client_id=1, change="read", by="r@f.example", occurred_at=NOW, recorded_at=NOW),
     AliasEvent(id=1, master_id=1, alias_id=1, change="merged", occurred_at=NOW, recorded_at=NOW),
     Posting(
         id=1,
@@ -263,6 +264,7 @@ def run(store: Store, statement: str) -> None:
 
 
 ANY_COLUMN = {
+    "access": "by",
     "alias_event": "change",
     "chain_entry": "digest",
     "consent_event": "method",

@@ -1,0 +1,91 @@
+"""What is sealed of what was said, and who said so?
+
+What was found on arrival is part of the touchpoint and never changes. A person with the role may
+put a seal on or take it off; what holds is a fold over what was found and what people said.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
+from sqlmodel import Session, col
+
+from billing import vault
+from billing.models import Client
+from comms import timeline
+from comms.compliance import clearance
+from comms.compliance.clearance import Content, Reader, Released
+from comms.compliance.labels import Label
+from comms.models import Access, Touchpoint
+from comms.office import Office
+
+_RULINGS = (
+    core_select(col(Access.touchpoint_id), col(Access.change), col(Access.label))
+    .where(col(Access.touchpoint_id).in_(bindparam("touchpoints", expanding=True)))
+    .order_by(col(Access.touchpoint_id), col(Access.id))
+)
+
+
+def labels_of(session: Session, touchpoints: Collection[Touchpoint]) -> dict[int, frozenset[Label]]:
+    """The labels that hold for each, by its id."""
+    rows = session.execute(_RULINGS, {"touchpoints": [one.id for one in touchpoints]})
+    said = {key: list(found) for key, found in groupby(rows, key=lambda row: row.touchpoint_id)}
+    return {
+        one.id: clearance.effective(map(Label, one.labels.split()), said.get(one.id, ()))
+        for one in touchpoints
+    }
+
+
+def release(
+    session: Session, touchpoint: Touchpoint, words: str, fact: str, reader: Reader
+) -> Released:
+    """What a reader gets of the words of a touchpoint."""
+    labels = labels_of(session, [touchpoint])[touchpoint.id]
+    return clearance.release(Content(words, labels, fact), reader)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person says of a touchpoint, and why; ``label`` is as what they seal it."""
+
+    change: Literal["sealed", "unsealed"]
+    by: str
+    reason: str
+    label: Label = Label.PRIVILEGED
+
+
+def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -> Access:
+    """A person seals or unseals; the client is locked, and it is a link of the client's chain."""
+    client = session.get_one(Client, touchpoint.client_id)
+    reason_id = vault.put(session, office.keyring, client.key_id, word.reason, office.now)
+    ruling = Access(
+        client_id=client.id,
+        touchpoint_id=touchpoint.id,
+        change=word.change,
+        label=word.label.value if word.change == "sealed" else "",
+        by=word.by,
+        reason_id=reason_id,
+        occurred_at=office.now,
+        recorded_at=office.now,
+    )
+    timeline.link(session, client.id, ruling)
+    return ruling
+
+
+def looked(session: Session, touchpoint: Touchpoint, by: str, now: dt.datetime) -> Access:
+    """Somebody with the role reads what is sealed: written down before it is shown."""
+    look = Access(
+        client_id=touchpoint.client_id,
+        touchpoint_id=touchpoint.id,
+        change="read",
+        label="",
+        by=by,
+        occurred_at=now,
+        recorded_at=now,
+    )
+    timeline.link(session, touchpoint.client_id, look)
+    return look
