@@ -24,10 +24,14 @@ class Action(StrEnum):
     MERGE = "say whether two clients are one"
     HANDLE = "say that this is done"
     TAKE = "take or refuse a promise"
+    HOLD = "place or release a legal hold"
+    ERASE = "erase what is kept of a client"
+    ANSWER = "answer a person who asks about their data"
 
 
 _KNOWN = (Role.ACCOUNT_MANAGER, Role.FINANCE, Role.COMPLIANCE, Role.ADMIN)
 _MONEY = (Role.FINANCE, Role.ADMIN)
+_CUSTODY = (Role.COMPLIANCE, Role.ADMIN)
 _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.SEE: _KNOWN,
     Action.SEE_WORDS: (Role.FINANCE, Role.COMPLIANCE, Role.ADMIN),
@@ -38,6 +42,9 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.MERGE: _MONEY,
     Action.HANDLE: _MONEY,
     Action.TAKE: _MONEY,
+    Action.HOLD: _CUSTODY,
+    Action.ERASE: _CUSTODY,
+    Action.ANSWER: _CUSTODY,
 }
 """Roles that may do it for any client."""
 _OWN_ONLY = frozenset(

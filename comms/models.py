@@ -155,11 +155,17 @@ class Touchpoint(SQLModel, table=True):
     recorded_at: dt.datetime = moment()
 
 
+CHANGES = ("sealed", "unsealed", "read", "exported", "held", "released", "erased")
+
+
 class Access(SQLModel, table=True):
-    """Somebody read what is sealed, took it with them, or said what is sealed and what is not."""
+    """Somebody read what is sealed, took it with them, or said what is sealed and what is not.
+
+    Or they said that all of it must be kept (``held``) or may go (``released``), or erased it.
+    """
 
     __table_args__ = (
-        one_of("access", "change", ("sealed", "unsealed", "read", "exported")),
+        one_of("access", "change", CHANGES),
         Index("access_of_touchpoint", "touchpoint_id", "id"),
     )
 

@@ -59,6 +59,7 @@ from billing.models.payments import (
 )
 from billing.models.policies import PolicyPublication, PolicyVersion
 from billing.models.promises import Promise, PromiseOutcome, PromisePart, PromiseScope
+from billing.models.rights import Erasure, LegalHold, RequestKind, RightsRequest
 from billing.settlement import CreditKind, InstalmentKind, PostingKind
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "Duplicate",
     "Enrolment",
     "EnrolmentState",
+    "Erasure",
     "EscalationCase",
     "ExternalRef",
     "GateOverride",
@@ -97,6 +99,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceState",
     "LegalEntity",
+    "LegalHold",
     "LegalKind",
     "LegalState",
     "LiveSwitch",
@@ -116,6 +119,8 @@ __all__ = [
     "PromisePart",
     "PromiseScope",
     "RenewalCharge",
+    "RequestKind",
+    "RightsRequest",
     "Role",
     "Sequence",
     "Share",

@@ -1,0 +1,89 @@
+"""By when must a person be answered, and what must be kept although they ask us to erase it?
+
+Pure. The rows lie in ``rules/keeping.toml``; each says where it holds, and whether counsel has
+signed it.
+"""
+
+import calendar
+import datetime as dt
+import functools
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from billing import shipped
+
+EVERYWHERE = "EU"
+"""The shortest of the rules is kept for everybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How soon, and how much later with notice."""
+
+    id: str
+    says: str
+    jurisdiction: str
+    source: str
+    as_of: dt.date
+    verified: bool
+    months: int = 0
+    more_months: int = 0
+    days: int = 0
+    more_days: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """What is kept for so many years after the last time that something was done."""
+
+    id: str
+    says: str
+    jurisdiction: str
+    packs: tuple[str, ...]
+    years: int
+    source: str
+    as_of: dt.date
+    verified: bool
+
+    @property
+    def cited(self) -> str:
+        """The rule as a person reads it."""
+        signed = "" if self.verified else ", not yet confirmed by counsel"
+        return f"{self.says} ({self.source}{signed})"
+
+
+def due(received: dt.date, place: str, *, extended: bool = False) -> dt.date:
+    """By which day a person at a place (``US-CA``) is answered."""
+    return min(_day(one, received, extended=extended) for one in _answers_at(place))
+
+
+def keeps(pack: str, last: dt.date | None) -> tuple[Keep, dt.date] | None:
+    """What forbids erasing the record of a debt of which was last spoken then, and until when."""
+    if last is None:
+        return None
+    found = [(one, _later(last, 12 * one.years)) for one in _rules()[1] if pack in one.packs]
+    return max(found, key=lambda pair: pair[1], default=None)
+
+
+def _day(rule: Answer, received: dt.date, *, extended: bool) -> dt.date:
+    months = rule.months + rule.more_months * extended
+    return _later(received, months) + dt.timedelta(days=rule.days + rule.more_days * extended)
+
+
+def _answers_at(place: str) -> list[Answer]:
+    return [one for one in _rules()[0] if one.jurisdiction in (EVERYWHERE, place)]
+
+
+def _later(day: dt.date, months: int) -> dt.date:
+    """The same day of a later month, or its last."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+@functools.cache
+def _rules() -> tuple[tuple[Answer, ...], tuple[Keep, ...]]:
+    text = shipped.path("rules", "keeping.toml").read_text(encoding="utf-8")
+    told: dict[str, list[dict[str, Any]]] = tomllib.loads(text)
+    kept = [row | {"packs": tuple(row["packs"])} for row in told["keep"]]
+    return tuple(Answer(**row) for row in told["answer"]), tuple(Keep(**row) for row in kept)
