@@ -32,6 +32,8 @@ class Entity(_Part):
     from_address: Mailbox | None = None
     pay_link: Words = ""
     phone: Phone | None = None
+    sms_unregistered: bool | None = None
+    """Whether the carriers do not know ``phone`` yet; left out, it stays as it was."""
     currency: Currency = "USD"
     country: Country = "US"
 
@@ -75,7 +77,10 @@ def establish(session: Session, firm: Firm, now: dt.datetime, by: str) -> None:
     for entity in firm.legal_entity:
         held = session.exec(select(LegalEntity).where(LegalEntity.name == entity.name)).first()
         row = held or LegalEntity(name=entity.name)
-        row.sqlmodel_update({key: value or "" for key, value in entity.model_dump().items()})
+        told = entity.model_dump(exclude={"sms_unregistered"})
+        row.sqlmodel_update({key: value or "" for key, value in told.items()})
+        if entity.sms_unregistered is not None:
+            row.sms_unregistered = entity.sms_unregistered
         session.add(row)
     for person in firm.staff:
         staff = session.exec(select(Staff).where(Staff.email == person.email)).first()

@@ -7,7 +7,7 @@ Every function runs in one transaction under the lock of the message's client.
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import bindparam
@@ -16,10 +16,11 @@ from sqlmodel import Session, select
 
 from billing import ledger, store, vault
 from billing.aliases import Kin
-from billing.models import Address, Client, Health
+from billing.models import Client
 from comms import (
     attempts,
     cases,
+    closing,
     consent,
     door,
     letters,
@@ -30,11 +31,10 @@ from comms import (
     timeline,
 )
 from comms.cases import Known
-from comms.channels import refusals
 from comms.door import Case, Finding, Judgement, Verdict
 from comms.facts import DeliveryReport, Standing
 from comms.letters import Letter
-from comms.models import Audience, ConsentEvent, Decision, Message, Purpose, State, Touchpoint
+from comms.models import Audience, Decision, Message, Purpose, State, Touchpoint
 from comms.moves import MESSAGES
 from comms.office import Office
 from comms.outbox import Claim
@@ -166,26 +166,6 @@ def _until(finding: Finding, moment: dt.datetime) -> Finding:
     return Finding(
         finding.place, finding.verdict, finding.rule, finding.reason, moment, finding.wake_on_client
     )
-
-
-def cancel_at(
-    session: Session,
-    office: Office,
-    address_id: int,
-    rule: str,
-    reason: str,
-    clients: Collection[int] = (),
-) -> int:
-    """Cancel what waits for an address, of everybody or of some; its clients are locked."""
-    which = outbox.to_address(address_id)
-    if clients:
-        which &= MESSAGES.c.client_id.in_(clients)
-    gone = outbox.cancel(session, which, rule, reason)
-    for message_id in gone:
-        message = session.get_one(Message, message_id, populate_existing=True)
-        if not (message.step_id and outreach.elsewhere(session, office, message)):
-            steps.follow(session, office, [message], "failed")
-    return len(gone)
 
 
 def _write_down(
@@ -369,7 +349,7 @@ def gave_up(session: Session, office: Office, message: Message, code: str, sente
         return
     message = session.get_one(Message, message.id, populate_existing=True)
     if message.address_id is not None and not _redirected(session, office, message):
-        _mark_address(session, office, message, code)
+        closing.learn(session, office, message, code)
     _lost(session, office, message)
 
 
@@ -377,21 +357,6 @@ def _redirected(session: Session, office: Office, message: Message) -> bool:
     """Whether it went to a test address: then its fate says nothing of the client's."""
     client = session.get(Client, message.client_id) if message.client_id else None
     return client is not None and bool(cases.live(session, client, office.now).redirect_to)
-
-
-def _mark_address(session: Session, office: Office, message: Message, code: str) -> None:
-    """What a refusal says of the address: nobody is there, or somebody said no."""
-    address = session.get_one(Address, message.address_id)
-    effect = refusals.effect(message.channel, code)
-    if effect is refusals.Effect.BAD_ADDRESS:
-        address.health = Health.DEAD
-    elif effect is refusals.Effect.SUPPRESS:
-        event = ConsentEvent(
-            address_id=address.id, change="revoked", method="carrier", source=code,
-            occurred_at=office.now, recorded_at=office.now,
-        )  # fmt: skip
-        consent.record(session, event)
-        cancel_at(session, office, address.id, "opted_out", "The carrier says they opted out.")
 
 
 def _lost(session: Session, office: Office, message: Message) -> None:

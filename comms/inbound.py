@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, vault
+from billing import aliases, rules, vault
 from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
-from comms import consent, delivery, outbox, replies, staff, tasks, timeline
+from comms import consent, delivery, optouts, outbox, replies, staff, tasks, timeline
 from comms.consent import Standing
 from comms.facts import InboundMessage
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
 from comms.office import Office
 
-FIVE_MINUTES = dt.timedelta(minutes=5)
-"""An answer that comes later is no answer (47 CFR 64.1200(a)(12))."""
+IN_TIME = dt.timedelta(minutes=rules.named("us_confirmation").minutes)
+"""An answer that comes later is no answer (47 CFR 64.1200(a)(12) says five minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,11 @@ class Letter:
 def clients_of(session: Session, message: InboundMessage) -> list[int]:
     """Everyone whom this message may touch: to be locked before it is received."""
     address = consent.find_address(session, message.channel, message.sender)
-    return consent.clients_of(session, address.id) if address else []
+    if address is None:
+        return []
+    if _asked(message) is replies.Keyword.STOP:
+        return optouts.clients_of(session, address.id)
+    return consent.clients_of(session, address.id)
 
 
 def receive(session: Session, office: Office, letter: Letter) -> int | None:
@@ -139,6 +143,7 @@ def _keep(
         "media": message.media,
         "from": message.sender,
         "did": said,
+        "fact": message.fact,
         "doubtful": "yes" if message.authenticated is False else "",
     }
     contact = _contact_at(session, client.id, address) if address else None
@@ -155,6 +160,7 @@ def _keep(
             body_id=vault.put(
                 session, office.keyring, client.key_id, json.dumps(words), office.now
             ),
+            labels=" ".join(message.labels),
             occurred_at=message.occurred_at or office.now,
             recorded_at=office.now,
         ),
@@ -210,14 +216,21 @@ def _needs_somebody(message: InboundMessage, said: str) -> bool:
 
 
 def _opt_out(session: Session, office: Office, letter: Letter, address: Address) -> str:
-    """Nothing that waits for this address leaves any more, from this transaction on."""
+    """Nothing that they closed is written to any more, from this transaction on."""
+    message = letter.message
     already = consent.of_address(session, address.id).standing is Standing.REVOKED
-    method = "keyword" if replies.keyword(letter.message.visible) else "words"
-    _record(session, office, letter, address, "revoked", method)
-    reason = "They asked us to stop."
-    cancelled = delivery.cancel_at(session, office, address.id, "opted_out", reason)
-    carrier = bool(letter.message.opt_out_type) or office.policy.consent.carrier_answers_stop
-    if letter.message.channel == "sms" and not already and not carrier:
+    keyword = replies.keyword(message.visible) is replies.Keyword.STOP
+    no = optouts.No(
+        address=address,
+        words=message.visible,
+        method="carrier" if message.opt_out_type else "keyword" if keyword else "words",
+        source=message.channel,
+        occurred_at=message.occurred_at or office.now,
+        incoming_id=letter.incoming_id,
+    )
+    cancelled = optouts.take(session, office, no)
+    carrier = bool(message.opt_out_type) or office.policy.consent.carrier_answers_stop
+    if message.channel == "sms" and not already and not carrier:
         _answer(session, office, letter, address, "opt_out_confirmation", Purpose.OPT_OUT)
     return f"opted out; {cancelled} waiting message{'' if cancelled == 1 else 's'} cancelled"
 
@@ -227,8 +240,7 @@ def _opt_in(
 ) -> str:
     """START undoes an opt-out. YES does so only where a keyword made it: it may answer anything."""
     held = consent.of_address(session, address.id)
-    by_words = held.standing is Standing.REVOKED and held.method not in ("keyword", "carrier")
-    if word is replies.Keyword.YES and (held.standing is not Standing.REVOKED or by_words):
+    if word is replies.Keyword.YES and not held.by_keyword_only:
         return ""
     _record(session, office, letter, address, "granted", "keyword")
     for client_id in consent.clients_of(session, address.id):
@@ -257,7 +269,7 @@ def _answer(
     session: Session, office: Office, letter: Letter, address: Address, template: str,
     purpose: Purpose,
 ) -> None:  # fmt: skip
-    """A text that the sender's own words call for, within five minutes or not at all."""
+    """A text that the sender's own words call for, within minutes or not at all."""
     client = _client_at(session, address)
     contact = _contact_at(session, client.id, address) if client else None
     if client is None or contact is None:
@@ -278,7 +290,7 @@ def _answer(
             subject_kind="incoming",
             subject_id=letter.incoming_id,
             send_after=office.now,
-            expires_at=office.now + FIVE_MINUTES,
+            expires_at=office.now + IN_TIME,
             created_at=office.now,
         ),
     )

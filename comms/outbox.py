@@ -324,9 +324,13 @@ def cancel(
     return sorted(session.execute(query).scalars())
 
 
-def to_address(address_id: int) -> ColumnElement[bool]:
-    """Everything that is meant for a client at this address."""
-    return and_(MESSAGES.c.address_id == address_id, MESSAGES.c.audience == Audience.CLIENT)
+def to_address(
+    address_id: int, clients: Collection[int] = (), purposes: Collection[str] = ()
+) -> ColumnElement[bool]:
+    """Everything that is meant for a client at this address, of all or of some, of all kinds."""
+    which = and_(MESSAGES.c.address_id == address_id, MESSAGES.c.audience == Audience.CLIENT)
+    which = and_(which, MESSAGES.c.client_id.in_(clients)) if clients else which
+    return and_(which, MESSAGES.c.purpose.in_(purposes)) if purposes else which
 
 
 def about(kind: str, subject_id: int, audience: Audience = Audience.CLIENT) -> ColumnElement[bool]:

@@ -41,6 +41,11 @@ class Wishes:
         found = (self.people.get(contact_id or 0), self.places.get(address_id or 0))
         return tuple(one for one in found if one is not None)
 
+    def allow(self, contact_id: int | None, address_id: int | None, channel: str) -> bool:
+        """Whether the person may be written to there by this channel at all."""
+        wishes = self.of(contact_id, address_id)
+        return all(not wish.channels or channel in wish.channels for wish in wishes)
+
 
 def of(session: Session, contacts: Collection[int], addresses: Collection[int]) -> Wishes:
     """What these people asked for, and what was asked of these addresses."""

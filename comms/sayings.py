@@ -20,14 +20,23 @@ from billing.models import (
     ContactAddress,
     LegalEntity,
 )
-from comms import consent, delivery, pledges, tasks, timeline
+from comms import (
+    closing,
+    consent,
+    enforcement,
+    optouts,
+    outbox,
+    pledges,
+    screening,
+    tasks,
+    timeline,
+)
 from comms.facts import ClientSaid, Heard, ReplyHandled
 from comms.intents import EFFECTS, Debt, Effect, Meaning, Speaker, billing_facts
 from comms.models import ConsentEvent, Saying, Task, TaskKind, Touchpoint
 from comms.office import Office
 from comms.tasks import Wanted
 
-OPTED_OUT = "They asked us to stop."
 MISDIRECTED = "Who reads there says that they are somebody else."
 _TASKS = {
     Effect.CLAIM: TaskKind.CLAIM,
@@ -125,7 +134,8 @@ def _client_of(session: Session, said: ClientSaid, about: Touchpoint | None) -> 
 
 def _write_down(session: Session, office: Office, said: ClientSaid, client: Client) -> Touchpoint:
     """What was said elsewhere is in the timeline as well, in the words of whoever tells it."""
-    words = {"visible": said.note, "did": said.intent.replace("_", " ")}
+    note, labels, fact = screening.covered(said.note)
+    words = {"visible": note, "did": said.intent.replace("_", " "), "fact": fact}
     owner = client.key_id
     return timeline.append(
         session,
@@ -134,6 +144,7 @@ def _write_down(session: Session, office: Office, said: ClientSaid, client: Clie
             channel=said.channel,
             direction="in",
             kind="said",
+            labels=" ".join(labels),
             body_id=vault.put(session, office.keyring, owner, json.dumps(words), office.now),
             occurred_at=said.said_at,
             recorded_at=office.now,
@@ -155,6 +166,7 @@ def _follow(
     for fact in told:
         ledger.apply(session, fact, office.now, iter(()), office.keyring)
     pledges.review(session, office, told)
+    enforcement.after(session, office, told, [client.id])
     _address(session, office, said, client, touchpoint)
     for reply in tasks.of_clients(session, aliases.group(session, client.id), TaskKind.REPLY):
         if reply.touchpoint_id == touchpoint.id:
@@ -234,8 +246,8 @@ def _address(
     for address in _addresses(session, said, touchpoint):
         match EFFECTS[said.intent]:
             case Effect.STOP:
-                _record(session, office, said, address, "revoked")
-                delivery.cancel_at(session, office, address.id, "opted_out", OPTED_OUT)
+                no = optouts.No(address, "", "words", said.source, said.said_at)
+                optouts.take(session, office, no)
             case Effect.START:
                 _record(session, office, said, address, "granted")
             case Effect.MISDIRECTED:
@@ -266,4 +278,5 @@ def _part(session: Session, office: Office, client: Client, address: Address) ->
     for link in links:
         link.wrong_since = link.wrong_since or office.now
     session.flush()
-    delivery.cancel_at(session, office, address.id, "address_wrong", MISDIRECTED, group)
+    which = outbox.to_address(address.id, group)
+    closing.cancel_at(session, office, which, "address_wrong", MISDIRECTED)

@@ -1,0 +1,339 @@
+"""C-01 to C-05 and C-27: who said what about which messages, and what holds."""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import pytest
+from sqlmodel import Session, select
+
+from billing import policy, rules
+from billing.keyring import Keyring
+from billing.models import Address, ContactAddress
+from billing.policy import Policy
+from billing.store import Store
+from bot import intake
+from bot.models import Incoming
+from comms import consent, delivery, optouts, timeline
+from comms.consent import BILLING, MARKETING, RENEWAL, Consent, Standing, fold
+from comms.facts import InboundMessage
+from comms.inbound import Letter
+from comms.models import ConsentEvent, Message, Purpose, State
+from comms.outbox import Claim
+from comms.rendering import Templates
+from tests import factories
+from tests.conftest import MASTER_KEY, Database
+from tests.factories import NOON, Known
+
+T = TypeVar("T")
+NO_CARDS: Any = lambda *_: None  # noqa: E731
+SHIPPED = policy.default()
+ASKS_CARRIERS_NOT = replace(SHIPPED, consent=replace(SHIPPED.consent, carrier_answers_stop=False))
+BY_TOPIC = replace(SHIPPED, consent=replace(SHIPPED.consent, revoke_scope="topic"))
+FLIP = rules.named("us_revoke_all").applies_from or dt.date.max
+MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
+
+
+# --- the fold -------------------------------------------------------------------------------------
+
+
+def said(change: str, topic: str = "all", method: str = "keyword") -> ConsentEvent:
+    return ConsentEvent(
+        address_id=1, topic=topic, change=change, method=method, source="test", occurred_at=NOON,
+        recorded_at=NOON,
+    )  # fmt: skip
+
+
+FOLDS = {
+    "nothing": ([], ("unknown", "unknown", "unknown")),
+    "the firm says so": ([said("asserted")], ("asserted",) * 3),
+    "a no to all": ([said("granted"), said("revoked")], ("revoked",) * 3),
+    "a no to one": ([said("granted"), said("revoked", RENEWAL)], ("granted", "revoked", "granted")),
+    "one after all": (
+        [said("revoked"), said("granted", BILLING)],
+        ("granted", "revoked", "revoked"),
+    ),
+    "all after one": ([said("granted", BILLING), said("revoked")], ("revoked",) * 3),
+    "yes to all": ([said("revoked", MARKETING), said("granted")], ("granted",) * 3),
+    "the firm over a no": ([said("revoked"), said("asserted")], ("revoked",) * 3),
+    "the firm over a no to one": (
+        [said("revoked", MARKETING), said("asserted")],
+        ("asserted", "asserted", "revoked"),
+    ),
+    "the firm of one over a no to all": (
+        [said("revoked"), said("asserted", RENEWAL)],
+        ("revoked",) * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "standings"), FOLDS.values(), ids=list(FOLDS))
+def test_c27_what_holds_is_a_fold_over_the_events(
+    events: list[ConsentEvent], standings: tuple[str, ...]
+) -> None:
+    held = fold(events)
+    assert tuple(held.about(topic).standing for topic in consent.TOPICS) == standings
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["keyword", "words", "carrier"])))
+def test_c05_words_among_the_noes_are_not_undone_by_yes(order: tuple[str, ...]) -> None:
+    assert not fold([said("revoked", method=method) for method in order]).by_keyword_only
+
+
+def test_c05_a_keyword_alone_is_undone_by_yes_and_a_yes_forgets_older_words() -> None:
+    assert fold([said("revoked"), said("revoked", method="carrier")]).by_keyword_only
+    again = [said("revoked", method="words"), said("granted"), said("revoked")]
+    assert fold(again).by_keyword_only
+
+
+@pytest.mark.parametrize(
+    ("purpose", "topic"),
+    [
+        (Purpose.DUNNING, BILLING),
+        (Purpose.RECEIPT, BILLING),
+        (Purpose.STAFF_TEXT, BILLING),
+        (Purpose.RENEWAL, RENEWAL),
+        (Purpose.OFFER, MARKETING),
+    ],
+)
+def test_every_message_has_a_topic(purpose: Purpose, topic: str) -> None:
+    assert consent.topic_of(purpose) == topic
+
+
+WAYS = {
+    "stop texting me": {"sms"},
+    "Please no more SMS to this number": {"sms"},
+    "Stop sending messages to my phone": {"sms"},
+    "please stop e-mailing us": {"email"},
+    "take me off your mailing list": set(),
+    "no more texts or emails": {"sms", "email"},
+    "stop texting me, email is fine": {"sms"},
+    "Don't text. Use e-mail instead please": {"sms"},
+    "no more emails, text me instead": {"email"},
+    "leave me alone": set(),
+    "the context of this": set(),
+}
+
+
+@pytest.mark.parametrize(("words", "ways"), WAYS.items(), ids=list(WAYS))
+def test_c01_a_no_may_name_its_way(words: str, ways: set[str]) -> None:
+    assert optouts.named(words) == ways
+
+
+# --- through the front door -----------------------------------------------------------------------
+
+
+@dataclass
+class Desk:
+    """A firm with one client who writes to it."""
+
+    store: Store
+    keyring: Keyring
+    known: Known
+    policy: Policy = SHIPPED
+    now: dt.datetime = NOON
+
+    @property
+    def office(self) -> Any:
+        return replace(factories.office(self.keyring, self.now, self.now), policy=self.policy)
+
+    def act(self, fn: Callable[[Session], T]) -> T:
+        return self.store.write_now(fn, clients=[self.known.client_id])
+
+    def hears(self, words: str, channel: str = "sms", **more: Any) -> None:
+        message = InboundMessage(
+            channel=channel, external_id=f"M{self.now}{words}", body=words, visible=words,
+            sender=self.known.phone if channel == "sms" else self.known.email,
+            recipient=factories.SENDER, **more,
+        )  # fmt: skip
+
+        def receive(session: Session) -> int | None:
+            body = factories.sealed(session, self.keyring, words, self.now)
+            row = Incoming(
+                source=channel, external_id=message.external_id, received_at=self.now, body_id=body
+            )
+            session.add(row)
+            session.flush()
+            return intake.take_letter(session, self.office, Letter(message, row.id, body))
+
+        self.store.write_now(receive, clients=intake.clients_of(message))
+
+    def note(self, **given: Any) -> int:
+        return self.act(lambda s: factories.note(s, self.keyring, self.known, self.now, **given))
+
+    def at(self, message_id: int) -> Message:
+        return factories.message(self.store, message_id)
+
+    def claim(self, message_id: int) -> Claim | None:
+        return self.act(lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, message_id))
+
+    def held(self, channel: str = "sms") -> Consent:
+        address_id = self.known.address(channel) or 0
+        with self.store.read() as session:
+            assert list(timeline.verify(session)) == []
+            return consent.of_address(session, address_id)
+
+
+@pytest.fixture
+def desk(sqlite_store: Store, sqlite_database: Database) -> Iterator[Desk]:
+    with closing(Keyring(sqlite_database.keyring_url, MASTER_KEY)) as keyring:
+        sqlite_store.write_now(lambda session: factories.firm(session, NOON))
+        keyring.make([f"inbox:{NOON + n * DAY:%Y-%m-%d}" for n in (0, 1)], NOON)
+        keyring.make([f"inbox:{FLIP:%Y-%m-%d}"], NOON)
+        known = sqlite_store.write_now(lambda s: factories.client(s, keyring, NOON))
+        yield Desk(sqlite_store, keyring, known)
+
+
+def test_c01_a_no_in_words_cancels_what_waits(desk: Desk) -> None:
+    waiting = desk.note()
+    desk.hears("lose my number")
+    assert (desk.at(waiting).state, desk.at(waiting).rule) == (State.CANCELLED, "opted_out")
+    assert desk.held().methods == {"words"}
+
+
+def test_c01_stop_texting_me_by_mail_closes_the_phone_and_not_the_mailbox(desk: Desk) -> None:
+    text, mail = desk.note(), desk.note(channel="email")
+    desk.hears("Please stop texting me.", "email")
+    assert desk.at(text).state == State.CANCELLED
+    assert desk.at(mail).state == State.QUEUED
+    assert desk.held("sms").standing is Standing.REVOKED
+    assert desk.held("email").standing is not Standing.REVOKED
+
+
+def test_c01_where_no_phone_is_known_a_no_to_texts_closes_the_mailbox(desk: Desk) -> None:
+    def forget(session: Session) -> None:
+        links = session.exec(select(ContactAddress)).all()
+        (phone,) = [one for one in links if one.address_id == desk.known.phone_id]
+        session.delete(phone)
+
+    desk.act(forget)
+    desk.hears("Stop texting me", "email")
+    assert desk.held("email").standing is Standing.REVOKED
+
+
+def test_c02_a_stop_to_a_reminder_stops_renewals_as_well(desk: Desk) -> None:
+    renewal = desk.note(purpose=Purpose.RENEWAL)
+    desk.hears("STOP")
+    assert desk.at(renewal).state == State.CANCELLED
+    assert desk.held().about(MARKETING).standing is Standing.REVOKED
+
+
+def answered(desk: Desk, purpose: Purpose) -> None:
+    """A message of that kind went to them before."""
+
+    def went(session: Session) -> None:
+        message = session.get_one(Message, sent)
+        message.state, message.sent_at = State.SENT, desk.now - DAY
+
+    sent = desk.note(purpose=purpose)
+    desk.act(went)
+
+
+def test_c02_by_topic_a_stop_is_a_no_to_what_it_answers(desk: Desk) -> None:
+    desk.policy = BY_TOPIC
+    answered(desk, Purpose.RENEWAL)
+    text, renewal = desk.note(), desk.note(purpose=Purpose.RENEWAL)
+    desk.hears("STOP")
+    assert (desk.at(text).state, desk.at(renewal).state) == (State.QUEUED, State.CANCELLED)
+    assert desk.held().about(RENEWAL).standing is Standing.REVOKED
+    assert desk.held().about(BILLING).standing is Standing.GRANTED
+
+
+@pytest.mark.parametrize("words", ["STOPALL", "leave me alone", "stop texting me"])
+def test_c02_by_topic_what_means_all_is_a_no_to_all(desk: Desk, words: str) -> None:
+    desk.policy = BY_TOPIC
+    answered(desk, Purpose.RENEWAL)
+    desk.hears(words)
+    assert desk.held().about(BILLING).standing is Standing.REVOKED
+
+
+@pytest.mark.parametrize(("day", "all_of_it"), [(FLIP - DAY, False), (FLIP, True)])
+def test_c02_from_the_day_of_the_law_a_stop_is_a_no_to_all(
+    desk: Desk,
+    day: dt.date,
+    all_of_it: bool,  # noqa: FBT001
+) -> None:
+    desk.policy = BY_TOPIC
+    desk.now = dt.datetime.combine(day, dt.time(17), dt.UTC)
+    desk.keyring.make([f"inbox:{day:%Y-%m-%d}"], desk.now)
+    answered(desk, Purpose.RENEWAL)
+    desk.hears("STOP")
+    assert (desk.held().about(BILLING).standing is Standing.REVOKED) == all_of_it
+
+
+def confirmations(desk: Desk) -> list[Message]:
+    return factories.messages(desk.store, template="opt_out_confirmation")
+
+
+def test_c03_one_confirmation_and_no_second(desk: Desk) -> None:
+    desk.policy = ASKS_CARRIERS_NOT
+    desk.hears("STOP")
+    desk.now += MINUTE
+    desk.hears("STOP STOP")
+    assert len(confirmations(desk)) == 1
+
+
+LATE = "confirmation_skipped_late"
+
+
+@pytest.mark.parametrize(("late", "rule"), [(3, ""), (4, LATE), (6, LATE)])
+def test_c03_a_confirmation_leaves_within_four_minutes_or_not_at_all(
+    desk: Desk, late: int, rule: str
+) -> None:
+    desk.policy = ASKS_CARRIERS_NOT
+    desk.hears("STOP")
+    (confirmation,) = confirmations(desk)
+    desk.now += late * MINUTE
+    assert (desk.claim(confirmation.id) is None) == bool(rule)
+    assert desk.at(confirmation.id).rule == rule
+
+
+def test_c04_what_the_carrier_answered_we_do_not_answer(desk: Desk) -> None:
+    desk.policy = ASKS_CARRIERS_NOT
+    desk.hears("STOP", opt_out_type="STOP")
+    assert confirmations(desk) == []
+    assert desk.held().method == "carrier"
+
+
+@pytest.mark.parametrize(
+    ("no", "yes", "standing"),
+    [
+        ("STOP", "YES", Standing.GRANTED),
+        ("STOP", "START", Standing.GRANTED),
+        ("leave me alone", "YES", Standing.REVOKED),
+        ("leave me alone", "START", Standing.GRANTED),
+    ],
+)
+def test_c05_yes_is_no_new_consent_but_where_a_keyword_alone_said_no(
+    desk: Desk, no: str, yes: str, standing: Standing
+) -> None:
+    desk.hears(no)
+    desk.now += MINUTE
+    desk.hears(yes)
+    assert desk.held().standing is standing
+
+
+def test_c05_words_before_the_keyword_are_not_forgotten(desk: Desk) -> None:
+    for words in ("leave me alone", "STOP", "YES"):
+        desk.hears(words)
+        desk.now += MINUTE
+    assert desk.held().standing is Standing.REVOKED
+
+
+def test_c27_the_same_events_in_an_empty_store_give_the_same_standing(desk: Desk) -> None:
+    for words in ("STOP", "START", "leave me alone"):
+        desk.hears(words)
+        desk.now += MINUTE
+    before = desk.held()
+    with desk.store.read() as session:
+        rows = session.exec(select(ConsentEvent)).all()
+        copies = [one.model_dump() for one in rows]
+        address = session.get_one(Address, desk.known.phone_id)
+        assert (address.kind, address.value) == ("sms", desk.known.phone)
+    mine = [one for one in copies if one["address_id"] == desk.known.phone_id]
+    assert fold([ConsentEvent(**one) for one in mine]) == before
+    needed = {"topic", "change", "method", "source", "occurred_at", "recorded_at", "address_id"}
+    assert all(one[name] for one in mine for name in needed)
