@@ -30,7 +30,19 @@ from billing.models import (
 from billing.policy import Policy
 from billing.retries import Attempt, Item, is_clear
 
-__all__ = ["Price", "Unused", "cards", "is_clear", "items", "price", "standing", "unused"]
+__all__ = [
+    "Price",
+    "Unused",
+    "cards",
+    "is_clear",
+    "item_of",
+    "items",
+    "of_payment",
+    "price",
+    "renewed_by",
+    "standing",
+    "unused",
+]
 
 _CHARGES = (
     core_select(
@@ -63,6 +75,9 @@ _STILL_OPEN = (
         col(Invoice.state) == InvoiceState.ISSUED,
     )
     .group_by(col(Invoice.id))
+)
+_OF_PAYMENTS = core_select(col(RenewalCharge.payment_id), col(RenewalCharge.agreement_id)).where(
+    col(RenewalCharge.payment_id).in_(bindparam("payments", expanding=True))
 )
 _CARDS = (
     core_select(col(CardChange.happened_at))
@@ -142,6 +157,30 @@ def _is_paid(session: Session, client_id: int, number: str) -> bool:
     asked = {"clients": list(aliases.of(session, [client_id])), "numbers": [number]}
     rows = session.execute(_STILL_OPEN, asked).all()
     return bool(rows) and all(row.open <= 0 for row in rows)
+
+
+def renewed_by(session: Session, payments: Collection[int]) -> set[int]:
+    """Those of the payments after which nothing that was charged for their agreement is open."""
+    asked = {"payments": list(payments)}
+    found = {row.payment_id: row.agreement_id for row in session.execute(_OF_PAYMENTS, asked)}
+    running = {one for one in found.values() if session.get_one(Agreement, one).ended_on is None}
+    charged = items(session, running) if running else {}
+    clear = {one for one in running if all(map(is_clear, charged.get(one, ())))}
+    return {payment_id for payment_id, agreement_id in found.items() if agreement_id in clear}
+
+
+def of_payment(session: Session, payment_id: int) -> Agreement | None:
+    """The agreement for whose next term a payment was tried."""
+    row = session.get(RenewalCharge, payment_id)
+    return session.get_one(Agreement, row.agreement_id) if row else None
+
+
+def item_of(session: Session, payment_id: int) -> Item | None:
+    """What a payment was tried for, with every other try."""
+    row = session.get(RenewalCharge, payment_id)
+    charged = items(session, [row.agreement_id])[row.agreement_id] if row else []
+    mine = (one for one in charged if any(try_.payment_id == payment_id for try_ in one.attempts))
+    return next(mine, None)
 
 
 def cards(session: Session, client_id: int) -> list[dt.datetime]:

@@ -36,6 +36,8 @@ class RenewalFact:
     """A notice of this term has left."""
     overrides: tuple[gates.Override, ...] = ()
     """Who lets the client's messages pass its overdue balance."""
+    pinned: Policy | None = None
+    """The policy by which this term's notices began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,10 @@ def decide(
 
 def days(renewal: RenewalFact, policy: Policy) -> list[dt.date]:
     """On which day each notice is due; the first leaves time to end the agreement."""
-    steps = _steps(renewal, policy)
-    before = [step.days_before for step in steps]
+    before = [step.days_before for step in ladder(renewal, policy)]
     if before and renewal.notice_days:
-        before[0] = max(before[0], renewal.notice_days + policy.renewal.lead_days)
+        lead = (renewal.pinned or policy).renewal.lead_days
+        before[0] = max(before[0], renewal.notice_days + lead)
     return [renewal.renews_on - count * _DAY for count in before]
 
 
@@ -128,8 +130,9 @@ def last_day(renewal: RenewalFact) -> dt.date:
     return renewal.renews_on - renewal.notice_days * _DAY
 
 
-def _steps(renewal: RenewalFact, policy: Policy) -> tuple[RenewalStep, ...]:
-    return policy.renewal.steps_of(renewal.kind, renewal.ladder)
+def ladder(renewal: RenewalFact, policy: Policy) -> tuple[RenewalStep, ...]:
+    """The notices of an agreement; a term goes on under the policy by which it began."""
+    return (renewal.pinned or policy).renewal.steps_of(renewal.kind, renewal.ladder)
 
 
 def _over(
@@ -143,7 +146,7 @@ def _over(
         tomorrow = calendar.midnight(today + _DAY, timezone)
         return Idle(rule="renewals_disabled", reason=reason, look_again=tomorrow)
     last = max(renewal.taken, default=0)
-    if last >= len(_steps(renewal, policy)) and last not in renewal.in_vain:
+    if last >= len(ladder(renewal, policy)) and last not in renewal.in_vain:
         return Idle(rule="all_steps_taken", reason=f"All notices for {renewal.name} are sent.")
     if today > renewal.renews_on:
         reason = f"{renewal.name} was to renew on {renewal.renews_on}; no notice goes out any more."
@@ -169,7 +172,7 @@ def _notice(
         reason = f"Notice {last + 1} for {renewal.name} is due on {due[last]}."
         again = calendar.midnight(due[last], timezone)
         return Wait(rule="step_not_due", reason=reason, look_again=again)
-    step = _steps(renewal, policy)[reached - 1]
+    step = ladder(renewal, policy)[reached - 1]
     refusal = gates.outreach_refusal(overdue, today, policy)
     override = gates.passing(refusal, renewal.overrides, now)
     if refusal is not None and override is None:

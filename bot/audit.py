@@ -283,7 +283,9 @@ def _renewals_still(session: Session, at: Moment, policy: Policy) -> list[int]:
     return [
         enrolment.id
         for enrolment, client in session.exec(query)
-        if _renewal_still(accounts.in_renewal(session, enrolment), at, policy, client.timezone)
+        if _renewal_still(
+            accounts.in_renewal(session, enrolment, at.now), at, policy, client.timezone
+        )
     ]
 
 

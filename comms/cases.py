@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from billing import accounts, aliases, duplicates, gates, store
 from billing.aliases import Kin
-from billing.arrears import Account, OpenInstalment
+from billing.arrears import Account
 from billing.calendar import local_date, midnight
 from billing.gates import Refusal
 from billing.models import (
@@ -28,7 +28,7 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
-from comms import consent, legal, preferences, whereabouts
+from comms import consent, gatekeeping, legal, preferences, whereabouts
 from comms.consent import Consent
 from comms.door import (
     ANY_HOUR,
@@ -102,8 +102,7 @@ class Known:
     """In dunning, by the id of the step's message."""
     bygone: Collection[int]
     """Messages of steps whose episode is over: the debt that they ask for was settled."""
-    owed: Mapping[int, Sequence[OpenInstalment]]
-    """All that is open, by client, of those with a message that is not about the debt."""
+    money: gatekeeping.Known
 
     @property
     def merged(self) -> bool:
@@ -140,6 +139,7 @@ def build_all(
                 sync=gates.sync_refusal(unresolved=message.client_id in doubtful),
             )
         else:
+            refused, passed = _billing(known, office, message, client)
             case = Case(
                 audience=message.audience,
                 purpose=message.purpose,
@@ -149,7 +149,8 @@ def build_all(
                 live=_live(session, client, office.now, known.switches),
                 recipient=_recipient(known, message, client),
                 sender=_sender(known, message),
-                billing=_billing(known, office, message, client),
+                billing=refused,
+                overridden=passed,
                 spent=spent[message.id],
                 written_by_person=message.purpose == Purpose.STAFF_TEXT,
                 legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
@@ -179,8 +180,6 @@ def _know(session: Session, office: Office, messages: Sequence[Message]) -> Know
     pairs = [
         (enrolments[steps[m.step_id or 0].enrolment_id], clients[m.client_id or 0]) for m in dunned
     ]
-    others = {m.client_id for m in messages if m.purpose in (Purpose.RENEWAL, Purpose.OFFER)}
-    debts = accounts.owed_by(session, sorted(one for one in others if one), kin) if others else {}
     facts = accounts.in_dunning_all(session, pairs) if pairs else []
     return Known(
         clients=clients,
@@ -200,16 +199,7 @@ def _know(session: Session, office: Office, messages: Sequence[Message]) -> Know
             for m, (enrolment, _) in zip(dunned, pairs, strict=True)
             if steps[m.step_id or 0].episode != enrolment.episode
         },
-        owed={
-            client_id: [
-                debt.instalment
-                for debt in accounts.promised(
-                    session, clients[client_id], found, office.now, office.policy
-                )
-            ]
-            for client_id, found in debts.items()
-            if client_id in clients
-        },
+        money=gatekeeping.know(session, office, messages, clients, kin),
     )
 
 
@@ -337,18 +327,20 @@ def _sender(known: Known, message: Message) -> Sender | None:
     )
 
 
-def _billing(known: Known, office: Office, message: Message, client: Client) -> Refusal | None:
-    """What the billing state says to it: a reminder needs a debt, all else needs none overdue."""
+def _billing(
+    known: Known, office: Office, message: Message, client: Client
+) -> tuple[Refusal | None, str]:
+    """What the billing state says to it, and by whose word it passes all the same.
+
+    A reminder needs a debt, all else needs none overdue.
+    """
     if message.id in known.bygone:
         # What has fallen due since has reminders of its own.
-        return Refusal("paid", "What the message asks for is settled.", final=True)
-    if message.purpose == Purpose.DUNNING:
+        return Refusal("paid", "What the message asks for is settled.", final=True), ""
+    if message.id in known.accounts:
         account = known.accounts[message.id]
-        return gates.dunning_refusal(account, office.now, office.policy)
-    if message.purpose in (Purpose.RENEWAL, Purpose.OFFER):
-        today = local_date(office.now, client.timezone)
-        return gates.outreach_refusal(known.owed.get(client.id, ()), today, office.policy)
-    return None
+        return gates.dunning_refusal(account, office.now, office.policy), ""
+    return gatekeeping.answer(known.money, office, message, client)
 
 
 def _spent(

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import accounts, arrears, store, vault
+from billing import accounts, agreements, arrears, store, vault
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -24,6 +24,7 @@ from billing.models import (
     Instalment,
     Invoice,
     LegalEntity,
+    OfferMade,
     Payment,
     Posting,
 )
@@ -150,15 +151,28 @@ def _about(session: Session, office: Office, letter: Letter) -> dict[str, object
     match Purpose(message.purpose):
         case Purpose.DUNNING if letter.account is not None:
             return _debt(office, letter.account, letter.step)
-        case Purpose.RECEIPT:
-            return _payment(session, message)
-        case Purpose.RENEWAL | Purpose.OFFER:
-            return _agreement(session, office, letter)
+        case Purpose.DUNNING if message.subject_kind == "payment":
+            return _failed(session, office, letter)
+        case Purpose.RECEIPT | Purpose.RENEWAL | Purpose.OFFER:
+            return _news(session, office, letter)
         case Purpose.STAFF_TEXT:
             body = vault.text(session, office.keyring, message.draft_id)
             return {"body": body, "subject": "A message about your account"}
         case _:
             return {}
+
+
+def _news(session: Session, office: Office, letter: Letter) -> dict[str, object]:
+    """What is not about a debt: money that came, an agreement, an offer."""
+    message = letter.message
+    if message.purpose == Purpose.OFFER:
+        return _offer(session, message)
+    if message.purpose == Purpose.RENEWAL:
+        agreement = session.get_one(Agreement, message.subject_id)
+        return {"payment": None} | _agreement(session, office, letter, agreement)
+    renewed = agreements.of_payment(session, message.subject_id or 0)
+    about = _agreement(session, office, letter, renewed) if renewed else {}
+    return about | _payment(session, message)
 
 
 def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
@@ -207,18 +221,52 @@ def _payment(session: Session, message: Message) -> dict[str, object]:
     }
 
 
-def _agreement(session: Session, office: Office, letter: Letter) -> dict[str, object]:
-    agreement = session.get_one(Agreement, letter.message.subject_id)
+def _agreement(
+    session: Session, office: Office, letter: Letter, agreement: Agreement
+) -> dict[str, object]:
+    """The agreement, what it costs from its renewal on, and by when it can be ended."""
     today = local_date(office.now, letter.client.timezone)
+    price = agreements.price(session, agreement)
+    notice = agreement.notice_days
+    last = None if notice is None else agreement.renews_on - dt.timedelta(days=notice)
     return {
         "days_before": (agreement.renews_on - today).days,
         "agreement": {
             "name": agreement.name,
             "kind": agreement.kind,
             "renews_on": agreement.renews_on,
-            "amount": agreement.amount,
+            "amount": price.amount,
+            "old_amount": price.before,
+            "new_from": price.since,
             "currency": agreement.currency,
+            "end_by": last,
+            "can_end": last is None or today <= last,
         },
+    }
+
+
+def _failed(session: Session, office: Office, letter: Letter) -> dict[str, object]:
+    """A charge that did not go through, and for what it was."""
+    payment = session.get_one(Payment, letter.message.subject_id)
+    agreement = agreements.of_payment(session, payment.id)
+    about = _agreement(session, office, letter, agreement) if agreement else {}
+    return about | {
+        "currency": payment.currency,
+        "payment": {"amount": payment.amount, "currency": payment.currency},
+    }
+
+
+def _offer(session: Session, message: Message) -> dict[str, object]:
+    made = session.get_one(OfferMade, message.subject_id)
+    return {
+        "offer": {
+            "name": made.name.replace("_", " "),
+            "code": made.discount_code,
+            "percent": made.percent,
+            "amount": made.amount,
+            "currency": made.currency,
+            "valid_until": made.valid_until,
+        }
     }
 
 

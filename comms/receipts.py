@@ -1,14 +1,15 @@
 """Who is thanked for a payment, and where?
 
 A receipt for each payment, once: its key holds the payment and what it came to, so one that grows
-is acknowledged again and one that is told twice is not.
+is acknowledged again and one that is told twice is not. Where it renewed an agreement, and nothing
+that was charged for that is open any more, its receipt says so: there is no other way to hear it.
 """
 
 from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
-from billing import store
+from billing import agreements, store
 from billing.ledger import Applied
 from billing.models import Payment
 from comms import outbox, recipients
@@ -24,8 +25,14 @@ def thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
     payments = (
         session.exec(select(Payment).where(wanted).order_by(col(Payment.id))) if reach else ()
     )
+    renewed = agreements.renewed_by(session, [one.payment_id for one in settled if one.payment_id])
     thanks = [
-        _receipt(office, payment, contact_id, channel, address_id)
+        _receipt(
+            office,
+            payment,
+            (contact_id, channel, address_id),
+            "renewed" if payment.id in renewed else "receipt",
+        )
         for payment in payments
         for contact_id, channel, address_id in [
             recipients.choose(reach.get(payment.client_id), ("email", "sms"))
@@ -37,8 +44,9 @@ def thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
 
 
 def _receipt(
-    office: Office, payment: Payment, contact_id: int, channel: str, address_id: int
+    office: Office, payment: Payment, reached: tuple[int, str, int], template: str
 ) -> Message:
+    contact_id, channel, address_id = reached
     return store.fresh(
         Message,
         key=f"receipt:{payment.id}:{payment.amount}:{contact_id}:{channel}",
@@ -46,7 +54,7 @@ def _receipt(
         audience=Audience.CLIENT,
         channel=channel,
         purpose=Purpose.RECEIPT,
-        template="receipt",
+        template=template,
         client_id=payment.client_id,
         legal_entity_id=payment.legal_entity_id,
         contact_id=contact_id,

@@ -36,6 +36,12 @@ MESSAGES: Mapping[str, Declared] = {
     "renewal_notice": Declared(
         _ALWAYS | {"agreement", "days_before", "pay_link"}, ("email", "sms")
     ),
+    "renewed": Declared(_ALWAYS | {"agreement", "days_before", "payment"}, ("email", "sms")),
+    "charge_failed": Declared(
+        _ALWAYS | {"agreement", "days_before", "payment", "currency", "pay_link"}, ("email", "sms")
+    ),
+    "offer": Declared(_ALWAYS | {"offer"}, ("email", "sms")),
+    "next_engagement": Declared(_ALWAYS | {"offer"}, ("email", "sms")),
     "opt_out_confirmation": Declared(_ALWAYS, ("sms",)),
     "opt_in_confirmation": Declared(_ALWAYS, ("sms",)),
     "help_reply": Declared(_ALWAYS, ("sms",)),
@@ -47,7 +53,18 @@ _MEMBERS = {
     "client": {"name"},
     "contact": {"first_name", "name"},
     "payment": {"amount", "received_on", "currency", "invoices", "remaining"},
-    "agreement": {"name", "kind", "renews_on", "amount", "currency"},
+    "agreement": {
+        "name",
+        "kind",
+        "renews_on",
+        "amount",
+        "old_amount",
+        "new_from",
+        "currency",
+        "end_by",
+        "can_end",
+    },
+    "offer": {"name", "code", "percent", "amount", "currency", "valid_until"},
     "invoices": {"number", "issued_on", "due_on", "days_overdue", "open", "amount", "disputed"},
 }
 _NOT_BY_SMS = {
@@ -112,22 +129,31 @@ def sample(message: str) -> dict[str, object]:
         "payment": {"amount": 31_000, "received_on": date(2026, 11, 20), "currency": "USD",
                     "invoices": ["INV-3402"], "remaining": 0},
         "agreement": {"name": "Managed services", "kind": "subscription", "currency": "USD",
-                      "renews_on": date(2026, 12, 31), "amount": 450_000},
+                      "renews_on": date(2026, 12, 31), "amount": 450_000, "old_amount": 420_000,
+                      "new_from": date(2026, 12, 31), "end_by": date(2026, 12, 1), "can_end": True},
+        "offer": {"name": "next year", "code": "BACK10", "percent": "10", "amount": None,
+                  "currency": "", "valid_until": date(2026, 12, 20)},
         "subject": "Your account", "body": "Thank you for your call today.",
     }  # fmt: skip
-    return {name: whole[name] for name in MESSAGES[message].fields}
+    return {name: whole[name] for name in MESSAGES[_alike(message)].fields}
+
+
+def _alike(message: str) -> str:
+    """The message whose fields it has: the firm may name offers of its own, as offer_spring."""
+    return "offer" if message.startswith("offer_") else message
 
 
 def _messages(folder: Path) -> Iterator[str]:
     """The messages that this folder holds, and in the shipped folder all that there must be."""
     whole = folder.resolve() == shipped.path("templates").resolve()
     present = {path.name for path in folder.iterdir() if path.is_dir()}
-    return (name for name in MESSAGES if whole or name in present)
+    own = sorted(name for name in present if _alike(name) != name)
+    return (name for name in (*MESSAGES, *own) if whole or name in present)
 
 
 def _message(templates: Templates, name: str) -> Iterator[Mistake]:
     """Render the message as a client would get it."""
-    for channel in MESSAGES[name].channels:
+    for channel in MESSAGES[_alike(name)].channels:
         context = sample(name) | ({"opt_out_notice": ""} if channel == "email" else {})
         try:
             rendered = templates.render(name, channel, context)
@@ -153,7 +179,7 @@ def _file(templates: Templates, relative: Path, file: Path) -> Iterator[Mistake]
     message = relative.parts[0]
     if message in {"_layout", "portal"}:
         return
-    if message not in MESSAGES:
+    if _alike(message) not in MESSAGES:
         yield Mistake(name, 1, f"there is no message {message}; one of {', '.join(MESSAGES)}")
         return
     if relative.name != "slack.txt.j2":
@@ -173,7 +199,7 @@ def _line(line: str) -> Iterator[str]:
 
 
 def _names(tree: nodes.Template, file: str, message: str) -> Iterator[Mistake]:
-    fields = MESSAGES[message].fields
+    fields = MESSAGES[_alike(message)].fields
     for name in sorted(meta.find_undeclared_variables(tree) - fields - _imported(tree)):
         known = ", ".join(sorted(fields))
         yield Mistake(file, _line_of(tree, name), f"{name} is not known here; use {known}")

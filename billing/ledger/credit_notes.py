@@ -1,11 +1,50 @@
 """What does a credit note change?"""
 
 import datetime as dt
+from dataclasses import dataclass
 
 from billing import books, facts, money, references
 from billing.ledger import invoices
 from billing.ledger.entry import Applied, Contradiction, Entry
-from billing.models import CreditApplication, CreditNote, Invoice
+from billing.models import CreditApplication, CreditKind, CreditNote, Invoice
+
+OURS = "policy"
+"""The source of what we credit ourselves, because the policy says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Money on account that we give ourselves; ``name`` keeps it from being given twice."""
+
+    client_id: int
+    legal_entity_id: int
+    currency: str
+    amount: int
+    name: str
+    on: dt.date
+
+
+def give(entry: Entry, given: Given) -> bool:
+    """Put it on account, unless that was done; the next invoice is less by it."""
+    session = entry.session
+    key = facts.joined(OURS, "credit_note", given.name)
+    if references.known(session, OURS, "credit_note", key) is not None:
+        return False
+    note = CreditNote(
+        client_id=given.client_id,
+        legal_entity_id=given.legal_entity_id,
+        currency=given.currency,
+        number=given.name,
+        kind=CreditKind.CREDIT_TO_BALANCE,
+        amount=given.amount,
+        issued_on=given.on,
+        recorded_at=entry.now,
+    )
+    session.add(note)
+    session.flush()
+    references.remember(session, OURS, "credit_note", key, note.id)
+    settle(entry, note, key, given.on)
+    return True
 
 
 def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:

@@ -61,7 +61,9 @@ def judge(case: Case, policy: Policy) -> Judgement:
     )
     refused = [found for found in findings if found.verdict is not Verdict.ALLOW]
     hard = [found for found in refused if found.verdict in HARD]
-    return Judgement((hard or refused or [Finding("send", Verdict.ALLOW)])[0], findings)
+    passed = [found for found in findings if found.reason]
+    decides = hard or refused or passed or [Finding("send", Verdict.ALLOW)]
+    return Judgement(decides[0], findings)
 
 
 def _must_pass(place: str, case: Case) -> bool:

@@ -127,6 +127,8 @@ class Case:
     recipient: Recipient | None = None
     sender: Sender | None = None
     billing: Refusal | None = None
+    overridden: str = ""
+    """By whose word it passes although something is overdue."""
     sync: Refusal | None = None
     """For another system: why it is not told of this client yet."""
     spent: Spent = field(default_factory=Spent)

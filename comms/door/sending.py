@@ -44,6 +44,8 @@ def billing(case: Case, _policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "billing", verdict, found.rule, found.reason, found.until, found.wake_on_change
         )
+    elif case.overridden:
+        yield Finding("billing", Verdict.ALLOW, "gate_override", case.overridden)
 
 
 def content(_case: Case, _policy: Policy) -> Iterator[Finding]:
