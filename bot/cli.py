@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.commands import (
+    diff,
     duplicates,
     keys,
     law,
@@ -16,6 +17,7 @@ from bot.commands import (
     people,
     policy,
     preview,
+    privilege,
     process,
     record,
     remittance,
@@ -68,11 +70,13 @@ _GROUPS = {
     "keys": keys.keys,
     "policy": policy.policy,
     "legal-state": law.legal_state,
+    "privilege": privilege.privilege,
     "audit": record.audit,
     "report": report.report,
     "paper": paper.paper,
 }
 
+policy.policy.command("diff")(diff.diff)
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)

@@ -25,7 +25,7 @@ from bot.settings import Settings
 
 WORTH = 300
 """Clients below which a process of their own costs more than it gains."""
-MOST = 2_500
+MOST = 5_000
 """Clients in one copy."""
 _LOOK = 0.5
 _days: Any = None

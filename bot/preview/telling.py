@@ -171,7 +171,7 @@ def _entries_table(entries: Sequence[Entry]) -> Table:
     shown = entries[:MOST]
     more = f" (the first {MOST} of {len(entries):,})" if len(entries) > MOST else ""
     rows = [
-        [f"{one.day:%a %-d %b}", f"{one.at:%H:%M}", one.client, _what(one), _about(one)]
+        [f"{one.day:%a %-d %b}", f"{one.at:%H:%M}", one.client, called(one), _about(one)]
         for one in shown
     ]
     return Table(
@@ -179,7 +179,8 @@ def _entries_table(entries: Sequence[Entry]) -> Table:
     )
 
 
-def _what(entry: Entry) -> str:
+def called(entry: Entry) -> str:
+    """What it is, in a few words."""
     name = (entry.template or entry.purpose).replace("_", " ")
     step = f", step {entry.step}" if entry.step else ""
     match entry.what:

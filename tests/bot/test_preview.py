@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import inspect, text
 from sqlmodel import Session, SQLModel
 from typer.testing import CliRunner
 
@@ -21,75 +19,31 @@ from billing.clock import TurnedClock
 from billing.facts import AgreementDescribed
 from billing.models import Client, Hold
 from billing.store import Store
-from bot import cli, preview, worker
-from bot.app import App, books
+from bot import cli, worker
+from bot.app import App
 from bot.preview import copying, crowd
 from bot.preview.course import Asked
 from bot.preview.entry import What
 from bot.replay.channel import Paper
 from bot.report import Report, Wrong, silent
-from bot.settings import Settings
 from comms import outreach
 from comms.models import Audience, Message
 from tests import factories
+from tests.bot.looking import DAY, KEY, ahead, client, content, entries, opened, owing
 from tests.conftest import Database
 from tests.factories import NOON, Known
 
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-DAY = dt.timedelta(days=1)
+
+@pytest.fixture
+def app(sqlite_database: Database) -> Iterator[App]:
+    with opened(sqlite_database) as app:
+        yield app
 
 
 @pytest.fixture
-def app(database: Database) -> Iterator[App]:
-    settings = Settings(
-        database_url=database.url,
-        keyring_url=database.keyring_url,
-        master_key=SecretStr(KEY),
-        slack_finance_channel="finance",
-        slack_clients_channel="clients",
-    )
-    app = books(settings, TurnedClock(NOON))
-    app.store.write_now(lambda session: factories.firm(session, NOON))
-    yield app
-    asyncio.run(app.close())
-
-
-def client(app: App, number: int = 1, **given: Any) -> Known:
-    name = f"Client {number}"
-    addresses = {"phone": None, "email": f"c{number}@northwind.example"} | given
-    return app.store.write_now(
-        lambda session: factories.client(session, app.keyring, NOON, name, **addresses)
-    )
-
-
-def owing(app: App, number: int = 1, days: int = 31, **given: Any) -> Known:
-    """A client whose invoice is so many days old, looked at once."""
-    known = client(app, number, **given)
-
-    def owe(session: Session) -> None:
-        factories.owes(session, known, NOON, days=days, number=f"INV-{number}")
-        outreach.advance_client(session, app.office(), known.client_id)
-
-    app.store.write_now(owe)
-    return known
-
-
-def ahead(app: App, days: int = 14, **flags: Any) -> Report:
-    return preview.run(app, preview.Asked(days=days, **flags), silent)
-
-
-def entries(report: Report, what: What | None = None) -> list[dict[str, Any]]:
-    return [one for one in report.data["entries"] if what in (None, one["what"])]
-
-
-def content(store: Store) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, as the database has it."""
-    with store.read() as session:
-        connection = session.connection()
-        return {
-            name: sorted(map(tuple, connection.execute(text(f'SELECT * FROM "{name}"'))), key=str)
-            for name in inspect(connection).get_table_names()
-        }
+def either(database: Database) -> Iterator[App]:
+    with opened(database) as app:
+        yield app
 
 
 def live_through(app: App, until: dt.datetime) -> list[tuple[Any, ...]]:
@@ -118,25 +72,25 @@ def next_due(store: Store) -> dt.datetime | None:
         return worker.next_due(session)
 
 
-def test_what_is_previewed_is_what_then_happens(app: App) -> None:
+def test_what_is_previewed_is_what_then_happens(either: App) -> None:
     shared = {"phone": factories.PHONE}
     for number, days in enumerate((10, 31, 46, 61, 25), 1):
-        owing(app, number, days=days, **(shared if number > 3 else {}))
-    found = entries(ahead(app, 40), What.MESSAGE)
+        owing(either, number, days=days, **(shared if number > 3 else {}))
+    found = entries(ahead(either, 40), What.MESSAGE)
     told = sorted((one["at"], one["client_id"], one["channel"], one["template"]) for one in found)
-    happened = live_through(app, NOON + 40 * DAY)
+    happened = live_through(either, NOON + 40 * DAY)
     assert told == happened
     assert len(told) > 8
 
 
-def test_a_preview_leaves_every_row_as_it_was(app: App) -> None:
-    owing(app, 1)
-    noted = client(app, 2, phone=factories.PHONE)
-    app.store.write_now(lambda session: factories.note(session, app.keyring, noted, NOON))
-    before = content(app.store)
-    report = ahead(app, 40)
+def test_a_preview_leaves_every_row_as_it_was(either: App) -> None:
+    owing(either, 1)
+    noted = client(either, 2, phone=factories.PHONE)
+    either.store.write_now(lambda session: factories.note(session, either.keyring, noted, NOON))
+    before = content(either.store)
+    report = ahead(either, 40)
     assert len(entries(report)) > 3
-    assert content(app.store) == before
+    assert content(either.store) == before
 
 
 def test_a_preview_leaves_no_file(app: App, tmp_path: Path, monkeypatch: Any) -> None:
@@ -207,13 +161,13 @@ def test_a_closed_door_lets_nothing_go_and_the_preview_says_so(app: App) -> None
     assert "nothing goes until" in " ".join(opened.lines)
 
 
-def test_what_staff_typed_is_judged_and_goes(app: App) -> None:
-    known = client(app, phone=factories.PHONE)
+def test_what_staff_typed_is_judged_and_goes(either: App) -> None:
+    known = client(either, phone=factories.PHONE)
     later = NOON + DAY
-    app.store.write_now(
-        lambda session: factories.note(session, app.keyring, known, NOON, send_after=later)
+    either.store.write_now(
+        lambda session: factories.note(session, either.keyring, known, NOON, send_after=later)
     )
-    [text_] = entries(ahead(app), What.MESSAGE)
+    [text_] = entries(ahead(either), What.MESSAGE)
     assert (text_["at"], text_["channel"], text_["purpose"]) == (later, "sms", "staff_text")
 
 
@@ -280,16 +234,16 @@ def test_many_clients_come_in_lots_of_bounded_size() -> None:
     assert max(map(len, lots)) <= crowd.MOST
 
 
-def test_lots_apart_see_what_one_lot_sees(app: App) -> None:
+def test_lots_apart_see_what_one_lot_sees(either: App) -> None:
     """Each lot opens the store itself; what it is given and gives crosses to another process."""
     for number in range(1, 5):
-        owing(app, number, days=20 + number)
+        owing(either, number, days=20 + number)
     asked = Asked(NOON, 20)
-    with app.store.read() as session:
+    with either.store.read() as session:
         families = copying.families(session)
-    whole = crowd.lived(app, asked, families, silent)
+    whole = crowd.lived(either, asked, families, silent)
     crowd._share([0, 0])
-    settings, given = pickle.loads(pickle.dumps((app.settings, asked)))
+    settings, given = pickle.loads(pickle.dumps((either.settings, asked)))
     lots = [crowd._lot(settings, given, number, lot) for number, lot in enumerate(([1, 2], [3, 4]))]
     apart = crowd._added(pickle.loads(pickle.dumps(lots)))
     assert [one.plain for one in apart.entries] == [one.plain for one in whole.entries]
@@ -324,8 +278,6 @@ def test_a_client_that_nobody_knows_is_refused(app: App) -> None:
 
 
 def test_the_command_prints_days_or_json(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not app.store.sqlite:
-        pytest.skip("the command is the same on both")
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", app.settings.database_url)
     monkeypatch.setenv("COUNTERFOIL_KEYRING_URL", str(app.settings.keyring_url))
     monkeypatch.setenv("COUNTERFOIL_MASTER_KEY", KEY)
