@@ -18,14 +18,17 @@ _SWEEP = dt.timedelta(minutes=15)
 """How long the sweep after an import may take before its list of old cases leaves."""
 
 
-def open_case(session: Session, office: Office, enrolment: Enrolment, client: Client) -> None:
-    """Hand an account over to its owner."""
+def open_case(
+    session: Session, office: Office, enrolment: Enrolment, client: Client, proposal: str = "owner"
+) -> None:
+    """Hand an account over to its owner, with what the policy proposes to do about it."""
     enrolment.state = EnrolmentState.ESCALATED
     case = EscalationCase(
         enrolment_id=enrolment.id,
         episode=enrolment.episode,
         client_id=client.id,
         owner_id=client.owner_id,
+        proposal=None if proposal == "owner" else proposal,
         opened_at=office.now,
     )
     session.add(case)

@@ -29,7 +29,12 @@ def follow(session: Session, office: Office, messages: Sequence[Message], how: s
         return
     days = _days(session, office, messages) if how == "sent" else {}
     rows = [
-        {"id": step.id, "how": how, "taken_on": days.get(step.id, step.taken_on)}
+        {
+            "id": step.id,
+            "how": how,
+            "taken_on": days.get(step.id, step.taken_on),
+            "taken_at": office.now if how == "sent" else step.taken_at,
+        }
         for step in waiting
     ]
     bulk.update(session, _STEPS, rows)

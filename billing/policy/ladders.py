@@ -57,11 +57,13 @@ class Dunning:
     minimum: Amounts
     steps: tuple[Step, ...]
     days: Literal["calendar", "business"] = "calendar"
+    new_anchor: Literal["keep", "restart"] = "keep"
     courtesy_days: int = 0
     grouping: Grouping = "account"
     at_end: AtEnd = "owner"
     pre_due: tuple[PreDue, ...] = ()
     chase: bool = True
+    crossing_hours: int = 72
     name: str = DEFAULT
 
 
@@ -96,10 +98,12 @@ def read_dunning(table: Table, rates: Rates) -> Dunning:
         chase=table.flag("chase"),
         count_from=table.choice("count_from", ("issued", "due")),
         days=table.choice("days", ("calendar", "business")),
+        new_anchor=table.choice("new_anchor", ("keep", "restart")),
         grace_days=table.whole("grace_days"),
         courtesy_days=table.whole("courtesy_days"),
         catch_up_days=table.whole("catch_up_days"),
         rounds=table.whole("rounds", least=1),
+        crossing_hours=table.whole("crossing_hours"),
         grouping=table.choice("grouping", ("account", "invoice", "matter")),
         at_end=table.choice("at_end", ("owner", "write_off_proposal", "agency", "legal")),
         tolerance=rates.spread(read_amounts(table, "tolerance")),

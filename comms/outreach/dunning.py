@@ -22,34 +22,54 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
     for pair, account in zip(pairs, facts, strict=True):
         _judge_promises(session, office, pair, account)
     decided = [dunning.decide(account, office.now, office.policy) for account in facts]
-    taking.note(session, office, list(zip(pairs, decided, strict=True)))
+    holds = office.policy.version
+    versions = [
+        holds if account.pinned is None else pair[0].policy_version
+        for pair, account in zip(pairs, facts, strict=True)
+    ]
+    taking.note(session, office, list(zip(pairs, decided, strict=True)), versions)
     _look_again(session, list(zip([one for one, _ in pairs], decided, strict=True)))
     again: list[Pair] = []
-    reminders: list[tuple[Pair, dunning.Send]] = []
-    for (enrolment, client), decision in zip(pairs, decided, strict=True):
+    silent: list[Taking] = []
+    reminders: list[tuple[Taking, dunning.Send | dunning.Notify]] = []
+    for pair, decision, version in zip(pairs, decided, versions, strict=True):
         match decision:
-            case dunning.Send():
-                reminders.append(((enrolment, client), decision))
+            case dunning.Send() | dunning.Notify():
+                reminders.append((_taking(pair, decision, version, "queued"), decision))
             case dunning.Escalate():
-                _escalate(session, office, enrolment, client, decision)
+                silent.append(_taking(pair, decision, version, "escalated"))
+                escalations.open_case(session, office, *pair, decision.proposal)
             case dunning.Cured():
-                for ended in _same_account(session, enrolment, client):
+                for ended in _same_account(session, *pair):
                     escalations.settle(session, office, ended, "paid")
                     ended.episode += 1
                     ended.state = EnrolmentState.ACTIVE
-                again.append((enrolment, client))
-            case dunning.Credit(steps=steps):
-                for one in steps:
-                    listed = sorted(one.listed)
-                    passed = Taking((enrolment, client), one.step, "imported", listed, one.on)
-                    taking.take(session, office, [passed])
-                again.append((enrolment, client))
+                again.append(pair)
+            case dunning.Credit():
+                silent += _credited(pair, decision, version)
+                again.append(pair)
             case dunning.Wait() | dunning.Held() | dunning.Idle() | dunning.Exhausted():
                 pass
             case _:
                 assert_never(decision)
+    if silent:
+        taking.take(session, office, silent)
     _remind(session, office, reminders)
     return again
+
+
+def _taking(
+    pair: Pair, decision: dunning.Send | dunning.Notify | dunning.Escalate, version: str, how: str
+) -> Taking:
+    listed = [instalment.id for instalment in decision.listed]
+    return Taking(pair, decision.step, how, listed, ladder=decision.ladder, version=version)
+
+
+def _credited(pair: Pair, decision: dunning.Credit, version: str) -> list[Taking]:
+    return [
+        Taking(pair, one.step, "imported", sorted(one.listed), one.on, decision.ladder, version)
+        for one in decision.steps
+    ]
 
 
 def _look_again(session: Session, decided: Sequence[tuple[Enrolment, dunning.Decision]]) -> None:
@@ -70,37 +90,27 @@ def _same_account(session: Session, enrolment: Enrolment, client: Client) -> Seq
 
 
 def _remind(
-    session: Session, office: Office, reminders: Sequence[tuple[Pair, dunning.Send]]
+    session: Session,
+    office: Office,
+    reminders: Sequence[tuple[Taking, dunning.Send | dunning.Notify]],
 ) -> None:
     """Take the steps and queue their messages; each wakes its sequence when it has left."""
     if not reminders:
         return
-    takings = [
-        Taking(pair, decision.step, "queued", [one.id for one in decision.listed])
-        for pair, decision in reminders
-    ]
-    steps = taking.take(session, office, takings)
-    clients = [client.id for (_, client), _ in reminders]
+    steps = taking.take(session, office, [one for one, _ in reminders])
+    clients = [one.of[1].id for one, _ in reminders]
     reach = recipients.of_clients(session, office.policy, clients, "billing")
     messages: list[Message] = []
-    for ((enrolment, client), decision), step in zip(reminders, steps, strict=True):
+    for (one, decision), step in zip(reminders, steps, strict=True):
+        enrolment, client = one.of
         reached = recipients.choose(reach.get(client.id), decision.channels)
         message = taking.reminder(office, (enrolment, client.id), step, reached)
         message.template = decision.template
+        message.attachments = " ".join(decision.attachments) or None
+        if isinstance(decision, dunning.Notify):
+            message.expires_at = decision.until
         messages.append(message)
     outbox.queue_all(session, messages)
-
-
-def _escalate(
-    session: Session,
-    office: Office,
-    enrolment: Enrolment,
-    client: Client,
-    decision: dunning.Escalate,
-) -> None:
-    listed = [instalment.id for instalment in decision.listed]
-    taking.take(session, office, [Taking((enrolment, client), decision.step, "escalated", listed)])
-    escalations.open_case(session, office, enrolment, client)
 
 
 def _judge_promises(session: Session, office: Office, pair: Pair, account: arrears.Account) -> None:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, bindparam, func
 from sqlalchemy import select as core_select
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session
 
-from billing import bulk, dunning, renewals, store
+from billing import accounts, bulk, dunning, publication, renewals, store
 from billing.bulk import Values
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, StepListed, StepTaken
 from billing.models import Sequence as Ladder
+from billing.policy import Dunning, PreDue, RenewalStep, Step
+from billing.policy.ladders import DEFAULT
 from comms import outbox, recipients, timeline
 from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
@@ -22,6 +25,10 @@ Pair = tuple[Enrolment, Client]
 SEQUENCES: Table = Enrolment.__table__  # type: ignore[attr-defined]
 STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
 _LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
+_LOOKED_AT = ("step_queued", "renewals_disabled")
+"""Rules that are asked again and again and say the same: their next look is no news."""
+_SAME = ("purpose", "template", "attachments", "subject_kind", "subject_id", "expires_at")
+"""What a message has on whatever channel it goes."""
 # Made once: building a statement costs more than SQLite takes to answer it.
 _ROUNDS_SO_FAR = (
     core_select(STEPS.c.enrolment_id, STEPS.c.episode, STEPS.c.step, func.max(STEPS.c.round))
@@ -39,6 +46,9 @@ class Taking:
     how: str
     listed: Sequence[int] = ()
     on: dt.date | None = None
+    ladder: str | None = None
+    version: str = ""
+    """Of the policy that it follows; of the one that holds, where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +73,24 @@ def take(session: Session, office: Office, takings: Sequence[Taking]) -> list[Ta
         for instalment_id in taking.listed
     ]
     bulk.insert(session, _LISTED, listed)
-    version = office.policy.version
-    by = [{"id": taking.of[0].id, "policy_version": version} for taking in takings]
-    bulk.update(session, SEQUENCES, by)
+    _begin(session, office, takings)
     return [
         Taken(step_id, row["episode"], row["step"], row["round"])
         for step_id, row in zip(ids, rows, strict=True)
     ]
+
+
+def _begin(session: Session, office: Office, takings: Sequence[Taking]) -> None:
+    """What takes its first step begins under the policy that holds, and keeps it."""
+    holds = office.policy.version
+    publication.keep(session, office.policy, office.now)
+    rows: list[Values] = []
+    for taking in takings:
+        enrolment, version = taking.of[0], taking.version or holds
+        if taking.step > 0 and enrolment.policy_version != version:
+            rows.append({"id": enrolment.id, "policy_version": version})
+            set_committed_value(enrolment, "policy_version", version)
+    bulk.update(session, SEQUENCES, rows)
 
 
 def _rounds(session: Session, takings: Sequence[Taking]) -> dict[tuple[int, int, int], int]:
@@ -89,6 +110,7 @@ def _step_row(office: Office, taking: Taking, rounds: dict[tuple[int, int, int],
         "step": taking.step,
         "round": rounds[place],
         "how": taking.how,
+        "ladder": taking.ladder,
         "taken_on": taking.on or local_date(office.now, client.timezone),
         "taken_at": office.now,
     }
@@ -125,9 +147,9 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
     """The same step on another channel of its rung, after one could not be used."""
     step = session.get_one(StepTaken, message.step_id)
     enrolment = session.get_one(Enrolment, step.enrolment_id)
-    renewal = enrolment.sequence == Ladder.RENEWAL
-    rungs = office.policy.renewal.steps if renewal else office.policy.dunning.steps
-    others = [one for one in rungs[step.step - 1].channels if one != message.channel]
+    rungs, place = _rungs(session, office, enrolment, step), abs(step.step) - 1
+    channels = rungs[place].channels if place < len(rungs) else ()
+    others = [one for one in channels if one != message.channel]
     if not others or message.contact_id is None:
         return False
     reach = recipients.of_contacts(session, office.policy, [message.contact_id])
@@ -136,35 +158,63 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
         return False
     taken = Taken(step.id, step.episode, step.step, step.round)
     again = reminder(office, (enrolment, message.client_id or 0), taken, reached)
-    for name in ("purpose", "template", "subject_kind", "subject_id", "expires_at"):
+    for name in _SAME:
         setattr(again, name, getattr(message, name))
     return outbox.queue(session, again) is not None
+
+
+def _rungs(
+    session: Session, office: Office, enrolment: Enrolment, step: StepTaken
+) -> Sequence[Step] | Sequence[PreDue] | Sequence[RenewalStep]:
+    if enrolment.sequence == Ladder.RENEWAL:
+        fact = accounts.in_renewal(session, enrolment, office.now)
+        return renewals.ladder(fact, office.policy)
+    ladder = _ladder(session, office, enrolment, step)
+    return ladder.pre_due if step.step < 0 else ladder.steps
+
+
+def _ladder(session: Session, office: Office, enrolment: Enrolment, step: StepTaken) -> Dunning:
+    """The ladder that a step is of, as the version has it under which the episode began."""
+    own = publication.versions(session, [enrolment.policy_version])
+    rules = office.policy if step.step < 0 else own.get(enrolment.policy_version, office.policy)
+    if step.ladder is None or step.ladder == DEFAULT:
+        return rules.dunning
+    return rules.ladders.of(step.ladder) or office.policy.ladders.of(step.ladder) or rules.dunning
 
 
 def note(
     session: Session,
     office: Office,
     answers: Sequence[tuple[Pair, dunning.Decision | renewals.Decision]],
+    versions: Sequence[str] = (),
 ) -> None:
-    """Write the answers down, with the ids and numbers they were made from."""
+    """Write the answers down, with the ids and numbers they were made from.
+
+    ``versions`` are those of the policies behind them, where it is not the one that holds.
+    """
+    behind = versions or [office.policy.version] * len(answers)
     rulings = [
-        timeline.Ruling(_decision(office, pair, decision), pair[1].key_id, decision.reason)
-        for pair, decision in answers
+        timeline.Ruling(_decision(office, pair, decision, version), pair[1].key_id, decision.reason)
+        for (pair, decision), version in zip(answers, behind, strict=True)
     ]
     timeline.decide_all(session, office.keyring, rulings)
 
 
 def _decision(
-    office: Office, pair: Pair, decision: dunning.Decision | renewals.Decision
+    office: Office, pair: Pair, decision: dunning.Decision | renewals.Decision, version: str
 ) -> Decision:
     enrolment, client = pair
-    inputs: dict[str, object] = {"episode": enrolment.episode, "policy": office.policy.version}
-    if isinstance(decision, dunning.Send | dunning.Escalate):
+    inputs: dict[str, object] = {"episode": enrolment.episode, "policy": version}
+    if isinstance(decision, dunning.Send | dunning.Escalate | dunning.Notify):
+        if decision.ladder != DEFAULT:
+            inputs["ladder"] = decision.ladder
         inputs |= {
             "step": decision.step,
             "total": decision.total,
             "instalments": [instalment.id for instalment in decision.listed],
         }
+    if isinstance(decision, renewals.Send) and decision.override is not None:
+        inputs["override"] = decision.override
     return store.fresh(
         Decision,
         client_id=client.id,
@@ -172,7 +222,7 @@ def _decision(
         subject_id=enrolment.id,
         verdict=type(decision).__name__.lower(),
         rule=decision.rule,
-        until=None if decision.rule == "step_queued" else decision.look_again,
+        until=None if decision.rule in _LOOKED_AT else decision.look_again,
         inputs=json.dumps(inputs, sort_keys=True),
         decided_at=office.now,
     )

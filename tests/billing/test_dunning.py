@@ -219,7 +219,8 @@ def test_a_remainder_within_the_tolerance_neither_keeps_nor_carries_the_ladder()
         (10, (), ("Send", 1)),
         (14, (took(1, 10, 1),), ("Send", 2)),
         (21, (took(1, 10, 1), took(2, 14, 1)), ("Send", 3)),
-        (22, (took(1, 10, 1), took(2, 14, 1), took(3, 21, 1)), ("Exhausted", 0)),
+        (27, (took(1, 10, 1), took(2, 14, 1), took(3, 21, 1)), ("Wait", 0)),
+        (28, (took(1, 10, 1), took(2, 14, 1), took(3, 21, 1)), ("Escalate", 4)),
     ],
 )
 def test_22_a_ladder_of_ten_fourteen_twenty_one(
