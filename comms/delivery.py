@@ -58,6 +58,8 @@ _QUEUED = (
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
+_UNREACHED = ("no_address", "address_", "opted_out", "no_sms_consent")
+"""Rules by which no address of a client may be used."""
 _STATES = {
     Verdict.DEFER: State.HELD,
     Verdict.REVIEW: State.AWAITING,
@@ -366,9 +368,12 @@ def _lost(session: Session, office: Office, message: Message) -> None:
     if not (message.step_id and outreach.elsewhere(session, office, message)):
         steps.follow(session, office, [message], "failed")
     message = session.get_one(Message, message.id, populate_existing=True)
-    staff.alert(
-        session, office, key=f"lost:{message.id}", template="lost", subject=("message", message.id)
-    )
+    # Whom nobody may reach is its owner's to find; a provider that fails is finance's.
+    unreached = message.rule.startswith(_UNREACHED) and message.client_id
+    client = session.get(Client, unreached) if unreached else None
+    to = staff.desk_of(session, office, client.owner_id) if client else office.finance
+    subject = ("message", message.id)
+    staff.alert(session, office, key=f"lost:{message.id}", template="lost", subject=subject, to=to)
 
 
 def take_back(session: Session, office: Office, message_id: int) -> None:

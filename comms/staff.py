@@ -64,9 +64,18 @@ def tell(
 
 
 def alert(
-    session: Session, office: Office, *, key: str, template: str, subject: tuple[str, int]
+    session: Session,
+    office: Office,
+    *,
+    key: str,
+    template: str,
+    subject: tuple[str, int],
+    to: str = "",
 ) -> int | None:
-    """Tell finance that something needs a person; the client is the one of the subject."""
+    """Tell finance, or whoever else it is for, that something needs a person.
+
+    The client is the one of the subject.
+    """
     client_id = None
     if subject[0] == "message":
         client_id = session.get_one(Message, subject[1]).client_id
@@ -74,7 +83,7 @@ def alert(
         key=f"alert:{key}",
         purpose=Purpose.ALERT,
         template=template,
-        to=office.finance,
+        to=to or office.finance,
         client_id=client_id,
         subject=subject,
     )

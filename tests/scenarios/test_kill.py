@@ -134,7 +134,9 @@ def test_every_point_has_its_outcome() -> None:
 
 
 @pytest.mark.parametrize("point", ["before_claim", "within_claim", "after_claim"])
-async def test_what_had_not_begun_goes_once(around: Outside, nursery: Nursery, point: str) -> None:
+async def test_40_what_had_not_begun_goes_once(
+    around: Outside, nursery: Nursery, point: str
+) -> None:
     message_id = await killed(around, nursery, a_note, "sms", point)
     async with factories.serving(around) as product:
         assert product.state(message_id) == LEFT[point]
@@ -146,7 +148,7 @@ async def test_what_had_not_begun_goes_once(around: Outside, nursery: Nursery, p
 
 
 @pytest.mark.parametrize("point", ["accepted", "before_commit"])
-async def test_a_text_that_was_taken_is_found_in_the_providers_list(
+async def test_40_a_text_that_was_taken_is_found_in_the_providers_list(
     around: Outside, nursery: Nursery, point: str
 ) -> None:
     message_id = await killed(around, nursery, a_note, "sms", point)
@@ -162,7 +164,7 @@ async def test_a_text_that_was_taken_is_found_in_the_providers_list(
     assert asked(around) == 0
 
 
-async def test_a_text_that_was_taken_is_known_by_its_late_report(
+async def test_40_a_text_that_was_taken_is_known_by_its_late_report(
     around: Outside, nursery: Nursery
 ) -> None:
     message_id = await killed(around, nursery, a_note, "sms", "accepted")
@@ -186,7 +188,7 @@ async def test_a_text_that_was_taken_is_known_by_its_late_report(
     assert asked(around) == 0
 
 
-async def test_a_text_that_nobody_knows_of_is_a_persons_to_decide(
+async def test_40_a_text_that_nobody_knows_of_is_a_persons_to_decide(
     around: Outside, nursery: Nursery
 ) -> None:
     message_id = await killed(around, nursery, a_note, "sms", "sending")
@@ -212,7 +214,7 @@ async def test_a_text_that_nobody_knows_of_is_a_persons_to_decide(
 
 
 @pytest.mark.parametrize("point", ["sending", "accepted", "before_commit"])
-async def test_a_reminder_in_doubt_waits_for_a_person(
+async def test_40_a_reminder_in_doubt_waits_for_a_person(
     around: Outside, nursery: Nursery, point: str
 ) -> None:
     message_id = await killed(around, nursery, a_reminder, "email", point)
