@@ -13,6 +13,7 @@ from bot.commands import (
     duplicates,
     keys,
     law,
+    override,
     paper,
     people,
     policy,
@@ -50,6 +51,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "tick": process.tick,
         "golive": process.golive,
         "stop": process.stop,
+        "override": override.override,
     },
     "Ask": {
         "preview": preview.preview,

@@ -355,6 +355,8 @@ def _subject(session: Session, decision: Decision) -> str:
     if decision.subject_kind == "message":
         message = session.get(Message, decision.subject_id)
         return f"{_called(message)} by {message.channel}" if message else "message"
+    if decision.subject_kind != "enrolment":
+        return decision.subject_kind.replace("_", " ")
     enrolment = session.get(Enrolment, decision.subject_id)
     return "renewal" if enrolment and enrolment.sequence == Ladder.RENEWAL else "reminders"
 

@@ -56,6 +56,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.AssignCase()
                 | instructions.ResolveDoubt()
                 | instructions.HandleTask()
+                | instructions.LetPass()
                 | instructions.Merge()
                 | instructions.KeepApart()
             ):
@@ -95,6 +96,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             | instructions.AssignCase()
             | instructions.ResolveDoubt()
             | instructions.HandleTask()
+            | instructions.LetPass()
             | instructions.Merge()
             | instructions.KeepApart()
         ):

@@ -26,7 +26,13 @@ _FREES = {
         'policy says sms_basis = "provided_number".'
     ),
     "paid": "Nothing: what it asks for is settled.",
-    "overdue": "What is overdue is paid; the payment frees it at once.",
+    "overdue": (
+        "What is overdue is paid; the payment frees it at once. `counterfoil override` lets it "
+        "pass until a day."
+    ),
+    "gate_override": "The override ends, or `counterfoil override --end` takes it back.",
+    "renewals_disabled": "The policy lets this firm, or this legal entity, renew again.",
+    "last_notice_in_vain": "The client gets an address at which messages arrive; a person is told.",
     "held": "The hold ends, or somebody releases it.",
     "paused": "The pause ends, or somebody resumes the client.",
     "disputed": "The dispute is settled.",

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, escalations, merging, outbox, staff, tasks
+from comms import delivery, escalations, merging, outbox, overrides, staff, tasks
 from comms.models import UNSENT, Message, Purpose, State, Task
 from comms.office import Office
 from comms.ports import Sent
@@ -80,6 +80,15 @@ class HandleTask(_Fact):
     by: int
 
 
+class LetPass(_Fact):
+    """Let the renewals and offers of a client pass its overdue balance for some days."""
+
+    client_id: int
+    days: int = Field(default=7, ge=0, le=overrides.LONGEST)
+    reason: str = Field(min_length=1, max_length=2000)
+    by: int
+
+
 class Merge(_Fact):
     """Two clients are one; ``keep_id`` is the one that stays."""
 
@@ -97,14 +106,22 @@ class KeepApart(_Fact):
 
 
 Instruction = (
-    Pause | Resume | CloseCase | AssignCase | ResolveDoubt | HandleTask | Merge | KeepApart
+    Pause
+    | Resume
+    | CloseCase
+    | AssignCase
+    | ResolveDoubt
+    | HandleTask
+    | LetPass
+    | Merge
+    | KeepApart
 )
 
 
 def clients_of(session: Session, instruction: Instruction) -> list[int]:
     """The clients that it touches: to be locked before it is carried out."""
     match instruction:
-        case Pause() | Resume():
+        case Pause() | Resume() | LetPass():
             return [instruction.client_id]
         case CloseCase() | AssignCase():
             case = session.get(EscalationCase, instruction.case_id)
@@ -125,10 +142,8 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
 def carry_out(session: Session, office: Office, instruction: Instruction) -> str:
     """Do it, once; the sentence is for the person who asked."""
     match instruction:
-        case Pause():
-            return _pause(session, office, instruction)
-        case Resume():
-            return _resume(session, office, instruction)
+        case Pause() | Resume():
+            return _of_pause(session, office, instruction)
         case CloseCase() | AssignCase():
             return _of_case(session, office, instruction)
         case ResolveDoubt():
@@ -136,12 +151,20 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
         case HandleTask():
             by = _signed(session, instruction.by)
             return tasks.handle(session, office, instruction.task_id, instruction.outcome, by)
+        case LetPass():
+            return _let_pass(session, office, instruction)
         case Merge() | KeepApart():
             return _of_two(session, office, instruction)
     assert_never(instruction)
 
 
 # --- pauses --------------------------------------------------------------------------------------
+
+
+def _of_pause(session: Session, office: Office, asked: Pause | Resume) -> str:
+    if isinstance(asked, Pause):
+        return _pause(session, office, asked)
+    return _resume(session, office, asked)
 
 
 def _pause(session: Session, office: Office, asked: Pause) -> str:
@@ -238,6 +261,15 @@ def _afresh(
     for case in session.exec(query).all():
         escalations.refresh(session, office, case)
         escalations.remind(session, office, case, until)
+
+
+def _let_pass(session: Session, office: Office, asked: LetPass) -> str:
+    client = session.get(Client, asked.client_id)
+    if client is None:
+        return "There is no such client any more; look it up again with /acct."
+    until = local_date(office.now, client.timezone) + dt.timedelta(days=asked.days)
+    said = (asked.reason, _signed(session, asked.by))
+    return overrides.let_pass(session, office, client, until, said)[1]
 
 
 # --- cases ---------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from comms.instructions import (
     HandleTask,
     Instruction,
     KeepApart,
+    LetPass,
     Merge,
     Pause,
     ResolveDoubt,
@@ -170,6 +171,16 @@ def _resume(
     return commands.resume(person, client)
 
 
+def _let_pass(
+    _session: Session, _office: Office, person: Person, client: Client, _value: Value
+) -> Answer:
+    refused = person.refusal(Action.OVERRIDE, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    reason = "Let pass from the card of a notice that an overdue balance holds."
+    return LetPass(client_id=client.id, reason=reason, by=person.id)
+
+
 # --- cases and doubts -----------------------------------------------------------------------------
 
 
@@ -248,6 +259,7 @@ _ACTS: Mapping[str, _Act] = {
     "timeline.more": _of_client(_timeline),
     "client.pause": _of_client(_pause),
     "client.resume": _of_client(_resume),
+    "client.let_pass": _of_client(_let_pass),
     "case.close": _of_case(Action.CLOSE_CASE, _close),
     "case.pause": _of_case(Action.PAUSE, _pause_case),
     "case.assign": _of_case(Action.ASSIGN_CASE, _assign),
