@@ -20,6 +20,7 @@ from billing.models import (
     LegalEntity,
 )
 from bot.slack import (
+    agreements,
     blocks,
     duplicates,
     escalations,
@@ -308,6 +309,10 @@ _CARDS: Mapping[str, _Make] = {
     "lost": _lost,
     "in_doubt": _in_doubt,
     "renewal_late": _renewal_late,
+    "renewal_unheard": agreements.unheard,
+    "charge_due": agreements.charge_due,
+    "charge_over": agreements.charge_over,
+    "unused": agreements.unused,
     "unreadable": troubles.unreadable,
     "stuck": troubles.stuck,
     "fact_unknown": troubles.fact_unknown,
