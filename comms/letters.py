@@ -206,6 +206,7 @@ def _line(instalment: arrears.OpenInstalment, today: dt.date) -> dict[str, objec
 
 def _payment(session: Session, message: Message) -> dict[str, object]:
     payment = session.get_one(Payment, message.subject_id)
+    reminder = session.get(Message, message.thread_id) if message.thread_id else None
     numbers = session.execute(_PAID_INVOICES, {"payment_id": payment.id}).scalars()
     account = (payment.client_id, payment.legal_entity_id, payment.currency)
     still = sum(debt.instalment.open for debt in accounts.owed(session, *account))
@@ -217,6 +218,7 @@ def _payment(session: Session, message: Message) -> dict[str, object]:
             "currency": payment.currency,
             "invoices": list(numbers),
             "remaining": max(0, still - accounts.unapplied(session, *account)),
+            "reminded_on": reminder and (reminder.claimed_at or reminder.created_at).date(),
         },
     }
 

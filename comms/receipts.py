@@ -3,6 +3,7 @@
 A receipt for each payment, once: its key holds the payment and what it came to, so one that grows
 is acknowledged again and one that is told twice is not. Where it renewed an agreement, and nothing
 that was charged for that is open any more, its receipt says so: there is no other way to hear it.
+Where it crossed a reminder, the receipt takes that back.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from sqlmodel import Session, col, select
 from billing import agreements, store
 from billing.ledger import Applied
 from billing.models import Payment
-from comms import outbox, recipients
+from comms import crossings, outbox, recipients
+from comms.crossings import Crossing
 from comms.models import Audience, Message, Purpose
 from comms.office import Office
 
@@ -25,22 +27,31 @@ def thank(session: Session, office: Office, settled: Sequence[Applied]) -> None:
     payments = (
         session.exec(select(Payment).where(wanted).order_by(col(Payment.id))) if reach else ()
     )
-    renewed = agreements.renewed_by(session, [one.payment_id for one in settled if one.payment_id])
-    thanks = [
-        _receipt(
-            office,
-            payment,
-            (contact_id, channel, address_id),
-            "renewed" if payment.id in renewed else "receipt",
+    paid = [one.payment_id for one in settled if one.payment_id]
+    renewed = agreements.renewed_by(session, paid)
+    crossed = crossings.of_payments(session, office, set(paid) - set(renewed))
+    thanks: list[Message] = []
+    for payment in payments:
+        if payment.id in crossed:
+            thanks.append(_disregard(office, payment, crossed[payment.id]))
+            continue
+        contact_id, channel, address_id = recipients.choose(
+            reach.get(payment.client_id), ("email", "sms")
         )
-        for payment in payments
-        for contact_id, channel, address_id in [
-            recipients.choose(reach.get(payment.client_id), ("email", "sms"))
-        ]
-        if contact_id is not None and address_id is not None
-    ]
+        if contact_id is not None and address_id is not None:
+            reached = (contact_id, channel, address_id)
+            template = "renewed" if payment.id in renewed else "receipt"
+            thanks.append(_receipt(office, payment, reached, template))
     if thanks:
         outbox.queue_all(session, thanks)
+
+
+def _disregard(office: Office, payment: Payment, crossing: Crossing) -> Message:
+    """A receipt that takes a reminder back, to where that went."""
+    reached = (crossing.contact_id, crossing.channel, crossing.address_id)
+    message = _receipt(office, payment, reached, "crossed")
+    message.key, message.thread_id = crossing.key, crossing.reminder_id
+    return message
 
 
 def _receipt(

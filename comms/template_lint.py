@@ -32,6 +32,7 @@ class Declared:
 MESSAGES: Mapping[str, Declared] = {
     "first_reminder": Declared(_DUNNING, ("email", "sms")),
     "firmer_reminder": Declared(_DUNNING, ("email", "sms")),
+    "crossed": Declared(_ALWAYS | {"payment", "currency"}, ("email", "sms")),
     "receipt": Declared(_ALWAYS | {"payment", "currency"}, ("email", "sms")),
     "renewal_notice": Declared(
         _ALWAYS | {"agreement", "days_before", "pay_link"}, ("email", "sms")
@@ -52,7 +53,7 @@ _MEMBERS = {
     "firm": {"name", "postal_address", "from_name", "phone", "pay_link"},
     "client": {"name"},
     "contact": {"first_name", "name"},
-    "payment": {"amount", "received_on", "currency", "invoices", "remaining"},
+    "payment": {"amount", "received_on", "currency", "invoices", "remaining", "reminded_on"},
     "agreement": {
         "name",
         "kind",
@@ -127,7 +128,8 @@ def sample(message: str) -> dict[str, object]:
         "invoices": [first, {**first, "number": "INV-3402", "open": 31_000, "amount": 31_000}],
         "pay_link": "https://pay.example/i/7Kd92xQ", "opt_out_notice": "Reply STOP to opt out.",
         "payment": {"amount": 31_000, "received_on": date(2026, 11, 20), "currency": "USD",
-                    "invoices": ["INV-3402"], "remaining": 0},
+                    "invoices": ["INV-3402"], "remaining": 0,
+                    "reminded_on": date(2026, 11, 19)},
         "agreement": {"name": "Managed services", "kind": "subscription", "currency": "USD",
                       "renews_on": date(2026, 12, 31), "amount": 450_000, "old_amount": 420_000,
                       "new_from": date(2026, 12, 31), "end_by": date(2026, 12, 1), "can_end": True},

@@ -2,35 +2,23 @@
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlmodel import Session, select
 
-from billing import policy, rules
-from billing.keyring import Keyring
+from billing import rules
 from billing.models import Address, ContactAddress
-from billing.policy import Policy
 from billing.store import Store
-from bot import intake
-from bot.models import Incoming
-from comms import consent, delivery, optouts, timeline
-from comms.consent import BILLING, MARKETING, RENEWAL, Consent, Standing, fold
-from comms.facts import InboundMessage
-from comms.inbound import Letter
+from comms import consent, optouts
+from comms.consent import BILLING, MARKETING, RENEWAL, Standing, fold
 from comms.models import ConsentEvent, Message, Purpose, State
-from comms.outbox import Claim
-from comms.rendering import Templates
 from tests import factories
-from tests.conftest import MASTER_KEY, Database
-from tests.factories import NOON, Known
+from tests.comms.desk import SHIPPED, Desk, opened
+from tests.conftest import Database
+from tests.factories import NOON
 
-T = TypeVar("T")
-NO_CARDS: Any = lambda *_: None  # noqa: E731
-SHIPPED = policy.default()
 ASKS_CARRIERS_NOT = replace(SHIPPED, consent=replace(SHIPPED.consent, carrier_answers_stop=False))
 BY_TOPIC = replace(SHIPPED, consent=replace(SHIPPED.consent, revoke_scope="topic"))
 FLIP = rules.named("us_revoke_all").applies_from or dt.date.max
@@ -126,65 +114,10 @@ def test_c01_a_no_may_name_its_way(words: str, ways: set[str]) -> None:
 # --- through the front door -----------------------------------------------------------------------
 
 
-@dataclass
-class Desk:
-    """A firm with one client who writes to it."""
-
-    store: Store
-    keyring: Keyring
-    known: Known
-    policy: Policy = SHIPPED
-    now: dt.datetime = NOON
-
-    @property
-    def office(self) -> Any:
-        return replace(factories.office(self.keyring, self.now, self.now), policy=self.policy)
-
-    def act(self, fn: Callable[[Session], T]) -> T:
-        return self.store.write_now(fn, clients=[self.known.client_id])
-
-    def hears(self, words: str, channel: str = "sms", **more: Any) -> None:
-        message = InboundMessage(
-            channel=channel, external_id=f"M{self.now}{words}", body=words, visible=words,
-            sender=self.known.phone if channel == "sms" else self.known.email,
-            recipient=factories.SENDER, **more,
-        )  # fmt: skip
-
-        def receive(session: Session) -> int | None:
-            body = factories.sealed(session, self.keyring, words, self.now)
-            row = Incoming(
-                source=channel, external_id=message.external_id, received_at=self.now, body_id=body
-            )
-            session.add(row)
-            session.flush()
-            return intake.take_letter(session, self.office, Letter(message, row.id, body))
-
-        self.store.write_now(receive, clients=intake.clients_of(message))
-
-    def note(self, **given: Any) -> int:
-        return self.act(lambda s: factories.note(s, self.keyring, self.known, self.now, **given))
-
-    def at(self, message_id: int) -> Message:
-        return factories.message(self.store, message_id)
-
-    def claim(self, message_id: int) -> Claim | None:
-        return self.act(lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, message_id))
-
-    def held(self, channel: str = "sms") -> Consent:
-        address_id = self.known.address(channel) or 0
-        with self.store.read() as session:
-            assert list(timeline.verify(session)) == []
-            return consent.of_address(session, address_id)
-
-
 @pytest.fixture
 def desk(sqlite_store: Store, sqlite_database: Database) -> Iterator[Desk]:
-    with closing(Keyring(sqlite_database.keyring_url, MASTER_KEY)) as keyring:
-        sqlite_store.write_now(lambda session: factories.firm(session, NOON))
-        keyring.make([f"inbox:{NOON + n * DAY:%Y-%m-%d}" for n in (0, 1)], NOON)
-        keyring.make([f"inbox:{FLIP:%Y-%m-%d}"], NOON)
-        known = sqlite_store.write_now(lambda s: factories.client(s, keyring, NOON))
-        yield Desk(sqlite_store, keyring, known)
+    with opened(sqlite_store, sqlite_database) as desk:
+        yield desk
 
 
 def test_c01_a_no_in_words_cancels_what_waits(desk: Desk) -> None:
@@ -258,7 +191,6 @@ def test_c02_from_the_day_of_the_law_a_stop_is_a_no_to_all(
 ) -> None:
     desk.policy = BY_TOPIC
     desk.now = dt.datetime.combine(day, dt.time(17), dt.UTC)
-    desk.keyring.make([f"inbox:{day:%Y-%m-%d}"], desk.now)
     answered(desk, Purpose.RENEWAL)
     desk.hears("STOP")
     assert (desk.held().about(BILLING).standing is Standing.REVOKED) == all_of_it

@@ -1,16 +1,12 @@
 """C-14, C-15 and C-17: what the law, or a lawyer, keeps from a client."""
 
-import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlmodel import Session, col, select
 
 from billing import facts, references
-from billing.keyring import Keyring
 from billing.models import (
     Address,
     Client,
@@ -25,82 +21,42 @@ from billing.models import (
     StepTaken,
 )
 from billing.store import Store
-from bot import intake
-from comms import delivery, enforcement, outreach, timeline
+from comms import enforcement, outreach
 from comms.enforcement import FinalNotice, Refused
 from comms.models import Decision, Message, State
-from comms.outbox import Claim
-from comms.rendering import Templates
 from tests import factories
-from tests.conftest import MASTER_KEY, Database
-from tests.factories import NOON, Known
+from tests.comms.desk import Desk, opened
+from tests.conftest import Database
+from tests.factories import NOON
 
-T = TypeVar("T")
-NO_CARDS: Any = lambda *_: None  # noqa: E731
 KINDS = ("bankruptcy", "cease", "represented", "deceased")
 
 
-@dataclass
-class Desk:
-    """A firm with one client, and what is told of it."""
+def place(desk: Desk, kind: str, external_id: str = "L1", **more: Any) -> None:
+    (outcome,) = desk.told(
+        facts.LegalStatePlaced(
+            source="test", external_id=external_id, client_external_id=desk.known.name,
+            kind=kind, placed_at=desk.now, **more,
+        )
+    )  # fmt: skip
+    if outcome.error:
+        raise outcome.error
 
-    store: Store
-    keyring: Keyring
-    known: Known
-    now: dt.datetime = NOON
 
-    def act(self, fn: Callable[[Session], T]) -> T:
-        return self.store.write_now(fn, clients=[self.known.client_id])
-
-    @property
-    def office(self) -> Any:
-        return factories.office(self.keyring, self.now, self.now)
-
-    def told(self, *said: facts.Fact) -> list[Any]:
-        return self.act(lambda s: list(intake.take_told(s, self.office, said, [])))
-
-    def place(self, kind: str, external_id: str = "L1", **more: Any) -> None:
-        placed = facts.LegalStatePlaced(
-            source="test", external_id=external_id, client_external_id=self.known.name,
-            kind=kind, placed_at=self.now, **more,
-        )  # fmt: skip
-        (outcome,) = self.told(placed)
-        if outcome.error:
-            raise outcome.error
-
-    def lift(self, external_id: str = "L1") -> None:
-        self.told(
-            facts.LegalStateLifted(
-                source="test", external_id=external_id, client_external_id=self.known.name,
-                lifted_at=self.now,
-            )
-        )  # fmt: skip
-
-    def note(self, **given: Any) -> int:
-        return self.act(lambda s: factories.note(s, self.keyring, self.known, self.now, **given))
-
-    def reminder(self) -> int:
-        return self.act(lambda s: factories.reminder(s, self.office, self.known))
-
-    def at(self, message_id: int) -> Message:
-        return factories.message(self.store, message_id)
-
-    def claim(self, message_id: int) -> Claim | None:
-        return self.act(lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, message_id))
-
-    def rows(self, model: type[T]) -> list[T]:
-        with self.store.read() as session:
-            assert list(timeline.verify(session)) == []
-            return list(session.exec(select(model)))
+def lift(desk: Desk, external_id: str = "L1") -> Any:
+    (outcome,) = desk.told(
+        facts.LegalStateLifted(
+            source="test", external_id=external_id, client_external_id=desk.known.name,
+            lifted_at=desk.now,
+        )
+    )  # fmt: skip
+    return outcome.error
 
 
 @pytest.fixture
 def desk(sqlite_store: Store, sqlite_database: Database) -> Iterator[Desk]:
-    with closing(Keyring(sqlite_database.keyring_url, MASTER_KEY)) as keyring:
-        sqlite_store.write_now(lambda session: factories.firm(session, NOON))
-        keyring.make([f"inbox:{NOON:%Y-%m-%d}"], NOON)
-        known = sqlite_store.write_now(lambda s: factories.client(s, keyring, NOON))
-        yield Desk(sqlite_store, keyring, known)
+    with opened(sqlite_store, sqlite_database) as desk:
+        yield desk
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,7 +69,7 @@ def test_c17_what_waits_is_withheld_in_the_same_transaction(
         assert desk.claim(message_id)
     else:
         desk.act(lambda s: setattr(s.get_one(Message, message_id), "state", state))
-    desk.place(kind)
+    place(desk, kind)
     found = desk.at(message_id)
     assert (found.state, found.rule) == (State.WITHHELD, f"legal_{kind}")
     assert [one.rule for one in desk.rows(Decision) if one.subject_id == message_id][
@@ -123,7 +79,7 @@ def test_c17_what_waits_is_withheld_in_the_same_transaction(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_c17_nothing_leaves_for_a_client_in_a_legal_state(desk: Desk, kind: str) -> None:
-    desk.place(kind)
+    place(desk, kind)
     by_text, by_mail = desk.note(), desk.note(channel="email")
     assert [desk.claim(by_text), desk.claim(by_mail)] == [None, None]
     assert {desk.at(one).rule for one in (by_text, by_mail)} == {f"legal_{kind}"}
@@ -131,16 +87,16 @@ def test_c17_nothing_leaves_for_a_client_in_a_legal_state(desk: Desk, kind: str)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_state_told_twice_is_one_and_finance_hears_once(desk: Desk, kind: str) -> None:
-    desk.place(kind)
-    desk.place(kind)
-    desk.place(kind, "told elsewhere")
+    place(desk, kind)
+    place(desk, kind)
+    place(desk, kind, "told elsewhere")
     assert [one.kind for one in desk.rows(LegalState)] == [kind]
     assert len(factories.messages(desk.store, template="legal_state")) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_bankruptcy_and_cease_hold_without_an_end(desk: Desk, kind: str) -> None:
-    desk.place(kind)
+    place(desk, kind)
     (hold,) = desk.rows(Hold)
     assert (hold.reason, hold.until is None) == (kind, kind in ("bankruptcy", "cease"))
 
@@ -164,24 +120,19 @@ def test_a_hold_for_the_law_is_a_legal_state_and_ends_with_it(desk: Desk, kind: 
 
 def test_a_reminder_that_the_law_stopped_goes_when_it_is_lifted(desk: Desk) -> None:
     reminder = desk.reminder()
-    desk.place("bankruptcy")
+    place(desk, "bankruptcy")
     assert desk.at(reminder).rule == "legal_bankruptcy"
     assert [one.how for one in desk.rows(StepTaken)] == ["cancelled"]
     desk.act(lambda s: outreach.advance(s, desk.office, list(s.exec(select(Enrolment)))))
     assert len(factories.messages(desk.store, purpose="dunning")) == 1
-    desk.lift()
+    lift(desk)
     (_, again) = factories.messages(desk.store, purpose="dunning")
     assert desk.claim(again.id) is not None
     assert [one.released_at is not None for one in desk.rows(Hold)] == [True]
 
 
 def test_a_state_that_nobody_placed_cannot_be_lifted(desk: Desk) -> None:
-    (outcome,) = desk.told(
-        facts.LegalStateLifted(
-            source="test", external_id="L9", client_external_id=desk.known.name, lifted_at=NOON
-        )
-    )
-    assert isinstance(outcome.error, references.Unknown)
+    assert isinstance(lift(desk, "L9"), references.Unknown)
 
 
 # --- one person of several ------------------------------------------------------------------------
@@ -197,7 +148,7 @@ def test_a_state_of_one_person_lets_the_others_hear(desk: Desk) -> None:
         return contact.id, address.id
 
     contact_id, address_id = desk.act(second)
-    desk.place("deceased", email=desk.known.email)
+    place(desk, "deceased", email=desk.known.email)
     theirs = desk.note(channel="email")
     others = desk.note(channel="email")
 
@@ -213,7 +164,7 @@ def test_a_state_of_one_person_lets_the_others_hear(desk: Desk) -> None:
 
 def test_an_address_that_is_nobodys_there_is_refused(desk: Desk) -> None:
     with pytest.raises(ValueError, match="no address that we know"):
-        desk.place("deceased", email="stranger@example.com")
+        place(desk, "deceased", email="stranger@example.com")
 
 
 # --- counsel --------------------------------------------------------------------------------------
@@ -221,7 +172,7 @@ def test_an_address_that_is_nobodys_there_is_refused(desk: Desk) -> None:
 
 def test_c14_only_counsel_may_be_written_to(desk: Desk) -> None:
     waiting = desk.note(channel="email")
-    desk.place("represented", counsel_name="Cora Vance", counsel_email="cora@vance.example")
+    place(desk, "represented", counsel_name="Cora Vance", counsel_email="cora@vance.example")
     assert desk.at(waiting).rule == "legal_represented"
     to_counsel = desk.note(channel="email")
 
@@ -269,7 +220,7 @@ def give(desk: Desk, by: str) -> int:
 
 
 def test_c15_one_final_notice_may_follow_and_no_second(desk: Desk) -> None:
-    desk.place("cease")
+    place(desk, "cease")
     by = desk.act(lambda s: approver(s, Role.COMPLIANCE))
     claimed = desk.claim(give(desk, by))
     assert claimed is not None
@@ -280,7 +231,7 @@ def test_c15_one_final_notice_may_follow_and_no_second(desk: Desk) -> None:
 
 
 def test_c15_a_final_notice_survives_a_look_at_the_state(desk: Desk) -> None:
-    desk.place("cease")
+    place(desk, "cease")
     queued = give(desk, desk.act(lambda s: approver(s, Role.COMPLIANCE)))
     desk.act(lambda s: enforcement.enforce(s, desk.office, [desk.known.client_id]))
     assert desk.at(queued).state == State.QUEUED
@@ -288,7 +239,7 @@ def test_c15_a_final_notice_survives_a_look_at_the_state(desk: Desk) -> None:
 
 @pytest.mark.parametrize("roles", [(), (Role.FINANCE,), (Role.ADMIN,)])
 def test_c15_compliance_and_nobody_else_approves_it(desk: Desk, roles: tuple[Role, ...]) -> None:
-    desk.place("cease")
+    place(desk, "cease")
     by = desk.act(lambda s: approver(s, *roles))
     with pytest.raises(Refused, match="compliance role"):
         give(desk, by)
@@ -301,9 +252,9 @@ def test_nobody_is_given_notice_who_did_not_ask_us_to_cease(desk: Desk) -> None:
 
 
 def test_c17_bankruptcy_lets_no_final_notice_out(desk: Desk) -> None:
-    desk.place("cease")
+    place(desk, "cease")
     queued = give(desk, desk.act(lambda s: approver(s, Role.COMPLIANCE)))
-    desk.place("bankruptcy", "L2")
+    place(desk, "bankruptcy", "L2")
     assert desk.at(queued).rule == "legal_bankruptcy"
 
 
@@ -320,7 +271,7 @@ def test_a_state_of_one_of_two_that_are_one_is_a_state_of_both(desk: Desk) -> No
                 client.speaks_since = NOON
 
     desk.act(merge)
-    desk.place("bankruptcy")
+    place(desk, "bankruptcy")
     message_id = desk.act(lambda s: factories.note(s, desk.keyring, other, NOON, channel="email"))
     assert desk.claim(message_id) is None
     assert desk.at(message_id).rule == "legal_bankruptcy"
