@@ -75,14 +75,27 @@ async def test_47_the_rest_of_a_disputed_invoice_is_asked_for(stage: Parlour) ->
         assert "$5,000.00" not in letter
     await stage.tell(closed(stage, accepted, f"R47{accepted}", "accepted"))
     assert stage.is_open(f"R47{accepted}") == "$3,800.00"
-    await stage.jump(14)
+    await stage.jump(10)
     await stage.tell(closed(stage, rejected, f"R47{rejected}", "rejected"))
+    assert stage.is_open(f"R47{rejected}") == "$5,000.00"
+    await stage.jump(5)
+    for name, amount in ((accepted, "$3,800.00"), (rejected, "$5,000.00")):
+        assert stage.gone(name) == [FIRST, FIRMER]
+        assert amount in stage.letters(name, "still open")[-1]
+
+
+async def test_47_after_a_rejected_dispute_the_next_step_follows_with_courtesy(
+    stage: Parlour,
+) -> None:
+    name = "Bilberry"
+    await stage.billed(name, "R47b", 500_000, days=30)
+    await stage.tell(disputed(stage, name, "R47b", 500_000))
+    await stage.jump(21)
+    await stage.tell(closed(stage, name, "R47b", "rejected"))
+    await stage.jump(2)
+    assert stage.gone(name) == [FIRST]
     await stage.jump(1)
-    assert stage.gone(accepted) == [FIRST, FIRMER]
-    assert stage.gone(rejected) == [FIRST]
-    await stage.jump(7)
-    assert stage.gone(rejected) == [FIRST, FIRMER]
-    assert "$5,000.00" in stage.letters(rejected, "still open")[-1]
+    assert stage.gone(name) == [FIRST, FIRMER]
 
 
 async def test_48_one_disputed_invoice_does_not_shield_another(stage: Parlour) -> None:

@@ -177,6 +177,8 @@ async def test_44_a_text_that_goes_while_a_mail_waits_leaves_both_in_the_record(
 class Crashing:
     """A channel of ours with a fault: it writes nothing and fails as nobody expected."""
 
+    name: str = "sms"
+
     async def send(self, message: Outgoing) -> Sent:
         raise RuntimeError(f"a fault of ours with {message.reference}")
 
