@@ -138,6 +138,10 @@ class Keyring:
                 for row in session.connection().execute(_OF, some):
                     yield row.owner, row.wrapped
 
+    def held(self, owners: Collection[str]) -> set[str]:
+        """Those of some owners whose key is there."""
+        return {owner for owner, _ in self._stored(owners)}
+
     def has(self, owner: str) -> bool:
         """Whether the owner's key exists."""
         try:

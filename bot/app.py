@@ -19,7 +19,7 @@ from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import factsheet, masterkeys, schema, tracing
+from bot import erasurelog, factsheet, masterkeys, schema, tracing
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
@@ -37,6 +37,7 @@ from comms.instructions import Instruction
 from comms.office import Office
 from comms.ports import Channel
 from comms.rendering import Templates
+from comms.screening import screened
 
 Reader = Callable[[Parcel], Sequence[Fact]]
 """Reads a kept request; raises ValueError where it cannot be read."""
@@ -129,12 +130,14 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
         StoreBusy: another process writes this SQLite store.
         billing.policy.PolicyError: the policy cannot be used.
         bot.schema.SchemaMismatch: the store's schema is not the one of this version.
+        bot.erasurelog.NotReplayed: somebody who was erased is in this copy of the store.
     """
     given = ("facts_hook_secret",) if settings.facts_hook_secret else ()
     settings.need("master_key", *CHANNEL_SETTINGS, *given)
     settings.need_apart()
     traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
+    erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
     reading = readers(settings)
     return replace(
         app,
@@ -206,9 +209,11 @@ def _secret(settings: Settings, name: str) -> str:
 def readers(settings: Settings) -> dict[str, Reader]:
     """How what was kept of each source is read again."""
     return {
-        "twilio.sms": lambda parcel: [sms.read_inbound(sms.parse(parcel.body))],
+        "twilio.sms": lambda parcel: [screened(sms.read_inbound(sms.parse(parcel.body)))],
         "twilio.status": _read_status,
-        "email": lambda parcel: [inbound_mail.read(parcel.body, our_host=settings.email_host)],
+        "email": lambda parcel: [
+            screened(inbound_mail.read(parcel.body, our_host=settings.email_host))
+        ],
         "slack.event": lambda _parcel: [],
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),

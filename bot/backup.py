@@ -47,17 +47,25 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a copy is: ``revision`` is that of the rows' schema, "" for keys."""
+    """What a copy is: ``revision`` is that of the rows' schema, "" for keys.
+
+    ``erasures`` is where it was written down who was erased, and is still.
+    """
 
     kind: Kind
     file: str
     revision: str
     sha256: str
     created_at: str
+    erasures: str = ""
 
 
-def backup(place: Place, rows: Path, keys: Path, now: dt.datetime) -> tuple[Manifest, Manifest]:
+def backup(
+    place: Place, rows: Path, keys: Path, now: dt.datetime, erasures: Path | None = None
+) -> tuple[Manifest, Manifest]:
     """Copy the rows and the keys, each into a folder of its own; a running process may go on.
+
+    The log of erasures is not copied: a copy of it would be as old as the rest.
 
     The rows come first: a client's key is made before the client, so that every key that the copy
     needs is in the copy of the keys, unless it was destroyed meanwhile.
@@ -73,8 +81,8 @@ def backup(place: Place, rows: Path, keys: Path, now: dt.datetime) -> tuple[Mani
     if found is None:
         raise BackupRefused("there is no migrated database to copy; set COUNTERFOIL_DATABASE_URL")
     return (
-        _copy("rows", place.database_url, rows, now, found),
-        _copy("keys", place.keyring_url, keys, now, ""),
+        _copy("rows", place.database_url, rows, (now, found, erasures)),
+        _copy("keys", place.keyring_url, keys, (now, "", None)),
     )
 
 
@@ -85,7 +93,7 @@ def restore(rows: Path, keys: Path, to: Place) -> tuple[Manifest, Manifest]:
         BackupRefused: something is there already, or a newer version made the copy.
         BackupDamaged: a copy was changed since, or a chain in it does not hold.
     """
-    both = _read(rows, "rows"), _read(keys, "keys")
+    both = read(rows, "rows"), read(keys, "keys")
     if not schema.is_known(both[0].revision):
         raise BackupRefused(
             f"the copy is at {both[0].revision}, which this version does not know; "
@@ -110,7 +118,10 @@ def _refuse_together(rows: Path, keys: Path) -> None:
         )
 
 
-def _copy(kind: Kind, url: str, folder: Path, now: dt.datetime, revision: str) -> Manifest:
+def _copy(
+    kind: Kind, url: str, folder: Path, about: tuple[dt.datetime, str, Path | None]
+) -> Manifest:
+    now, revision, erasures = about
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = _file(url)
     target = folder / f"{kind}.{'db' if source else 'dump'}"
@@ -121,7 +132,8 @@ def _copy(kind: Kind, url: str, folder: Path, now: dt.datetime, revision: str) -
         _run("pg_dump", url, "--format=custom", "--no-owner", f"--file={target}")
     _sync(target)
     moment = now.astimezone(dt.UTC).isoformat(timespec="seconds")
-    manifest = Manifest(kind, target.name, revision, _digest(target), moment)
+    log = str(erasures.absolute()) if erasures else ""
+    manifest = Manifest(kind, target.name, revision, _digest(target), moment, log)
     written = folder / MANIFEST
     written.write_text(json.dumps(asdict(manifest), indent=2) + "\n")
     _sync(written)
@@ -143,7 +155,7 @@ def _copy_sqlite(source: Path, target: Path) -> None:
             raise BackupDamaged(f"the database itself is damaged: {said}")
 
 
-def _read(folder: Path, kind: Kind) -> Manifest:
+def read(folder: Path, kind: Kind) -> Manifest:
     """The manifest of a folder, once the copy beside it is what the manifest says.
 
     Raises:

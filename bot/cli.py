@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.commands import (
+    custody,
     diff,
     duplicates,
     keys,
@@ -59,7 +60,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "timeline": record.timeline,
     },
     "A person's turn": {"tasks": tasks.tasks, "handled": tasks.handled},
-    "What clients may ask": {"prefer": law.prefer},
+    "What clients may ask": {"prefer": law.prefer, "erase": custody.erase},
     "One client, many names": {
         "duplicates": duplicates.duplicates,
         "merge": duplicates.merge,
@@ -72,6 +73,7 @@ _GROUPS = {
     "keys": keys.keys,
     "policy": policy.policy,
     "legal-state": law.legal_state,
+    "legal-hold": custody.legal_hold,
     "privilege": privilege.privilege,
     "audit": record.audit,
     "report": report.report,

@@ -11,6 +11,7 @@ from billing import ledger, references
 from billing.keyring import KeyGone, WrongMasterKey
 from billing.policy import PolicyError
 from billing.store import Moved, StoreBusy, StoreClosed
+from bot.erasurelog import LogDamaged, NotReplayed
 from bot.firm import FirmError
 from bot.report import Wrong
 from bot.schema import SchemaMismatch
@@ -27,6 +28,8 @@ EXPECTED = (
     FirmError,
     WrongMasterKey,
     KeyGone,
+    LogDamaged,
+    NotReplayed,
     ledger.Contradiction,
     references.Unknown,
 )

@@ -5,9 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from bot import (
     declarations,
     duplicates,
+    erasure,
     grants,
     imports,
+    legalholds,
     overrides,
+    privilege,
     publishing,
     remittances,
     switch,
@@ -58,6 +61,10 @@ async def tick(app: App, _args: Args, progress: Progress) -> Report:
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "place_hold": legalholds.place,
+    "release_hold": legalholds.release,
+    "erase": erasure.erase,
+    "replay_erasures": erasure.replay,
     "import": imports.run,
     "remittance": remittances.run,
     "golive": switch.golive,
@@ -73,6 +80,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "lift_legal_state": declarations.lift,
     "final_notice": declarations.notice,
     "prefer": declarations.prefer,
+    "seal": privilege.seal,
+    "unseal": privilege.unseal,
+    "read_sealed": privilege.read,
     "override": overrides.grant,
     "end_override": overrides.end,
     "make_token": tokens.make,

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
 
     trusted_hosts: str = ""
     """Hosts with commas, to which the way is encrypted otherwise; all others are reached by TLS."""
+    erasure_log: Path | None = None
+    """Where it is written down who was erased; with SQLite by default a file beside the store."""
+    processors_file: Path | None = None
+    """Who else holds something of clients, and which agreements they have signed."""
+
     public_url: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
@@ -224,6 +229,11 @@ class Settings(BaseSettings):
     def spool_file(self) -> Path:
         """Where what staff ask for waits while the store cannot be written."""
         return _file_beside(self.database_url, "spool") or Path("counterfoil.spool")
+
+    @property
+    def erasures_file(self) -> Path | None:
+        """Where it is written down who was erased; None where nobody has said."""
+        return self.erasure_log or _file_beside(self.database_url, "erasures")
 
     @property
     def key_file(self) -> Path | None:

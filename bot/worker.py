@@ -19,12 +19,12 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, retention, tasks
+from bot import duplicates, inbox, legalholds, retention, tasks
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming
 from bot.understanding import understand
-from comms import causes, delivery, outbox, outreach, staff
+from comms import causes, delivery, outbox, outreach, preservation, staff
 from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
@@ -291,9 +291,10 @@ async def tidy(app: App) -> int:
     """
     now = app.clock.now()
     gone = 0
+    await legalholds.keep_bodies(app)
     while some := await app.store.write(lambda session: vault.expire(session, now)):
         gone += some
-    gone += sum((await retention.run(app)).values())
+    gone += sum((await retention.run(app, preserved=preservation.preserved)).values())
     # Not yesterday's: what was sealed a moment before midnight may not be committed yet.
     yesterday = inbox.day_key(now - dt.timedelta(days=1))
     owners = [owner for owner in app.keyring.inboxes() if owner < yesterday]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @command
 def migrate() -> Report:
     """Make the store, its keys and its tables, or bring them to this version."""
-    from bot import masterkeys, schema
+    from bot import erasurelog, masterkeys, schema
     from bot import settings as read
 
     given = terminal.settings()
@@ -29,6 +29,8 @@ def migrate() -> Report:
     masterkeys.valid(given)
     revision = schema.upgrade(given.database_url)
     masterkeys.ring(given).close()
+    if (log := given.erasures_file) is not None:
+        erasurelog.begin(log)
     lines = [f"The store is at revision {revision}."]
     if made:
         lines.insert(
@@ -189,7 +191,8 @@ def backup(
 
     given = terminal.settings()
     try:
-        made = copies.backup(_place(given), directory, keys, SystemClock().now())
+        now = SystemClock().now()
+        made = copies.backup(_place(given), directory, keys, now, given.erasures_file)
     except (copies.BackupRefused, copies.BackupDamaged) as error:
         raise Wrong(f"{error}.") from error
     lines = [f"The rows are in {directory}, the keys in {keys}: keep them apart."]
@@ -201,18 +204,70 @@ def restore(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the store's copy is.")],
     *,
     keys: Annotated[Path, typer.Option("--keys", metavar="DIR", help="Where the keys' copy is.")],
+    nobody_erased: Annotated[
+        bool, typer.Option("--nobody-erased", help="There is no log of erasures, and never was.")
+    ] = False,
 ) -> Report:
-    """Put a copy in place, where no store is yet; its chains are verified on the way."""
+    """Put a copy in place, where no store is yet; its chains are verified on the way.
+
+    Whoever was erased since it was made is erased in it again.
+    """
     from bot import backup as copies
 
+    given = terminal.settings()
     try:
-        put = copies.restore(directory, keys, _place(terminal.settings()))
+        log = copies.read(directory, "rows").erasures
+        _need_log(given, Path(log), nobody_erased=nobody_erased)
+        put = copies.restore(directory, keys, _place(given))
     except copies.BackupRefused as error:
         raise Wrong(f"{error}.") from error
     except copies.BackupDamaged as error:
         return Report({"damaged": str(error)}, [f"{error}."], code=NO)
-    lines = ["Both copies are in place. Run `counterfoil doctor` before you serve them."]
-    return Report({"copies": [asdict(one) for one in put]}, lines)
+    replayed, said = _erased_again(given)
+    lines = ["Both copies are in place.", said, "Run `counterfoil doctor` before you serve them."]
+    data = {"copies": [asdict(one) for one in put], "replayed": replayed}
+    return Report(data, [line for line in lines if line])
+
+
+def _need_log(given: "Settings", original: Path, *, nobody_erased: bool) -> None:
+    """A copy does not know who was erased since; only the log does, the original's or this one.
+
+    Raises:
+        Wrong: neither is there.
+    """
+    from bot import erasure, erasurelog
+
+    known = given.erasures_file is not None and given.erasures_file.exists()
+    if original.is_file():
+        erasurelog.adopt(original, erasure.log_of(given))
+    elif not known and not nobody_erased:
+        where = f"at {given.erasures_file}" if given.erasures_file else "named"
+        raise Wrong(
+            f"There is no erasure log {where}: name it with COUNTERFOIL_ERASURE_LOG, or say "
+            "--nobody-erased if nobody ever was."
+        )
+
+
+def _erased_again(given: "Settings") -> tuple[int, str]:
+    """How many were erased again in the copy that is now in place, and what is left to do."""
+    from contextlib import closing
+
+    from billing.clock import SystemClock
+    from billing.store import Store
+    from bot import erasure, erasurelog, masterkeys, schema
+
+    log = given.erasures_file
+    if log is None or not erasurelog.read(log):
+        return 0, ""
+    if schema.current(given.database_url) != schema.head():
+        return 0, "It is of an older version: run `counterfoil migrate`, then `erase --replay`."
+    with (
+        closing(Store(given.database_url)) as store,
+        closing(masterkeys.ring(given)) as keyring,
+        terminal.bar("erasing") as progress,
+    ):
+        done = erasure.again(store, keyring, log, SystemClock().now(), progress)
+    return done, f"{done:,} clients who were erased since are erased in it again."
 
 
 def _place(given: "Settings") -> "Place":

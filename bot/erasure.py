@@ -1,0 +1,307 @@
+"""How is a client erased, so that no copy of anything brings them back?
+
+A line in the log outside the database, then the rows, then the key. Whoever is cut off in
+between is told so when the product starts, and ``replay`` does the rest; so it does in a copy that
+was made before. What stays is a skeleton without a name, and the chain, which still holds.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete, func, update
+from sqlmodel import Session, col, select
+
+from billing import accounts, aliases, money, obligations, vault
+from billing.keyring import KeyGone, Keyring
+from billing.models import Client, Enrolment, Erasure, LegalHold, StepTaken, Vault
+from billing.store import Store
+from bot import belongings, custodians, erasurelog, processors, tombstones
+from bot.access import Action
+from bot.app import App
+from bot.erasurelog import Line
+from bot.models import Incoming
+from bot.report import NO, Args, Progress, Report, Wrong
+from bot.settings import PREFIX, Settings, SettingsMissing
+from bot.tombstones import Wiped
+from comms import preservation, timeline
+from comms.models import Access, Touchpoint
+
+_SOME = 200
+REPLAYED = "replayed from the log"
+
+
+class Asked(BaseModel):
+    """The arguments of `counterfoil erase`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    client: str
+    reason: str = Field(min_length=1, max_length=200)
+    by: str = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Who erases, why and when; ``replayed``: it was done before, elsewhere."""
+
+    by: str
+    reason: str
+    now: dt.datetime
+    replayed: bool = False
+
+
+def log_of(settings: Settings) -> Path:
+    """Where erasures are written down.
+
+    Raises:
+        SettingsMissing: with PostgreSQL nobody has said it.
+    """
+    if settings.erasures_file is None:
+        raise SettingsMissing(
+            f"{PREFIX}ERASURE_LOG is missing: name a file outside the database, that no restored "
+            "copy of it takes back."
+        )
+    return settings.erasures_file
+
+
+async def erase(app: App, args: Args, _progress: Progress) -> Report:
+    """Destroy a client's key, and take out what identifies them and whoever is one with them.
+
+    Raises:
+        Wrong: there is no such client, who asks may not, or the reason names the client.
+    """
+    asked = Asked.model_validate(args)
+    log = log_of(app.settings)
+    client = custodians.client(app, asked.client, asked.by, Action.ERASE)
+    known = processors.register(app.settings.processors_file)
+    with app.store.read() as session:
+        if why := refusal(session, app, client.id):
+            return Report({"erased": False, "why": why}, [why], code=NO)
+    word = Word(asked.by, asked.reason, app.clock.now())
+    owners = _new_owners(app.keyring, _group(app, client.id), word.now)
+
+    def work(session: Session) -> tuple[Report, Collection[str]]:
+        if why := refusal(session, app, client.id):
+            return Report({"erased": False, "why": why}, [why], code=NO), ()
+        group = aliases.group(session, client.id)
+        found = belongings.of(session, group)
+        _check_reason(asked.reason, tombstones.identity(found))
+        keys = [row["key_id"] for row in found["client"]]
+        held = processors.holdings(known, found)
+        wiped = _carry_out(session, app.keyring, found, owners, word)
+        erasurelog.append(log, keys, word.now)  # the last thing before the commit
+        return _told(client.id, wiped, held), keys
+
+    report, gone = await app.store.write(work, clients=custodians.group(client.id))
+    for key_id in gone:
+        app.keyring.destroy(key_id)
+    return report
+
+
+def refusal(session: Session, app: App, client_id: int) -> str:
+    """Why this client may not be erased now; nothing where they may."""
+    if holds := preservation.standing(session, client_id):
+        matters = ", ".join(dict.fromkeys(one.matter for one in holds))
+        return (
+            f"Nothing was erased: everything of them is kept as evidence for {matters}, since "
+            f"{holds[0].placed_at:%Y-%m-%d}. A legal hold comes before erasure, retention and the "
+            "destruction of keys; `counterfoil legal-hold release` ends it."
+        )
+    kept = obligations.keeps(app.policy.pack, _last_activity(session, client_id))
+    if kept is not None and kept[1] > app.clock.now().date():
+        return (
+            f"Nothing was erased: kept until {kept[1]} is {kept[0].cited}. The person may be told "
+            "so (GDPR Art. 17(3)(b)); ask again then."
+        )
+    return ""
+
+
+def warning(session: Session, app: App, client_id: int) -> str:
+    """What somebody should know before they say yes."""
+    today = app.clock.now().date()
+    owed = [
+        money.display(one.open, one.currency)
+        for one in accounts.balances(session, client_id, today)
+        if one.open > 0
+    ]
+    if not owed:
+        return ""
+    return f"They owe {' and '.join(owed)}, and nobody could be asked for it afterwards. "
+
+
+def _last_activity(session: Session, client_id: int) -> dt.date | None:
+    """When collecting from them last did anything; None where it never did."""
+    group = aliases.group(session, client_id)
+    steps = (
+        select(func.max(StepTaken.taken_at))
+        .join(Enrolment, col(Enrolment.id) == StepTaken.enrolment_id)
+        .where(col(Enrolment.client_id).in_(group), Enrolment.sequence == "dunning")
+    )
+    if session.exec(steps).one() is None:
+        return None
+    said = select(func.max(Touchpoint.occurred_at)).where(col(Touchpoint.client_id).in_(group))
+    found: list[dt.datetime | None] = [session.exec(steps).one(), session.exec(said).one()]
+    return max(one for one in found if one is not None).date()
+
+
+def _check_reason(reason: str, identity: Collection[str]) -> None:
+    if any(word in reason.casefold() for word in identity):
+        raise Wrong("The reason stays when the client is gone; say it without naming them.")
+
+
+def _group(app: App, client_id: int) -> list[int]:
+    with app.store.read() as session:
+        return aliases.group(session, client_id)
+
+
+def _new_owners(keyring: Keyring, clients: Collection[int], now: dt.datetime) -> dict[int, str]:
+    """A fresh key for each skeleton: what a bank or a carrier still tells of it has its place."""
+    owners = {one: f"client:{os.urandom(12).hex()}" for one in clients}
+    keyring.make(owners.values(), now)
+    return owners
+
+
+def _carry_out(
+    session: Session,
+    keyring: Keyring,
+    found: belongings.Found,
+    owners: dict[int, str],
+    word: Word,
+) -> Wiped:
+    """Everything in the database; all clients are locked."""
+    clients = [row["id"] for row in found["client"]]
+    if set(clients) - set(owners):
+        raise Wrong("They have just been merged with somebody; ask again.")
+    bodies = _that_name(session, keyring, tombstones.identity(found))
+    wiped = tombstones.wipe(session, clients, found)
+    _forget(session, bodies)
+    for row in found["client"]:
+        client = session.get_one(Client, row["id"], populate_existing=True)
+        client.key_id = owners[client.id]
+        session.add(client)
+        session.add(_erased(row["id"], row["key_id"], word))
+        entry = Access(
+            client_id=client.id, change="erased", by=word.by,
+            occurred_at=word.now, recorded_at=word.now,
+        )  # fmt: skip
+        timeline.link(session, client.id, entry)
+    session.flush()
+    return wiped
+
+
+def _erased(client_id: int, key_id: str, word: Word) -> Erasure:
+    return Erasure(
+        client_id=client_id,
+        key_id=key_id,
+        reason=word.reason,
+        erased_by=word.by,
+        erased_at=word.now,
+        replayed=word.replayed,
+    )
+
+
+def _that_name(session: Session, keyring: Keyring, identity: Collection[str]) -> list[int]:
+    """Bodies under the keys of days that name the person: what is nobody's yet, lists for staff."""
+    found: list[int] = []
+    after = 0
+    inbox = col(Vault.owner).startswith("inbox:", autoescape=True)
+    query = select(Vault.id).where(inbox).order_by(col(Vault.id)).limit(_SOME)
+    while ids := session.exec(query.where(Vault.id > after)).all():
+        found += [one for one in ids if _names(session, keyring, one, identity)]
+        after = ids[-1]
+    return found
+
+
+def _names(session: Session, keyring: Keyring, body_id: int, identity: Collection[str]) -> bool:
+    try:
+        text = vault.get(session, keyring, body_id).decode(errors="replace").casefold()
+    except (KeyGone, InvalidTag):
+        return False
+    return any(word in text for word in identity)
+
+
+def _forget(session: Session, bodies: Collection[int]) -> None:
+    for first in range(0, len(bodies), _SOME):
+        some = list(bodies)[first : first + _SOME]
+        session.execute(
+            update(Incoming).where(col(Incoming.body_id).in_(some)).values(body_id=None)
+        )
+        session.execute(delete(Vault).where(col(Vault.id).in_(some)))
+
+
+def _told(client_id: int, wiped: Wiped, held: list[processors.Holding]) -> Report:
+    gone = (
+        f"Erased: client:{client_id} has no name, address or words any more; in backups neither, "
+        "once the last copy of the keys from before is gone. Bills, payments and the chain stay, "
+        "without a name."
+    )
+    lines = [gone, f"{wiped.bodies:,} bodies are gone, {wiped.cancelled:,} messages cancelled."]
+    if wiped.refused:
+        lines.append(f"{len(wiped.refused):,} addresses stay, because who reads there said no.")
+    if wiped.shared:
+        lines.append(f"{len(wiped.shared):,} addresses stay: other clients have them as well.")
+    if held:
+        lines.append("Others still have something of them; what is theirs, only they can erase:")
+    data = {
+        "erased": True,
+        "client": client_id,
+        "bodies": wiped.bodies,
+        "cancelled": wiped.cancelled,
+        "kept_addresses": {"refused": list(wiped.refused), "shared": list(wiped.shared)},
+        "processors": processors.data(held),
+    }
+    return Report(data, lines, [processors.table(held)] if held else [])
+
+
+# --- again, in a copy -----------------------------------------------------------------------------
+
+
+async def replay(app: App, _args: Args, progress: Progress) -> Report:
+    """Do again what the log says, in a copy from before, or where an erasure was cut off."""
+    log = log_of(app.settings)
+    done = again(app.store, app.keyring, log, app.clock.now(), progress)
+    lines = [f"{done:,} erasures were replayed." if done else "Nobody who was erased is here."]
+    return Report({"replayed": done}, lines)
+
+
+def again(store: Store, keyring: Keyring, log: Path, now: dt.datetime, progress: Progress) -> int:
+    """Erase whoever the log names and who is here; how many.
+
+    A legal hold in the copy has ended since: it would not have been erased otherwise.
+
+    Raises:
+        erasurelog.LogDamaged: the log cannot be read.
+    """
+    left = erasurelog.pending(erasurelog.read(log), store, keyring)
+    for number, line in enumerate(left, 1):
+        _again(store, keyring, line, now)
+        progress(number, len(left))
+    return len(left)
+
+
+def _again(store: Store, keyring: Keyring, line: Line, now: dt.datetime) -> None:
+    with store.read() as session:
+        client = session.exec(select(Client).where(Client.key_id == line.key_id)).first()
+    if client is not None:
+        owners = _new_owners(keyring, [client.id], now)
+        word = Word("erasure log", REPLAYED, now, replayed=True)
+        work = partial(_one_again, keyring=keyring, client_id=client.id, owners=owners, word=word)
+        store.write_now(work, clients=[client.id])
+    keyring.destroy(line.key_id)
+
+
+def _one_again(
+    session: Session, keyring: Keyring, client_id: int, owners: dict[int, str], word: Word
+) -> None:
+    open_ = select(LegalHold).where(LegalHold.client_id == client_id)
+    for hold in session.exec(open_.where(col(LegalHold.released_at).is_(None))):
+        hold.released_at, hold.released_by = word.now, word.by
+        session.add(hold)
+    session.flush()
+    _carry_out(session, keyring, belongings.of(session, [client_id]), owners, word)
