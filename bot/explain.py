@@ -25,7 +25,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot import against, turns
+from bot import against, standings, turns
 from bot.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.remedies import remedy
 from bot.report import Wrong
@@ -133,6 +133,8 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
         yield Fact(debt.instalment.number, against.of_instalment(debt.instalment, today))
     for line in against.lines(session, office, client):
         yield Fact(*line)
+    for said in standings.lines(session, office, client):
+        yield Fact(*said)
     for task in tasks.of_clients(session, aliases.group(session, client.id)):
         yield Fact("a person's turn", f"{turns.line(session, task)} (task:{task.id})")
     for hold in accounts.holds(session, client.id):
@@ -264,6 +266,8 @@ def _message_facts(session: Session, message: Message) -> Iterator[Fact]:
     step = session.get(StepTaken, message.step_id) if message.step_id else None
     yield Fact("reference", message.reference)
     yield Fact("to", address.value if address else message.destination or "no address")
+    for line in standings.offer(session, message):
+        yield Fact(*line)
     if step is not None:
         yield Fact("step", f"{step.step}, round {step.round}, taken {step.taken_on}")
     for name, moment in (

@@ -33,6 +33,7 @@ from comms.inbound import Letter
 from comms.instructions import Instruction
 from comms.models import ConsentEvent
 from comms.office import Office
+from comms.outreach import offers
 
 Fact = Tellable | InboundMessage | DeliveryReport | Instruction
 NEWS = dt.timedelta(days=7)
@@ -125,7 +126,9 @@ def take_in_all(
     tasks.settle(session, office, {one.client_id for one in applied})
     enforcement.after(session, office, told, {one.client_id for one in applied})
     outreach.advance_clients(session, office, {one.client_id for one in applied})
-    receipts.thank(session, office, [one for one in applied if one.received])
+    news = [one for one in applied if one.received]
+    receipts.thank(session, office, news)
+    offers.after(session, office, news)
 
 
 def take_told(
@@ -149,7 +152,9 @@ def take_told(
         session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
     )
     outreach.advance_clients(session, office, {applied.client_id for _, applied in changed})
-    receipts.thank(session, office, [one for fact, one in changed if _is_news(office, fact, one)])
+    news = [one for fact, one in changed if _is_news(office, fact, one)]
+    receipts.thank(session, office, news)
+    offers.after(session, office, news)
     return outcomes
 
 
@@ -212,4 +217,5 @@ def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str
         outreach.advance_client(session, office, applied.client_id)
     if applied.received:
         receipts.thank(session, office, [applied])
+        offers.after(session, office, [applied])
     return applied.client_id

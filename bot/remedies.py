@@ -30,6 +30,11 @@ _FREES = {
         "What is overdue is paid; the payment frees it at once. `counterfoil override` lets it "
         "pass until a day."
     ),
+    "still_open": "Everything that is open is paid.",
+    "offered_lately": "Only time: the offer may come again after the days that the policy says.",
+    "offer_waiting": "The offer that waits leaves, or is dropped.",
+    "other_audience": "Nothing: the offer is for others.",
+    "other_currency": "The policy names a discount in their currency.",
     "gate_override": "The override ends, or `counterfoil override --end` takes it back.",
     "renewals_disabled": "The policy lets this firm, or this legal entity, renew again.",
     "last_notice_in_vain": "The client gets an address at which messages arrive; a person is told.",

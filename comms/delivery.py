@@ -363,8 +363,8 @@ def _redirected(session: Session, office: Office, message: Message) -> bool:
 
 def _lost(session: Session, office: Office, message: Message) -> None:
     """A message that nobody will read: its step goes another way or counts as failed."""
-    if message.audience != Audience.CLIENT:
-        return
+    if message.audience != Audience.CLIENT or message.purpose == Purpose.OFFER:
+        return  # an offer that nobody reads is nobody's task
     if not (message.step_id and outreach.elsewhere(session, office, message)):
         steps.follow(session, office, [message], "failed")
     message = session.get_one(Message, message.id, populate_existing=True)

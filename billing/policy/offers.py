@@ -30,6 +30,8 @@ class Offer:
     """For so long it waits to be sent; then it is dropped, it is never late."""
     service_types: tuple[str, ...]
     """Of those whose last invoice, or agreement, is of these services; none: of everybody."""
+    segments: tuple[str, ...]
+    """Of clients of these segments; none: of everybody."""
     every_days: int
     """At most once in so many days to one client."""
 
@@ -55,6 +57,7 @@ _LEFT_OUT: dict[str, object] = {
     "valid_days": 30,
     "expires_days": 14,
     "service_types": [],
+    "segments": [],
     "every_days": 180,
 }
 
@@ -73,7 +76,8 @@ def _offer(given: Table) -> Offer:
         code=_words(table, "code"),
         valid_days=table.whole("valid_days"),
         expires_days=table.whole("expires_days", least=1),
-        service_types=_services(table, "service_types"),
+        service_types=_names(table, "service_types"),
+        segments=_names(table, "segments"),
         every_days=table.whole("every_days", least=1),
     )
     if offer.discount_percent and offer.discount.by_currency:
@@ -92,9 +96,9 @@ def _words(table: Table, key: str) -> str:
     return ""
 
 
-def _services(table: Table, key: str) -> tuple[str, ...]:
+def _names(table: Table, key: str) -> tuple[str, ...]:
     value = table.get(key)
     if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
         return tuple(value)
-    table.wrong(key, 'must be a list of service types, as in ["tax"]')
+    table.wrong(key, 'must be a list of names, as in ["tax"]')
     return ()

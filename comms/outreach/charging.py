@@ -18,6 +18,7 @@ from billing.retries import Item
 from comms import outbox, recipients, staff
 from comms.models import Audience, Message, Purpose
 from comms.office import Office
+from comms.outreach import offers
 
 CONFIRMED = dt.timedelta(days=14)
 """For so long a confirmation that something is renewed is still news."""
@@ -159,7 +160,8 @@ def _confirm(session: Session, office: Office, agreement: Agreement, client: Cli
         expires_at=office.now + CONFIRMED,
         created_at=office.now,
     )
-    outbox.queue(session, message)
+    if outbox.queue(session, message) is not None:
+        offers.after_acceptance(session, office, agreement)
 
 
 # --- what could not be used -----------------------------------------------------------------------
