@@ -168,6 +168,11 @@ def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> 
     )
 
 
+def forget(session: Session, vault_id: int) -> None:
+    """Delete a body at once."""
+    session.execute(delete(_TABLE).where(_TABLE.c.id == vault_id))
+
+
 def expire(session: Session, now: dt.datetime, most: int = 1000) -> int:
     """Delete bodies past their day, so many at a time that nobody waits; return how many."""
     past = (

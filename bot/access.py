@@ -22,6 +22,7 @@ class Action(StrEnum):
     ASSIGN_CASE = "take over a case"
     RESOLVE_DOUBT = "say whether a message arrived"
     MERGE = "say whether two clients are one"
+    SEAL = "seal what a client wrote"
     OVERRIDE = "let renewals pass an overdue balance"
     HANDLE = "say that this is done"
     TAKE = "take or refuse a promise"
@@ -41,6 +42,7 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.ASSIGN_CASE: (Role.ACCOUNT_MANAGER, *_MONEY),
     Action.RESOLVE_DOUBT: _MONEY,
     Action.MERGE: _MONEY,
+    Action.SEAL: (*_KNOWN, Role.PRIVILEGED),
     Action.OVERRIDE: _MONEY,
     Action.HANDLE: _MONEY,
     Action.TAKE: _MONEY,

@@ -1,15 +1,19 @@
 """What was said between a client and us, as a table?"""
 
-import json
 from collections.abc import Mapping
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, vault
+from billing import aliases
 from billing.models import Client
 from bot.report import Report, Table
+from comms import seals
+from comms.compliance.clearance import Reader, Sink
 from comms.models import Message, Touchpoint
 from comms.office import Office
+
+_TERMINAL = Reader(Sink.PERSON)
+"""Whoever sits there: what is sealed is read by name, with ``counterfoil privilege read``."""
 
 
 def timeline(
@@ -26,7 +30,7 @@ def timeline(
     rows = [
         _touch(session, office, one, message, words=words) for one, message in session.exec(query)
     ]
-    columns = ["when", "direction", "channel", "kind", "state"] + (["words"] if words else [])
+    columns = ["id", "when", "direction", "channel", "kind", "state"] + (["words"] if words else [])
     table = Table("", columns, [[str(row[name]) for name in columns] for row in rows])
     lines = [] if rows else [f"Nothing was said between {client.name} and us yet."]
     return Report({"client": client.name, "touchpoints": rows}, lines, [table] if rows else [])
@@ -41,6 +45,7 @@ def _touch(
     words: bool,
 ) -> Mapping[str, object]:
     row: dict[str, object] = {
+        "id": touchpoint.id,
         "seq": touchpoint.seq,
         "when": f"{touchpoint.occurred_at:%Y-%m-%d %H:%M} UTC",
         "direction": touchpoint.direction,
@@ -53,13 +58,7 @@ def _touch(
 
 
 def _words(session: Session, office: Office, touchpoint: Touchpoint) -> str:
-    """What was written: ours as it was rendered, theirs as it was read."""
-    text = vault.text(session, office.keyring, touchpoint.body_id)
-    try:
-        kept = json.loads(text)
-    except ValueError:
-        return text
-    if not isinstance(kept, dict):
-        return text
-    parts = (kept.get("subject"), kept.get("visible") or kept.get("text"))
-    return "\n".join(str(part) for part in parts if part)
+    """What was written: ours as it was rendered, theirs as it was read; sealed words stay so."""
+    said = seals.words(session, office, touchpoint, _TERMINAL)
+    parts = (said.get("sealed"), said.get("subject"), said.get("visible"))
+    return "\n".join(part for part in parts if part)

@@ -153,6 +153,12 @@ class Inbox:
         session.flush()
         return True
 
+    def replace(self, session: Session, row: Incoming, parcel: Parcel, now: dt.datetime) -> None:
+        """Keep another form of a request, and of the first nothing; the day's key is there."""
+        old, row.body_id = row.body_id, self.seal(session, parcel, now)
+        if old is not None:
+            vault.forget(session, old)
+
     def seal(self, session: Session, parcel: Parcel, now: dt.datetime) -> int:
         """Keep a parcel's bytes, without a row that says so; their vault id."""
         [body] = self._seal(session, [(parcel, now)])

@@ -12,14 +12,15 @@ from sqlmodel import Session
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from bot import factsheet, hearsay, inbox, intake
+from bot import factsheet, hearsay, inbox, intake, redaction
 from bot.app import App
 from bot.inbox import Parcel
 from bot.logs import carried
 from bot.models import Incoming
-from comms import staff
+from comms import screening, staff
 from comms.facts import DeliveryReport, InboundMessage, Standing
 from comms.inbound import Letter
+from comms.screening import PURGED
 
 BATCH = 64
 log = structlog.get_logger("worker")
@@ -65,10 +66,19 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
+    covered = await _covered(parcel, found)
     keys = hearsay.spare_keys(app, found)
     app.inbox.open_day(app.clock.now())
+
+    def take(session: Session) -> None:
+        row = session.get_one(Incoming, incoming_id, with_for_update=True)
+        if row.state == "pending":
+            if covered is not None:
+                app.inbox.replace(session, row, covered, app.clock.now())
+            _take(session, app, row, found, keys)
+
     await app.store.write(
-        carried(lambda session: _take(session, app, incoming_id, found, keys)),
+        carried(take),
         clients=lambda session: {
             client for fact in found for client in intake.clients_of(fact)(session)
         },
@@ -78,17 +88,24 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
             app.meters.refused(fact.channel, fact.code)
 
 
+async def _covered(parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
+    """Without the card numbers in it, where it has any: then its raw form is not kept either."""
+    labels = {label for one in found if isinstance(one, InboundMessage) for label in one.labels}
+    if PURGED.isdisjoint(labels):
+        return None
+    return await asyncio.to_thread(
+        redaction.redacted, parcel, lambda text: screening.covered(text)[0]
+    )
+
+
 def _take(
     session: Session,
     app: App,
-    incoming_id: int,
+    row: Incoming,
     found: Sequence[intake.Fact],
     keys: Sequence[str],
 ) -> None:
     """What a parcel says and its row's new state, in one transaction."""
-    row = session.get_one(Incoming, incoming_id, with_for_update=True)
-    if row.state != "pending":
-        return
     if row.source in factsheet.ROWS:
         told: Any = found
         outcomes = hearsay.take(session, app, row, told, keys)

@@ -5,7 +5,8 @@ put a seal on or take it off; what holds is a fold over what was found and what 
 """
 
 import datetime as dt
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -18,11 +19,12 @@ from billing import vault
 from billing.models import Client
 from comms import timeline
 from comms.compliance import clearance
-from comms.compliance.clearance import Content, Reader, Released
+from comms.compliance.clearance import Content, Form, Reader
 from comms.compliance.labels import Label
 from comms.models import Access, Touchpoint
 from comms.office import Office
 
+_TOLD = ("subject", "from", "did", "doubtful")
 _RULINGS = (
     core_select(col(Access.touchpoint_id), col(Access.change), col(Access.label))
     .where(col(Access.touchpoint_id).in_(bindparam("touchpoints", expanding=True)))
@@ -40,12 +42,25 @@ def labels_of(session: Session, touchpoints: Collection[Touchpoint]) -> dict[int
     }
 
 
-def release(
-    session: Session, touchpoint: Touchpoint, words: str, fact: str, reader: Reader
-) -> Released:
-    """What a reader gets of the words of a touchpoint."""
+def words(
+    session: Session, office: Office, touchpoint: Touchpoint, reader: Reader
+) -> Mapping[str, str]:
+    """What a reader gets of it: ``subject``, ``visible``, ``from``, ``did`` and ``doubtful``.
+
+    Where it is sealed for them: ``sealed`` says as what, and ``visible`` is the billing fact in it.
+    """
+    text = vault.text(session, office.keyring, touchpoint.body_id)
+    if not text or text == vault.ERASED:
+        return {"visible": text} if text else {}
+    kept = json.loads(text)
+    said = {key: str(kept[key]) for key in _TOLD if kept.get(key)}
+    own = str(kept.get("visible") or kept.get("text") or "")
     labels = labels_of(session, [touchpoint])[touchpoint.id]
-    return clearance.release(Content(words, labels, fact), reader)
+    released = clearance.release(Content(own, labels, str(kept.get("fact") or "")), reader)
+    if released.form in (Form.FULL, Form.MASKED):
+        return said | {"visible": released.text}
+    said.pop("subject", None)
+    return said | {"visible": released.text, "sealed": released.reason}
 
 
 @dataclass(frozen=True, slots=True)

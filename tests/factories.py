@@ -22,8 +22,8 @@ from typing_extensions import override
 from billing import ledger, policy, vault
 from billing.clock import TurnedClock
 from billing.facts import ClientDescribed, InvoiceIssued, PaymentSettled
-from billing.keyring import Keyring
-from billing.models import Address, Contact, LegalEntity, LiveSwitch
+from billing.keyring import KeyGone, Keyring
+from billing.models import Address, Client, Contact, LegalEntity, LiveSwitch
 from billing.store import Store
 from bot import worker
 from bot.app import App, live
@@ -214,6 +214,19 @@ def sealed(session: Session, keyring: Keyring, body: str, now: dt.datetime) -> i
     owner = f"inbox:{now:%Y-%m-%d}"
     keyring.make([owner], now)
     return vault.put(session, keyring, owner, body, now)
+
+
+def opened(session: Session, keyring: Keyring, vault_id: int) -> bytes:
+    """A body in the vault, or nothing where its key is gone."""
+    try:
+        return vault.get(session, keyring, vault_id)
+    except KeyGone:
+        return b""
+
+
+def the_client(session: Session) -> Client:
+    """The only one there is."""
+    return session.exec(select(Client)).one()
 
 
 def message(store: Store, message_id: int) -> Message:

@@ -7,7 +7,6 @@ switch.
 
 import datetime as dt
 import html
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +18,8 @@ from billing import vault
 from billing.models import Client, Hold, Invoice, LiveSwitch, Staff
 from bot.app import App
 from bot.sandbox.dealings import Dealings
-from comms import outbox
+from comms import outbox, seals
+from comms.compliance.clearance import Reader, Sink
 from comms.models import Attempt, Audience, Decision, Message, Purpose, State, Touchpoint
 
 ROUTINE = frozenset({"quiet_hours", "thread_pending", "throttled", "retry"})
@@ -131,10 +131,10 @@ class Chronicle:
         for touchpoint in self._fresh(session, Touchpoint):
             if touchpoint.direction != "in":
                 continue
-            kept = vault.text(session, self._app.keyring, touchpoint.body_id)
-            said = json.loads(kept) if kept and kept != vault.ERASED else {}
+            said = seals.words(session, self._app.office(), touchpoint, Reader(Sink.CHANNEL))
             did = f" ({said['did']})" if said.get("did") else ""
-            what = f"“{_clip(str(said.get('visible', '')))}”{did}"
+            quoted = f"“{_clip(said.get('visible', ''))}”"
+            what = f"{said['sealed']} {quoted}" if "sealed" in said else f"{quoted}{did}"
             who = self._name(session, touchpoint.client_id)
             yield Line(touchpoint.recorded_at, "wrote", touchpoint.channel, who, what)
 

@@ -110,9 +110,11 @@ def timeline(session: Session, office: Office, client: Client, person: Person, c
     body: list[Block] = [blocks.section(f"*{name}*, the newest first{_limits(cut)}")]
     for row in rows[:PAGE]:
         body.append(blocks.section(records.touch_line(client, row)))
-        words = records.spoken(session, office, row[0]).get("visible", "") if reads else ""
-        if words:
-            body.append(blocks.words(words, _EXCERPT))
+        said = records.spoken(session, office, row[0]) if reads else {}
+        if "sealed" in said:
+            body += records.sealed(said)
+        elif said.get("visible"):
+            body.append(blocks.words(said["visible"], _EXCERPT))
     if not rows:
         body.append(blocks.section("Nothing was said that this asks for."))
     tail: list[Block] = []

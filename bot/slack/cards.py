@@ -133,6 +133,8 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
 
 
 def _words(said: Mapping[str, str]) -> list[Block]:
+    if "sealed" in said:
+        return records.sealed(said)
     about = blocks.inline(said.get("subject", ""))
     subject = [blocks.context(f"Subject: {about}")] if about else []
     return [*subject, blocks.words(said.get("visible", "") or "(no words of their own)")]
@@ -151,7 +153,7 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
     name = f" ({blocks.inline(letter.sender_name)})" if letter.sender_name else ""
     body = [
         blocks.section(f"*{sender}*{name} wrote by {letter.channel}; no client has this address."),
-        *_words({"subject": letter.subject, "visible": letter.visible}),
+        *_words(records.of_stranger(letter)),
         blocks.section("If you know them, add the address to the client; the next is theirs."),
         blocks.context(keeps),
     ]  # fmt: skip

@@ -85,10 +85,12 @@ def _last_words(session: Session, office: Office, client: Client) -> list[Block]
     touchpoint = records.last_word(session, client.id)
     if touchpoint is None:
         return [blocks.section("*Their last words*: they have not written.")]
-    said = records.spoken(session, office, touchpoint).get("visible", "")
+    said = records.spoken(session, office, touchpoint)
     when = blocks.day(local_date(touchpoint.occurred_at, client.timezone))
     title = blocks.section(f"*Their last words*, {when} by {touchpoint.channel}:")
-    return [title, blocks.words(said or "(no words of their own)")]
+    if "sealed" in said:
+        return [title, *records.sealed(said)]
+    return [title, blocks.words(said.get("visible", "") or "(no words of their own)")]
 
 
 def _suggestion(session: Session, client: Client, debt: Debt) -> str:

@@ -5,9 +5,8 @@ currency and never added across them.
 """
 
 import datetime as dt
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlmodel import Session, col, select
 
@@ -32,7 +31,11 @@ from billing.models import Sequence as Ladder
 from bot import against as stands
 from bot import turns
 from bot.slack import blocks
-from comms import consent, instructions, tasks
+from comms import consent, instructions, seals, tasks
+from comms.compliance import clearance
+from comms.compliance.clearance import Content, Form, Reader, Sink
+from comms.compliance.labels import Label
+from comms.facts import InboundMessage
 from comms.models import Audience, Decision, Message, State, Touchpoint
 from comms.office import Office
 
@@ -176,16 +179,32 @@ def fate(message: Message) -> str:
     return f"{state}: {blocks.inline(message.reason)}" if message.reason else state
 
 
-def spoken(session: Session, office: Office, touchpoint: Touchpoint) -> dict[str, str]:
-    """What the client wrote: the parts that ``inbound`` kept; empty for what is not theirs."""
-    text = vault.text(session, office.keyring, touchpoint.body_id)
-    if not text or touchpoint.direction != "in":
+CHANNEL = Reader(Sink.CHANNEL)
+"""Everybody in a channel of the firm's own, whatever their roles."""
+
+
+def spoken(
+    session: Session, office: Office, touchpoint: Touchpoint, reader: Reader = CHANNEL
+) -> Mapping[str, str]:
+    """What the client wrote, as far as the reader gets it; empty for what is not theirs."""
+    if touchpoint.direction != "in":
         return {}
-    if text == vault.ERASED:
-        return {"visible": text}
-    kept = json.loads(text)
-    shown = ("subject", "visible", "from", "did", "doubtful")
-    return {key: kept[key] for key in shown if kept.get(key)}
+    return seals.words(session, office, touchpoint, reader)
+
+
+def of_stranger(letter: InboundMessage) -> Mapping[str, str]:
+    """The same of somebody whom we do not know."""
+    content = Content(letter.visible, frozenset(map(Label, letter.labels)), letter.fact)
+    released = clearance.release(content, CHANNEL)
+    if released.form in (Form.FULL, Form.MASKED):
+        return {"subject": letter.subject, "visible": released.text}
+    return {"visible": released.text, "sealed": released.reason}
+
+
+def sealed(said: Mapping[str, str]) -> list[blocks.Block]:
+    """That it is sealed, as what, and the one sentence about billing in it, where there is one."""
+    lock = blocks.section(f":lock: *{blocks.inline(said['sealed'])}*")
+    return [lock, blocks.words(said["visible"])] if said["visible"] else [lock]
 
 
 def last_word(session: Session, client_id: int) -> Touchpoint | None:

@@ -92,6 +92,8 @@ def _whose(session: Session, task: Task) -> str:
 def _said(session: Session, office: Office, task: Task) -> list[Block]:
     touchpoint = session.get(Touchpoint, task.touchpoint_id) if task.touchpoint_id else None
     said = records.spoken(session, office, touchpoint) if touchpoint else {}
+    if "sealed" in said:
+        return records.sealed(said)
     return [blocks.words(said["visible"])] if said.get("visible") else []
 
 
