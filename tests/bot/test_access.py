@@ -20,6 +20,13 @@ TABLE = {
     Action.ASSIGN_CASE: ({AM, FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.RESOLVE_DOUBT: ({FIN, ADMIN}, {FIN, ADMIN}),
     Action.MERGE: ({FIN, ADMIN}, {FIN, ADMIN}),
+    Action.SEAL: (set(EVERYBODY), set(EVERYBODY)),
+    Action.OVERRIDE: ({FIN, ADMIN}, {FIN, ADMIN}),
+    Action.HANDLE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
+    Action.TAKE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
+    Action.HOLD: ({COMP, ADMIN}, {COMP, ADMIN}),
+    Action.ERASE: ({COMP, ADMIN}, {COMP, ADMIN}),
+    Action.ANSWER: ({COMP, ADMIN}, {COMP, ADMIN}),
 }
 """Who may do it for any client, and who for their own."""
 
