@@ -285,7 +285,7 @@ def _cash_by(session: Session, kin: Kin) -> dict[books.Key, int]:
 
 
 def taken(session: Session, enrolment: Enrolment) -> tuple[arrears.Taken, ...]:
-    """The steps of the enrolment's current episode, in their order.
+    """The steps of the enrolment's current episode, and all notices before a due day, in order.
 
     A step whose message was cancelled was not taken: the client never heard of it.
     """
@@ -297,7 +297,7 @@ def _taken_by(
 ) -> dict[int, tuple[arrears.Taken, ...]]:
     episodes = {enrolment.id: enrolment.episode for enrolment in enrolments}
     rows = session.execute(_STEPS, {"enrolments": list(episodes)}).all()
-    steps = [row for row in rows if row.episode == episodes[row.enrolment_id]]
+    steps = [row for row in rows if row.step < 0 or row.episode == episodes[row.enrolment_id]]
     listed: dict[int, set[int]] = {}
     for row in session.execute(_LISTED, {"steps": [one.id for one in steps]}) if steps else ():
         listed.setdefault(row.step_taken_id, set()).add(row.instalment_id)

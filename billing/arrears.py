@@ -125,6 +125,17 @@ def collectible(account: Account, today: dt.date, policy: Policy) -> int:
     return max(0, sum(map(chaseable, overdue(account, today, policy))) - account.unapplied)
 
 
+def coming(account: Account, step: int, today: dt.date) -> tuple[tuple[OpenInstalment, ...], int]:
+    """What a notice before the due day named and is still to come, and its amount net of cash.
+
+    Of an account as it stands.
+    """
+    named = {id_ for one in account.noticed if one.step == step for id_ in one.listed}
+    found = [i for i in account.instalments if i.id in named and today <= i.due_on]
+    still = sorted(filter(chaseable, found), key=lambda i: (i.due_on, i.id))
+    return tuple(still), max(0, sum(map(chaseable, still)) - account.unapplied)
+
+
 def overdue(account: Account, today: dt.date, policy: Policy) -> tuple[OpenInstalment, ...]:
     """The account's overdue instalments that may be chased, oldest first."""
     late = (

@@ -66,6 +66,23 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
     return Refusal(rule, reason, final=True) if rule else None
 
 
+def notice_refusal(account: Account, step: int, now: dt.datetime, policy: Policy) -> Refusal | None:
+    """What keeps a notice before the due day from leaving; None lets it go."""
+    today = calendar.local_date(now, account.timezone)
+    stands = arrears.standing(account, now, policy)
+    hold = arrears.strongest_hold(stands)
+    if hold is not None:
+        reason = f"The client is on hold: {hold.reason}."
+        return Refusal("held", reason, until=hold.until, wake_on_change=True)
+    if arrears.overdue(stands, today, arrears.ruled(stands, today, policy)):
+        return Refusal("overdue", "Something is overdue; it is asked for instead.", final=True)
+    if arrears.coming(stands, step, today)[1] <= policy.dunning.tolerance.of(account.currency):
+        return Refusal(
+            "paid", "What the notice is about is settled or cannot be asked for.", final=True
+        )
+    return None
+
+
 def sync_refusal(*, unresolved: bool) -> Refusal | None:
     """What keeps news of a client from other systems: it may be one that they know otherwise.
 

@@ -197,7 +197,7 @@ def _know(session: Session, office: Office, messages: Sequence[Message]) -> Know
         bygone={
             m.id
             for m, (enrolment, _) in zip(dunned, pairs, strict=True)
-            if steps[m.step_id or 0].episode != enrolment.episode
+            if steps[m.step_id or 0].episode != enrolment.episode and steps[m.step_id or 0].step > 0
         },
         money=gatekeeping.know(session, office, messages, clients, kin),
     )
@@ -338,7 +338,9 @@ def _billing(
         # What has fallen due since has reminders of its own.
         return Refusal("paid", "What the message asks for is settled.", final=True), ""
     if message.id in known.accounts:
-        account = known.accounts[message.id]
+        account, step = known.accounts[message.id], known.steps[message.step_id or 0].step
+        if step < 0:
+            return gates.notice_refusal(account, step, office.now, office.policy), ""
         return gates.dunning_refusal(account, office.now, office.policy), ""
     return gatekeeping.answer(known.money, office, message, client)
 

@@ -176,16 +176,25 @@ def _news(session: Session, office: Office, letter: Letter) -> dict[str, object]
 
 
 def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
-    """Everything of the account that may be chased today, also what came after the decision."""
+    """Everything of the account that may be chased today, also what came after the decision.
+
+    Of a notice before the due day: what it named and is still to come.
+    """
     account = arrears.standing(account, office.now, office.policy)
     today = local_date(office.now, account.timezone)
     rules = arrears.ruled(account, today, office.policy)
-    late = arrears.overdue(account, today, rules)
+    if step < 0:
+        named, total = arrears.coming(account, step, today)
+    else:
+        named = arrears.overdue(account, today, rules)
+        total = arrears.collectible(account, today, rules)
+    rungs = rules.dunning.steps
     return {
         "currency": account.currency,
-        "total": arrears.collectible(account, today, rules),
+        "total": total,
         "step": step,
-        "invoices": [_line(instalment, today) for instalment in late],
+        "tone": rungs[step - 1].tone if 0 < step <= len(rungs) else "",
+        "invoices": [_line(instalment, today) for instalment in named],
     }
 
 

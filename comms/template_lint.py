@@ -18,7 +18,7 @@ from comms import segments
 from comms.rendering import TemplateMistake, Templates
 
 _ALWAYS = frozenset({"firm", "client", "contact", "locale", "opt_out_notice"})
-_DUNNING = _ALWAYS | {"currency", "total", "invoices", "step", "pay_link"}
+_DUNNING = _ALWAYS | {"currency", "total", "invoices", "step", "tone", "pay_link"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Declared:
 
 
 MESSAGES: Mapping[str, Declared] = {
+    "coming_due": Declared(_DUNNING, ("email", "sms")),
     "first_reminder": Declared(_DUNNING, ("email", "sms")),
     "firmer_reminder": Declared(_DUNNING, ("email", "sms")),
     "crossed": Declared(_ALWAYS | {"payment", "currency"}, ("email", "sms")),
@@ -46,6 +47,7 @@ MESSAGES: Mapping[str, Declared] = {
     "opt_out_confirmation": Declared(_ALWAYS, ("sms",)),
     "opt_in_confirmation": Declared(_ALWAYS, ("sms",)),
     "help_reply": Declared(_ALWAYS, ("sms",)),
+    "safe_payment": Declared(_ALWAYS | {"pay_link"}, ("email", "sms")),
     "staff_text": Declared(_ALWAYS | {"body", "subject"}, ("email", "sms")),
 }
 _PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
@@ -124,7 +126,8 @@ def sample(message: str) -> dict[str, object]:
                  "from_name": "Billing", "phone": "+1 555 0100", "pay_link": ""},
         "client": {"name": "Northwind"},
         "contact": {"first_name": "Alex", "name": "Alex Example"},
-        "currency": "USD", "total": 1_279_000, "step": 1, "locale": "en_US", "days_before": 30,
+        "currency": "USD", "total": 1_279_000, "step": 1, "tone": "friendly", "locale": "en_US",
+        "days_before": 30,
         "invoices": [first, {**first, "number": "INV-3402", "open": 31_000, "amount": 31_000}],
         "pay_link": "https://pay.example/i/7Kd92xQ", "opt_out_notice": "Reply STOP to opt out.",
         "payment": {"amount": 31_000, "received_on": date(2026, 11, 20), "currency": "USD",
