@@ -18,9 +18,12 @@ from comms.consent import Standing
 from comms.facts import InboundMessage
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
 from comms.office import Office
+from comms.screening import PURGED
 
 IN_TIME = dt.timedelta(minutes=rules.named("us_confirmation").minutes)
 """An answer that comes later is no answer (47 CFR 64.1200(a)(12) says five minutes)."""
+SAFE_PAYMENT = "safe_payment"
+"""Tells who sent a card number how to pay instead (PCI DSS 4.0.1, 4.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         return None
     vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
     touchpoint = _keep(session, office, letter, client, address, said)
+    if address is not None and not message.automatic and not PURGED.isdisjoint(message.labels):
+        _answer(session, office, letter, address, SAFE_PAYMENT, Purpose.ANSWER)
     if _needs_somebody(message, said):
         tasks.open_reply(session, office, client, touchpoint.id)
     root_id = staff.thread_of(session, office, client, message.channel)
@@ -269,18 +274,20 @@ def _answer(
     session: Session, office: Office, letter: Letter, address: Address, template: str,
     purpose: Purpose,
 ) -> None:  # fmt: skip
-    """A text that the sender's own words call for, within minutes or not at all."""
+    """What the sender's own words call for, within minutes or not at all."""
     client = _client_at(session, address)
     contact = _contact_at(session, client.id, address) if client else None
     if client is None or contact is None:
         return
+    # Of cards they hear once a day, however many they send.
+    once = f"{contact.id}:{office.now:%Y-%m-%d}" if template == SAFE_PAYMENT else ""
     outbox.queue(
         session,
         Message(
-            key=f"answer:{letter.incoming_id}:{template}",
+            key=f"answer:{once or letter.incoming_id}:{template}",
             reference="",
             audience=Audience.CLIENT,
-            channel="sms",
+            channel=letter.message.channel,
             purpose=purpose,
             template=template,
             client_id=client.id,

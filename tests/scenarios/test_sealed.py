@@ -13,7 +13,7 @@ from billing.models import Role, Staff, StaffRole
 from bot import conversation, privilege
 from bot.report import Wrong, silent
 from comms import timeline
-from comms.models import Access, Touchpoint
+from comms.models import Access, Purpose, Touchpoint
 from tests import factories
 from tests.conftest import Database
 from tests.factories import CLIENTS, MAIL_SECRET, MAILBOX, PHONE, SENDER, Product
@@ -91,6 +91,9 @@ async def test_c22_a_card_number_is_kept_nowhere(product: Product, by: object) -
     assert "4444" in in_slack(product)
     assert not [one for one in canary(CARD) if one in there]
     assert "913" not in in_slack(product)
+    answered = factories.messages(product.store, purpose=Purpose.ANSWER)
+    assert [one.template for one in answered] == ["safe_payment"]
+    assert answered[0].state in {"sent", "delivered"}
 
 
 async def test_c22_a_card_number_of_a_stranger_is_kept_nowhere(product: Product) -> None:
