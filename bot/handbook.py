@@ -33,6 +33,8 @@ _SAMPLES: Mapping[str, Any] = {
     "phone": "+12125550123",
     "renewal_of": "x-1",
     "notice_days": 30,
+    "not_before": "10:00",
+    "not_after": "17:00",
 }
 """What stands in examples, by the name of the field."""
 _BY_FORMAT = {"date": "2026-01-05", "date-time": "2026-01-05T17:00:00Z"}

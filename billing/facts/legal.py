@@ -43,7 +43,7 @@ class _OfSomebody(Told):
 class LegalStatePlaced(_OfSomebody):
     """Nothing may leave for the client, or for one person there, until somebody lifts it."""
 
-    kind: Literal["bankruptcy", "cease", "represented", "deceased"]
+    kind: Literal["represented", "bankruptcy", "cease", "deceased"]
     counsel_name: Name | None = None
     counsel_email: Mailbox | None = None
     """Who speaks for them, and may be written to."""
