@@ -57,7 +57,8 @@ def end(session: Session, office: Office, client: Client, by: str) -> tuple[bool
     valid = of(session, client, office.now)
     if not valid:
         return False, f"Nothing lets messages to {client.name} pass."
-    for row in store.by_id(session, GateOverride, [one.id for one in valid]).values():
+    for one in valid:
+        row = session.get_one(GateOverride, one.id)
         row.revoked_at, row.revoked_by = office.now, by
         session.add(row)
         session.flush()

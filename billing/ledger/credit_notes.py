@@ -3,10 +3,12 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from sqlmodel import col, select
+
 from billing import books, facts, money, references
 from billing.ledger import invoices
 from billing.ledger.entry import Applied, Contradiction, Entry
-from billing.models import CreditApplication, CreditKind, CreditNote, Invoice
+from billing.models import CreditApplication, CreditKind, CreditNote, Invoice, InvoiceState
 
 OURS = "policy"
 """The source of what we credit ourselves, because the policy says so."""
@@ -45,6 +47,52 @@ def give(entry: Entry, given: Given) -> bool:
     references.remember(session, OURS, "credit_note", key, note.id)
     settle(entry, note, key, given.on)
     return True
+
+
+def net(entry: Entry, account: books.Key, names: str) -> None:
+    """What we gave goes on the oldest open bills of its account; ``names`` begins its names."""
+    session = entry.session
+    client_id, entity_id, currency = account
+    notes = session.exec(
+        select(CreditNote).where(
+            CreditNote.client_id == client_id,
+            CreditNote.legal_entity_id == entity_id,
+            CreditNote.currency == currency,
+            col(CreditNote.number).startswith(names),
+            col(CreditNote.voided_on).is_(None),
+        )
+    ).all()
+    left = {note.id: note.amount - _applied(entry, note.id) for note in notes}
+    if not any(one > 0 for one in left.values()):
+        return
+    bills = select(Invoice).where(
+        Invoice.client_id == client_id,
+        Invoice.legal_entity_id == entity_id,
+        Invoice.currency == currency,
+        Invoice.state == InvoiceState.ISSUED,
+    )
+    for bill in session.exec(bills.order_by(col(Invoice.due_on), col(Invoice.id))).all():
+        open_ = invoices.open_amount(session, bill.id)
+        for note in notes:
+            amount = min(open_, left[note.id])
+            if amount > 0:
+                _apply(entry, note, bill, amount)
+                open_, left[note.id] = open_ - amount, left[note.id] - amount
+
+
+def _applied(entry: Entry, note_id: int) -> int:
+    query = select(CreditApplication.amount).where(CreditApplication.credit_note_id == note_id)
+    return sum(entry.session.exec(query))
+
+
+def _apply(entry: Entry, note: CreditNote, bill: Invoice, amount: int) -> None:
+    on = entry.now.date()
+    row = CreditApplication(
+        credit_note_id=note.id, invoice_id=bill.id, amount=amount, applied_on=on
+    )
+    entry.session.add(row)
+    entry.session.flush()
+    settle(entry, note, facts.joined(OURS, "credit_applied", str(row.id)), on)
 
 
 def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:

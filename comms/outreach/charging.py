@@ -172,33 +172,45 @@ def _credit(
 ) -> dt.datetime | None:
     """What was paid for and could not be used is credited, or finance is asked to."""
     today = local_date(office.now, client.timezone)
-    for unused in agreements.unused(session, agreement, today):
-        if office.policy.renewal.unused == "credit":
-            _book(session, office, agreement, unused)
-        else:
-            notice = staff.Notice(
-                key=f"alert:{unused.name}",
-                purpose=Purpose.ALERT,
-                template="unused",
-                to=office.finance,
-                client_id=client.id,
-                subject=("agreement", agreement.id),
-            )
-            staff.tell(session, office, notice)
+    found = agreements.unused(session, agreement, today)
+    if found and office.policy.renewal.unused == "credit":
+        _book(session, office, agreement, found)
+    elif found:
+        _ask(session, office, client, found)
     ends = agreement.ended_on
     return midnight(ends, client.timezone) if ends is not None and ends > today else None
 
 
-def _book(
-    session: Session, office: Office, agreement: Agreement, unused: agreements.Unused
+def _ask(
+    session: Session, office: Office, client: Client, found: Sequence[agreements.Unused]
 ) -> None:
-    """Money on account: the next invoice is less by it. The same days are credited once."""
-    given = credit_notes.Given(
-        client_id=agreement.client_id,
-        legal_entity_id=agreement.legal_entity_id,
-        currency=agreement.currency,
-        amount=unused.amount,
-        name=unused.name,
-        on=local_date(office.now, "UTC"),
-    )
-    credit_notes.give(Entry(session, office.now, iter(())), given)
+    """Finance enters it where invoices are made."""
+    for unused in found:
+        notice = staff.Notice(
+            key=f"alert:{unused.name}",
+            purpose=Purpose.ALERT,
+            template="unused",
+            to=office.finance,
+            client_id=client.id,
+            subject=("agreement", unused.agreement_id),
+        )
+        staff.tell(session, office, notice)
+
+
+def _book(
+    session: Session, office: Office, agreement: Agreement, found: Sequence[agreements.Unused]
+) -> None:
+    """Money on account, and off the next invoice. The same days are credited once."""
+    entry = Entry(session, office.now, iter(()))
+    account = (agreement.client_id, agreement.legal_entity_id, agreement.currency)
+    for unused in found:
+        given = credit_notes.Given(
+            client_id=agreement.client_id,
+            legal_entity_id=agreement.legal_entity_id,
+            currency=agreement.currency,
+            amount=unused.amount,
+            name=unused.name,
+            on=office.now.date(),
+        )
+        credit_notes.give(entry, given)
+    credit_notes.net(entry, account, f"unused-{agreement.id}-")

@@ -48,7 +48,7 @@ def _notices(
         match decision:
             case renewals.Send() | renewals.Held():
                 # One that must wait is queued as well: the door holds it, where people see it.
-                _give_notice(session, office, pair, decision)
+                _give_notice(session, office, pair, decision, fact)
             case renewals.Late():
                 _lapse(session, office, enrolment, client)
                 return None
@@ -63,13 +63,19 @@ def _notices(
 
 
 def _give_notice(
-    session: Session, office: Office, pair: taking.Pair, decision: renewals.Send | renewals.Held
+    session: Session,
+    office: Office,
+    pair: taking.Pair,
+    decision: renewals.Send | renewals.Held,
+    fact: renewals.RenewalFact,
 ) -> None:
     """Queue a notice; one that was held until now is superseded, so that no burst follows."""
     enrolment, client = pair
     agreement = session.get_one(Agreement, enrolment.agreement_id)
     _withdraw(session, enrolment, "superseded", "A later notice takes its place.")
-    [step] = taking.take(session, office, [Taking(pair, decision.step, "queued")])
+    version = fact.pinned.version if fact.pinned else ""
+    taken = Taking(pair, decision.step, "queued", version=version)
+    [step] = taking.take(session, office, [taken])
     reached = recipients.to(session, office.policy, client.id, "renewal", *decision.channels)
     message = taking.reminder(office, (enrolment, client.id), step, reached)
     message.purpose = Purpose.RENEWAL
