@@ -27,6 +27,7 @@ class Entry:
     what: What
     client_id: int
     client: str
+    timezone: str
     purpose: str
     step: int | None = None
     template: str = ""

@@ -80,6 +80,7 @@ class _Known:
             what=what,
             client_id=client.id,
             client=client.name,
+            timezone=client.timezone,
             owner=self.owners.get(client.owner_id or 0, ""),
             disputed=client.id in self.contested,
             **more,

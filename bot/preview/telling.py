@@ -26,8 +26,8 @@ AS_IF = "Shown as if the door were open. It is closed: nothing goes until `count
 MOST = 60
 """Entries that a person is shown; ``--json`` and ``--csv`` have them all."""
 COLUMNS = (
-    "at", "day", "what", "client_id", "client", "purpose", "step", "template", "channel",
-    "currency", "amount", "rule", "reason", "until", "owner", "disputed", "standing",
+    "at", "day", "what", "client_id", "client", "timezone", "purpose", "step", "template",
+    "channel", "currency", "amount", "rule", "reason", "until", "owner", "disputed", "standing",
 )  # fmt: skip
 
 

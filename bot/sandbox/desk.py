@@ -17,7 +17,7 @@ from sqlmodel import Session, select
 from billing import accounts, calendar
 from billing.facts import PaymentSettled, joined
 from billing.models import Client, ExternalRef, LegalEntity
-from bot.sandbox import portrait, snapshot, why
+from bot.sandbox import almanac, portrait, snapshot, why
 from bot.sandbox.chronicle import ROUTINE, Chronicle
 from bot.sandbox.loopback import Answer as Wire
 from bot.sandbox.page import Answer, Refused, Unknown
@@ -47,6 +47,7 @@ class SandboxDesk:
         self._seen: dict[int, int] = {}
         self._read: dict[str, int] = {}
         self._paid = 0
+        self._almanac: tuple[tuple[int, dt.datetime, int], Answer] | None = None
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -107,6 +108,14 @@ class SandboxDesk:
         if found is None:
             raise Unknown(f"There is no {kind} called {id}.")
         return found
+
+    async def calendar(self, days: int) -> Answer:
+        """See ``page.Desk``: the days are lived through on another thread, once for a revision."""
+        asked = self._world.revision, self._world.clock.now(), days
+        if self._almanac is None or self._almanac[0] != asked:
+            found = await asyncio.to_thread(almanac.almanac, self._world.app, days)
+            self._almanac = asked, found | {"revision": asked[0]}
+        return self._almanac[1]
 
     def changed(self) -> AsyncIterator[int]:
         """See ``page.Desk``."""

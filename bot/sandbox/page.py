@@ -2,8 +2,7 @@
 
 ``page(desk, allowed_hosts)`` is the whole web side: static assets, one snapshot, the actions of
 the page, and a stream that says "something changed, look again". Everything it knows comes from a
-``Desk``. It is for the person at this machine only: a foreign ``Host`` (DNS rebinding) and a
-foreign origin (another site's form or script) are refused before anything is read.
+``Desk``. Strangers are turned away by ``doorkeeper``.
 """
 
 from __future__ import annotations
@@ -18,41 +17,46 @@ from typing import Annotated, Final, Protocol, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
+
+from bot.sandbox.doorkeeper import (
+    CONTENT_POLICY,
+    PAGE_HEADER,
+    SAFETY_HEADERS,
+    Doorkeeper,
+    trouble,
+)
+
+__all__ = [
+    "CONTENT_POLICY",
+    "PAGE_HEADER",
+    "SAFETY_HEADERS",
+    "Answer",
+    "Desk",
+    "Refused",
+    "Unknown",
+    "hang_up",
+    "page",
+]
 
 Answer: TypeAlias = dict[str, object]
 
 BODY_LIMIT: Final = 64 * 1024
 HEARTBEAT_SECONDS: Final = 15.0
-PAGE_HEADER: Final = "x-counterfoil-page"
+FURTHEST_DAYS: Final = 120
+"""How far the calendar looks."""
 WHY_KINDS: Final = ("message", "decision", "client", "invoice")
+PAGES: Final = {"/": "index.html", "/calendar": "calendar.html"}
 ASSETS: Final = Path(__file__).resolve().parent / "assets"
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-}
-
-# A srcdoc frame inherits this policy, and mail is styled inline: hence 'unsafe-inline' for styles
-# alone. Frames fall under default-src: a link inside a mail cannot load a remote page into it.
-CONTENT_POLICY: Final = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-SAFETY_HEADERS: Final = {
-    "content-security-policy": CONTENT_POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
 }
 
 
@@ -141,6 +145,15 @@ class Desk(Protocol):
         (``sent``, ``held``, ``withheld`` …) or a decision's (``send``, ``hold``, ``nothing`` …);
         a door place's is ``pass``, ``defer``, ``refuse``, ``review``, or ``empty`` when the place
         had nothing to judge or was not reached. The door comes in its own order.
+        """
+        ...
+
+    async def calendar(self, days: int) -> Answer:
+        """What will go, what is held and who will be asked on so many days, as a preview sees it.
+
+        ``{revision, now, from, until, live, assumed, totals, clients [name], owners [name],
+        entries [{at, day, time, zone, what, client, title, amount, rule, reason, until, owner,
+        standing}]}``; ``what`` is ``message``, ``hold``, ``escalation`` or ``refusal``.
         """
         ...
 
@@ -286,49 +299,6 @@ ACTS: Final[Mapping[str, type[Act]]] = {
 }
 
 
-def stranger(method: str, path: str, headers: Headers, allowed: Collection[str]) -> str | None:
-    """Why this request does not come from our own page, in a sentence; None when it does."""
-    host = headers.get("host", "")
-    if host not in allowed:
-        return f"This page answers at {' or '.join(sorted(allowed))} only."
-    if not path.startswith("/api/"):
-        return None
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site not in (None, "same-origin", "none") or origin not in (None, f"http://{host}"):
-        return "Another site asked for this; only the sandbox's own page may."
-    proven = site == "same-origin" or origin is not None or PAGE_HEADER in headers
-    if method == "POST" and not proven:
-        return f"Send the header {PAGE_HEADER}: 1, so that no other site can act here."
-    return None
-
-
-class Doorkeeper:
-    """Turns strangers away and puts the safety headers on every answer."""
-
-    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
-        self.app = app
-        self.allowed = allowed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SAFETY_HEADERS)
-            await send(message)
-
-        sentence = stranger(scope["method"], scope["path"], Headers(scope=scope), self.allowed)
-        answer = self.app if sentence is None else _trouble(403, sentence)
-        await answer(scope, receive, send_safely)
-
-
-def _trouble(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status_code=status)
-
-
 async def _body(request: Request) -> bytes | None:
     """The body, or None as soon as it is too large: the declared length may lie."""
     body = bytearray()
@@ -348,23 +318,30 @@ def _first_fault(error: ValidationError) -> str:
 async def _act(request: Request) -> Response:
     """One action: read, check, do; every refusal is a JSON sentence the page shows."""
     if (kind := ACTS.get(request.path_params["act"])) is None:
-        return _trouble(404, f"There is no such action; try {', '.join(ACTS)}.")
+        return trouble(404, f"There is no such action; try {', '.join(ACTS)}.")
     if (body := await _body(request)) is None:
-        return _trouble(413, f"That is too long: at most {BODY_LIMIT // 1024} KB at once.")
+        return trouble(413, f"That is too long: at most {BODY_LIMIT // 1024} KB at once.")
     try:
         act = kind.model_validate(json.loads(body))
     except ValidationError as error:
-        return _trouble(400, _first_fault(error))
+        return trouble(400, _first_fault(error))
     except (ValueError, RecursionError):
-        return _trouble(400, "The body is not JSON.")
+        return trouble(400, "The body is not JSON.")
     return await _answer(act.upon(request.app.state.desk))
 
 
 async def _why(request: Request) -> Response:
     asked = request.path_params
     if asked["kind"] not in WHY_KINDS:
-        return _trouble(404, f"Ask why about a {', '.join(WHY_KINDS)}.")
+        return trouble(404, f"Ask why about a {', '.join(WHY_KINDS)}.")
     return await _answer(request.app.state.desk.why(asked["kind"], asked["id"]))
+
+
+async def _calendar(request: Request) -> Response:
+    days = request.query_params.get("days", "28")
+    if not (days.isascii() and days.isdigit() and 1 <= int(days[:9]) <= FURTHEST_DAYS):
+        return trouble(400, f"days: between 1 and {FURTHEST_DAYS}.")
+    return await _answer(request.app.state.desk.calendar(int(days)))
 
 
 async def _snapshot(request: Request) -> Response:
@@ -381,7 +358,7 @@ async def _answer(asked: Awaitable[Answer]) -> Response:
     try:
         return JSONResponse(await asked)
     except Refused as refusal:
-        return _trouble(404 if isinstance(refusal, Unknown) else 409, str(refusal))
+        return trouble(404 if isinstance(refusal, Unknown) else 409, str(refusal))
 
 
 async def _events(request: Request) -> Response:
@@ -429,17 +406,18 @@ def page(desk: Desk, allowed_hosts: Collection[str]) -> Starlette:
     shipped = {file.name: file.read_bytes() for file in ASSETS.iterdir() if file.is_file()}
 
     async def asset(request: Request) -> Response:
-        name = request.path_params.get("name", "index.html")
+        name = request.path_params.get("name") or PAGES[request.url.path]
         media = MEDIA_TYPES.get(Path(name).suffix)
         if name not in shipped or media is None:
-            return _trouble(404, "There is no such file.")
+            return trouble(404, "There is no such file.")
         return Response(shipped[name], media_type=media)
 
     app = Starlette(
         routes=[
-            Route("/", asset),
+            *(Route(path, asset) for path in PAGES),
             Route("/assets/{name}", asset),
             Route("/api/snapshot", _snapshot),
+            Route("/api/calendar", _calendar),
             Route("/api/why/{kind}/{id:path}", _why),
             Route("/api/events", _events),
             Route("/api/{act}", _act, methods=["POST"]),

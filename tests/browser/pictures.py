@@ -83,6 +83,10 @@ async def look(browser: Browser, stage: Stage) -> None:
         await visitor.sees(visitor.posts, CASE)
         await page.set_viewport_size({"width": 1920, "height": 1600})
         await take(visitor, "escalation.png", "#posts .post >> nth=-1")
+        await page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+        await page.get_by_role("link", name="Calendar").click()
+        await visitor.sees(page.locator("#strip"), "held now")
+        await take(visitor, "calendar.png")
     async with visiting(browser, stage.url, PHONE, device_scale_factor=2) as visitor:
         await visitor.chooses(CLIENT)
         await visitor.goes_to("Phone")

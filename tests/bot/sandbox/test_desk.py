@@ -301,3 +301,13 @@ async def test_the_door_can_be_closed_again(desk: SandboxDesk) -> None:
     assert not closed["open"]
     assert "Nothing leaves" in closed["note"]
     assert look(desk)["live"]["open"]
+
+
+async def test_the_calendar_is_made_once_for_a_moment_and_moves_nothing(desk: SandboxDesk) -> None:
+    before = desk.snapshot(None)["clock"]
+    first = await desk.calendar(7)
+    assert await desk.calendar(7) is first
+    entries: Any = first["entries"]
+    assert "message" in {one["what"] for one in entries}
+    assert all(first["from"] <= one["day"] <= first["until"] for one in entries)
+    assert desk.snapshot(None)["clock"] == before

@@ -66,6 +66,9 @@ class PaperDesk:
     async def why(self, kind: str, id: str) -> page.Answer:  # noqa: A002
         return {"kind": kind, "id": id, "reason": "It is paid."}
 
+    async def calendar(self, days: int) -> page.Answer:
+        return self._note("calendar", days) | {"days": days}
+
     async def changed(self) -> AsyncIterator[int]:
         while (revision := await self.news.get()) is not None:
             yield revision
@@ -343,3 +346,15 @@ async def test_an_open_stream_does_not_keep_the_server_from_stopping() -> None:
             stream = await http.get(f"http://{host}/api/events")
             await stream.content.readuntil(b"\n\n")
         assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "soon", "121", "9" * 30, "٣"])
+async def test_a_calendar_of_no_sensible_length_is_refused(visit: Visit, days: str) -> None:
+    answer = await visit.get(f"/api/calendar?days={days}")
+    assert answer.status == 400
+    assert "between 1 and 120" in str(answer.json["error"])
+
+
+async def test_the_calendar_asks_the_desk_for_its_days(visit: Visit) -> None:
+    assert (await visit.get("/api/calendar?days=14")).json == {"days": 14}
+    assert (await visit.get("/api/calendar")).json == {"days": 28}
