@@ -4,9 +4,11 @@ Delivery to staff is at least once: after ``Uncertain`` the caller posts again, 
 in the metadata tells a reader of the history that both are one.
 """
 
+import asyncio
 import datetime as dt
 import logging
 import re
+import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -52,6 +54,11 @@ _PERMANENT = {
 _UNCLEAR = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that part of the work may have been done."""
 
+_READS = frozenset({"conversations.history", "conversations.info", "conversations.replies"})
+_SHARED = "The channel is shared with another organisation; choose an internal one in the settings."
+_PENDING = "is_pending_ext_shared"
+_KEPT = 600.0
+"""Seconds for which a channel counts as seen."""
 _NO_ANSWER = (
     aiohttp.ClientError,
     OSError,
@@ -82,6 +89,9 @@ class SlackChannel:
             total=3 * timeout, connect=timeout, sock_connect=timeout, sock_read=timeout
         )
         self._direct: dict[str, str] = {}
+        self._ours: dict[str, float] = {}
+        """Channels that were seen not to be shared, and until when that counts."""
+        self._looking = asyncio.Lock()
 
     async def send(self, message: Outgoing) -> Sent:
         """Post the message, or replace the one it updates, once.
@@ -91,6 +101,7 @@ class SlackChannel:
         """
         body = _body(message)
         body["channel"] = await self._channel(message.to)
+        await self._must_be_ours(body["channel"])
         if message.updates:
             answer = await self._ask("chat.update", body | {"ts": message.updates})
         else:
@@ -134,12 +145,28 @@ class SlackChannel:
             self._direct[to] = await self._open(to)
         return self._direct[to]
 
-    async def _open(self, person: str) -> str:
+    async def _must_be_ours(self, channel: object) -> None:
+        """Nothing about clients goes where another organisation keeps its own copy of it."""
+        name = str(channel)
+        if name.startswith("D"):
+            return
+        async with self._looking:  # one asks, and all who wait know
+            if self._ours.get(name, 0.0) > time.monotonic():
+                return
+            told = (await self._look("conversations.info", {"channel": name})).get("channel")
+            if not isinstance(told, dict) or told.get("is_ext_shared") or told.get(_PENDING):
+                raise DeliveryError(_SHARED, permanent=True, code="shared_channel")
+            self._ours[name] = time.monotonic() + _KEPT
+
+    async def _look(self, method: str, body: Mapping[str, object]) -> Mapping[str, object]:
+        """Ask what says nothing to anybody: without an answer it may be asked again."""
         try:
-            answer = await self._ask("conversations.open", {"users": person})
+            return await self._ask(method, body)
         except Uncertain as error:
-            # Opening twice gives the same conversation: nothing was said yet.
             raise DeliveryError(error.sentence, permanent=False, code=error.code) from error
+
+    async def _open(self, person: str) -> str:
+        answer = await self._look("conversations.open", {"users": person})
         opened = answer.get("channel")
         found = opened.get("id") if isinstance(opened, dict) else None
         if not isinstance(found, str):
@@ -150,7 +177,7 @@ class SlackChannel:
     async def _ask(self, method: str, body: Mapping[str, object]) -> Mapping[str, object]:
         if self._web.session is None or self._web.session.closed:
             self._web.session = aiohttp.ClientSession(timeout=self._timeout)
-        reads = method in {"conversations.history", "conversations.replies"}
+        reads = method in _READS
         call: dict[str, Any] = {"params": dict(body)} if reads else {"json": dict(body)}
         return await _answered(self._web.api_call(method, **call))
 

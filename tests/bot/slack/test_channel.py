@@ -43,7 +43,9 @@ async def writing(base_url: str, token: str = TOKEN) -> AsyncIterator[SlackChann
 
 @contextlib.asynccontextmanager
 async def answering(status: int, body: str, **headers: str) -> AsyncIterator[str]:
-    async def answer(_: web.BaseRequest) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.path.endswith("conversations.info"):
+            return web.json_response({"ok": True, "channel": {"id": FINANCE}})
         kind = headers.pop("kind", "application/json")
         return web.Response(status=status, text=body, content_type=kind, headers=headers)
 
@@ -71,8 +73,24 @@ async def test_an_alert_is_posted_with_our_reference(slack: tuple[Slack, SlackCh
         "event_type": "counterfoil",
         "event_payload": {"reference": "m-1"},
     }
-    (_, asked), *_ = stand_in.calls
+    asked = dict(stand_in.calls)["chat.postMessage"]
     assert asked["unfurl_links"] is False
+
+
+async def test_a_channel_shared_with_others_is_told_nothing(
+    slack: tuple[Slack, SlackChannel],
+) -> None:
+    stand_in, channel = slack
+    stand_in.workspace.channels[FINANCE].is_ext_shared = True
+    with pytest.raises(DeliveryError, match="shared with another organisation") as caught:
+        await channel.send(alert())
+    assert (caught.value.permanent, stand_in.messages(FINANCE)) == (True, [])
+
+
+async def test_a_channel_is_looked_at_once_in_a_while(slack: tuple[Slack, SlackChannel]) -> None:
+    stand_in, channel = slack
+    await asyncio.gather(*(channel.send(alert()) for _ in range(20)))
+    assert [method for method, _ in stand_in.calls].count("conversations.info") == 1
 
 
 async def test_an_answer_goes_into_its_thread(slack: tuple[Slack, SlackChannel]) -> None:
