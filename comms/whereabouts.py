@@ -66,18 +66,26 @@ def of_account(country: str, region: str, postal_code: str, timezone: str) -> Wh
     return Whereabouts((told, Evidence(by, zones, place.states)))
 
 
-def of_phone(number: str) -> Evidence | None:
-    """Where a phone's area code lies; None where it says nothing, as a toll-free number does."""
+@functools.lru_cache(maxsize=65536)
+def of_phone(number: str, timezone: str = NOT_SAID) -> Evidence | None:
+    """Where a phone's area code lies; None where it says nothing, as a toll-free number does.
+
+    It may be anywhere in its state, unless the account's time zone says where in it.
+    """
     zones = phones.candidate_zones(number)
     if len(zones) > len(phones.UNITED_STATES):
         return None
     state = rules.state_named(phones.place_of(number))
-    return Evidence("area_code", zones, (state,) if state else ())
+    everywhere = rules.of_state("US", state).zones
+    if timezone != NOT_SAID and clock_of(timezone) in map(clock_of, everywhere):
+        everywhere = ()
+    return Evidence("area_code", (*zones, *everywhere), (state,) if state else ())
 
 
 def of_address(account: Whereabouts, kind: str, value: str) -> Whereabouts:
     """Where whoever reads at an address may be."""
-    phone = of_phone(value) if kind == "sms" else None
+    told = next((one.zones[0] for one in account.evidence if one.by == "account"), NOT_SAID)
+    phone = of_phone(value, told) if kind == "sms" else None
     return Whereabouts((*account.evidence, phone)) if phone else account
 
 

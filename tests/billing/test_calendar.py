@@ -1,4 +1,6 @@
 import datetime as dt
+import functools
+import itertools
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +18,13 @@ ZONES = (
     *(NEW_YORK, CHICAGO, "America/Denver", "America/Phoenix", LOS_ANGELES, "America/Anchorage"),
     *("Pacific/Honolulu", "Europe/London", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata"),
     *("America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "Asia/Tokyo", "America/St_Johns"),
+)
+
+EVERYWHERE = (
+    *ZONES,
+    *("America/Adak", "Pacific/Chatham", "Asia/Kathmandu", "Pacific/Apia", "Pacific/Kiritimati"),
+    *("Africa/Cairo", "Africa/Casablanca", "America/Asuncion", "America/Santiago", "Asia/Tehran"),
+    *("Europe/Dublin", "Europe/Lisbon", "Asia/Jerusalem", "Australia/Adelaide"),
 )
 
 
@@ -240,6 +249,72 @@ def test_an_open_moment_is_open_in_both_zones(
         assert found >= moment
         assert is_inside(found, hours, zones)
         assert found == moment or not is_inside(found - dt.timedelta(seconds=1), hours, zones)
+
+
+HOUR = dt.timedelta(hours=1)
+ACROSS = tuple(
+    (first, second) for position, first in enumerate(EVERYWHERE) for second in EVERYWHERE[position:]
+)
+"""More than 400 pairs, each zone with itself among them."""
+
+
+@functools.cache
+def clock_changes(tz: str) -> list[dt.datetime]:
+    """When the clock of a zone changes in two years."""
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    hours = [start + n * HOUR for n in range(0, 2 * 365 * 24, 24)]
+    place = ZoneInfo(tz)
+    return [
+        before
+        for before, after in itertools.pairwise(hours)
+        if before.astimezone(place).utcoffset() != after.astimezone(place).utcoffset()
+    ]
+
+
+def shared(moment: dt.datetime, pair: tuple[str, str]) -> dt.datetime | None:
+    """The first open moment, by trying every quarter of an hour."""
+    for quarter in range(4 * 36):
+        tried = moment + quarter * HOUR / 4
+        if is_inside(tried, SMS, pair):
+            return tried
+    return None
+
+
+@pytest.mark.parametrize("first", EVERYWHERE)
+def test_c08_over_all_pairs_the_hours_around_every_change_of_the_clock_are_right(
+    first: str,
+) -> None:
+    for pair in (pair for pair in ACROSS if pair[0] == first):
+        for change in {*clock_changes(first)[:2], *clock_changes(pair[1])[:2]}:
+            for hour in range(0, 48, 5):
+                moment = change + hour * HOUR
+                try:
+                    found = calendar.next_open(moment, SMS, pair, "US")
+                except calendar.NeverOpen:
+                    assert shared(moment, pair) is None
+                    continue
+                assert found - moment > 36 * HOUR or found == shared(moment, pair)
+
+
+@pytest.mark.parametrize("tz", EVERYWHERE)
+def test_c08_every_hour_of_every_change_in_two_years_is_judged_by_the_wall_clock(tz: str) -> None:
+    window = Window(tz, (SMS,))
+    for change in clock_changes(tz):
+        for quarter in range(4 * 48):
+            moment = change + quarter * HOUR / 4
+            local = moment.astimezone(ZoneInfo(tz)).time()
+            assert calendar.is_open(moment, window, "US") == (dt.time(8) <= local < dt.time(21))
+
+
+def test_a_window_keeps_the_holidays_of_its_own_place() -> None:
+    closed = Hours(dt.time(8), dt.time(21), EVERY_DAY, holidays=False)
+    noon = at("2026-11-27 12:00", LOS_ANGELES)
+    here = Window(LOS_ANGELES, (closed,))
+    california = Window(LOS_ANGELES, (closed,), "US", "CA")
+    assert calendar.is_open(noon, here, "US")
+    assert not calendar.is_open(noon, california, "US")
+    opens = calendar.next_open_everywhere(noon, (here, california), "US")
+    assert opens == at("2026-11-28 08:00", LOS_ANGELES)
 
 
 def test_every_pair_of_zones_finds_its_hour() -> None:
