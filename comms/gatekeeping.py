@@ -5,7 +5,7 @@ pass; what says that a charge failed needs that it is still so. Read for a batch
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
@@ -15,6 +15,7 @@ from billing.arrears import OpenInstalment
 from billing.calendar import local_date
 from billing.gates import Override, Refusal
 from billing.models import Agreement, Client, LegalEntity
+from comms import unread
 from comms.models import Message, Purpose
 from comms.office import Office
 
@@ -33,6 +34,8 @@ class Known:
     entities: Mapping[int, LegalEntity]
     settled: Collection[int]
     """Messages that say a charge failed, where that is settled."""
+    unread: Mapping[int, Refusal] = field(default_factory=dict)
+    """By client, what they wrote that nobody has read, where the policy holds everything for it."""
 
 
 def know(
@@ -62,6 +65,7 @@ def know(
         agreements=store.by_id(session, Agreement, renewals),
         entities=store.by_id(session, LegalEntity, [one.legal_entity_id for one in gated]),
         settled={one.id for one in messages if _is_settled(session, one)},
+        unread=unread.refusals(session, office, asked),
     )
 
 
@@ -78,8 +82,8 @@ def answer(
     """Why it may not leave, or else by whose word it does although something is overdue."""
     if message.id in known.settled:
         return Refusal("paid", "What the message asks for is settled.", final=True), ""
-    if message.purpose not in GATED:
-        return None, ""
+    if message.purpose not in GATED or client.id in known.unread:
+        return known.unread.get(client.id) if message.purpose in GATED else None, ""
     today = local_date(office.now, client.timezone)
     owed = known.owed.get(client.id, ())
     agreement = known.agreements.get(message.subject_id or 0)

@@ -22,12 +22,10 @@ from billing.models import (
     Payment,
     Promise,
 )
-from comms import delivery, staff
+from comms import delivery, staff, unread
 from comms.models import Message, Purpose, Task, TaskKind, Touchpoint
 from comms.office import Office
 
-REPLY = "reply"
-"""The reason of a hold that ends when a person has read what the client wrote."""
 SLACK = dt.timedelta(days=1)
 """A hold that waits as long again must not end before anybody has looked at its task."""
 _TO_FINANCE = (TaskKind.CLAIM,)
@@ -58,7 +56,7 @@ def open_reply(session: Session, office: Office, client: Client, touchpoint_id: 
     end = _rest(office, client)
     hold = Hold(
         client_id=client.id,
-        reason=REPLY,
+        reason=unread.REPLY,
         owner_id=client.owner_id,
         placed_at=office.now,
         until=_hold_end(office, end),
