@@ -39,6 +39,7 @@ _FREES = {
     "renewals_disabled": "The policy lets this firm, or this legal entity, renew again.",
     "last_notice_in_vain": "The client gets an address at which messages arrive; a person is told.",
     "held": "The hold ends, or somebody releases it.",
+    "reply": "Somebody reads what they wrote and says so: `counterfoil handled CLIENT`.",
     "paused": "The pause ends, or somebody resumes the client.",
     "disputed": "The dispute is settled.",
     "promised": "The promised day passes without the money.",
@@ -50,6 +51,17 @@ _FREES = {
     "nothing_open": "A new invoice is issued.",
     "cured": "A new invoice becomes overdue.",
     "step_not_due": "Only time: the day of the next step comes.",
+    "excluded": "The ladder of the invoice, the client or its segment is another one.",
+    "ladder_ending": "Only time: the owner is told when the last reminder has had its days.",
+    "unresolved_duplicate": (
+        "Somebody says whether they are the same: `counterfoil merge` or `counterfoil different`."
+    ),
+    "charge_under_way": "The charge that is under way succeeds or fails.",
+    "nothing_failed": "A charge fails.",
+    "recovered": "Nothing: it is paid.",
+    "hard_decline": "The client gives another card; this one is not tried again.",
+    "retries_over": "The client pays, or gives another card; it is not tried again by itself.",
+    "erased": "Nothing: the client was erased.",
     "step_queued": "The step that is in the outbox leaves, or is refused.",
     "escalated": "The owner settles it: a payment, a pause, or the case closed.",
     "all_steps_taken": "A person decides; the ladder is at its end.",
@@ -77,6 +89,9 @@ _FREES = {
     "superseded": "Nothing: a later message took its place.",
     "error": "A fault of ours is put right; the log of that moment names it.",
 }
+
+PASSES = frozenset({"all_places_pass", "step_due", "due_soon", "imported", "retry_due", "new_card"})
+"""Rules that let something go, or take it as done: there is nothing to change."""
 
 
 def remedy(rule: str) -> str:
