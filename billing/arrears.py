@@ -15,6 +15,14 @@ from billing.promises import Promise
 
 _DAY = dt.timedelta(days=1)
 
+HELD_FOR = {
+    "reply": "they wrote, and nobody has read it yet",
+    "payment_claimed": "they say that it is paid",
+    "promise_proposed": "a person has yet to take what they promise",
+    "under_review": "a person is looking at it",
+    "away": "they are away",
+}
+"""What people read for the reason of a hold, where the reason itself does not say it."""
 FENCES = {
     "excluded": "on a ladder that is not chased",
     "held": "on hold",
@@ -58,6 +66,12 @@ class HoldFact:
     reason: str
     until: dt.datetime | None
     invoice_id: int | None
+
+    @property
+    def why(self) -> str:
+        """The reason as people read it."""
+        said = HELD_FOR.get(self.reason)
+        return f"{said} ({self.reason})" if said else self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

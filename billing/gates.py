@@ -58,7 +58,7 @@ def dunning_refusal(account: Account, now: dt.datetime, policy: Policy) -> Refus
         return Refusal("paid", "What the message asks for is settled.", final=True)
     hold = arrears.strongest_hold(stands)
     if hold is not None:
-        reason = f"The client is on hold: {hold.reason}."
+        reason = f"The client is on hold: {hold.why}."
         return Refusal("held", reason, until=hold.until, wake_on_change=True)
     if not arrears.overdue(stands, today, policy):
         return _nothing_to_chase(stands, today, policy)
@@ -72,7 +72,7 @@ def notice_refusal(account: Account, step: int, now: dt.datetime, policy: Policy
     stands = arrears.standing(account, now, policy)
     hold = arrears.strongest_hold(stands)
     if hold is not None:
-        reason = f"The client is on hold: {hold.reason}."
+        reason = f"The client is on hold: {hold.why}."
         return Refusal("held", reason, until=hold.until, wake_on_change=True)
     if arrears.overdue(stands, today, arrears.ruled(stands, today, policy)):
         return Refusal("overdue", "Something is overdue; it is asked for instead.", final=True)

@@ -91,7 +91,7 @@ def _held(hold: HoldFact, who: str, timezone: str) -> Held:
     end = "until somebody releases it"
     if hold.until is not None:
         end = f"until {calendar.local_date(hold.until, timezone)}"
-    reason = f"{who} is on hold {end}: {hold.reason}."
+    reason = f"{who} is on hold {end}: {hold.why}."
     return Held(rule="held", reason=reason, hold=hold, look_again=hold.until)
 
 
