@@ -30,7 +30,7 @@ from billing.models import (
 Values = dict[str, Any]
 _UNSAID = {
     "country": "US", "region": "", "language": "en", "city": "", "postal_code": "",
-    "tax_number": "",
+    "tax_number": "", "segment": None, "ladder": None,
 }  # fmt: skip
 
 

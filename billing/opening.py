@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Insert, Table, bindparam, insert, select, update
 from sqlmodel import Session
 
+from billing.books import caused_by
 from billing.facts import InvoiceIssued, PaymentSettled
 from billing.models import (
     Enrolment,
@@ -30,6 +31,7 @@ from billing.models import Sequence as Ladder
 Values = dict[str, Any]
 _KEPT = {
     "number", "amount", "issued_on", "due_on", "service_type", "terms", "po_number", "matter",
+    "ladder",
     "ready_on",
 }  # fmt: skip
 
@@ -169,7 +171,7 @@ def _account(one: Opening) -> Values:
 
 
 def _invoice(one: Opening, now: dt.datetime) -> Values:
-    told = one.issued.model_dump(include=_KEPT)
+    told = one.issued.model_dump(include=_KEPT) | {"ladder": one.issued.ladder or None}
     due = one.issued.due_on
     return {**_account(one), **told, "first_due_on": due, "state": "issued", "recorded_at": now}
 
@@ -230,7 +232,7 @@ def _postings(
         "credit_note_id": None,
         "amount": one.issued.amount,
         "effective_on": one.issued.issued_on,
-        "cause": one.issued.key,
+        "cause": caused_by(one.issued.key),
         "line": 1,
     }
     if one.paid is None or payment_id is None:
@@ -249,7 +251,7 @@ def _moves(
         "credit_note_id": None,
         "effective_on": paid.received_on,
         "recorded_at": now,
-        "cause": paid.key,
+        "cause": caused_by(paid.key),
     }
     moves = (
         (PostingKind.PAYMENT, None, -paid.amount),

@@ -39,6 +39,10 @@ class ClientDescribed(Told):
     tax_number: Words | None = None
     city: Words | None = None
     postal_code: Words | None = None
+    segment: Words | None = None
+    """What kind of client it is: the policy may give its kind a ladder of its own."""
+    ladder: Words | None = None
+    """The ladder of this client, whatever its segment; empty for none of its own."""
 
     @model_validator(mode="after")
     def _has_a_calendar(self) -> Self:

@@ -81,6 +81,8 @@ class _Billed(_OfInvoice):
     terms: Words = ""
     po_number: Words = ""
     matter: Words = ""
+    ladder: Words = ""
+    """Its own ladder of the policy, whatever its client's."""
     ready_on: date | None = None
     """The day on which it could have been billed: the delivery, or what triggered it."""
     lines: tuple[Line, ...] = ()

@@ -20,6 +20,7 @@ from billing.models import (
 TOPICS = ("billing", "renewal")
 KEPT = {
     "name", "country", "region", "language", "timezone", "tax_number", "city", "postal_code",
+    "segment", "ladder",
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ def describe(entry: Entry, fact: facts.ClientDescribed) -> Applied:
     """Make the client, or take over what is said of them; what is left out stays as it was."""
     session = entry.session
     told: dict[str, Any] = fact.model_dump(include=KEPT, exclude_none=True)
+    told |= {key: told[key] or None for key in ("segment", "ladder") if key in told}
     if owner_id := references.staff_id(session, fact.owner_email):
         told["owner_id"] = owner_id
     client_id = references.known(session, fact.source, "client", fact.key)

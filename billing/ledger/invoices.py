@@ -27,6 +27,7 @@ from billing.models import (
 
 _KEPT = {
     "number", "currency", "amount", "due_on", "service_type", "terms", "po_number", "matter",
+    "ladder",
     "ready_on",
 }  # fmt: skip
 
@@ -77,7 +78,9 @@ def issue(entry: Entry, fact: facts.InvoiceIssued) -> Applied:
         _rewrite(entry, invoice, fact)
     else:
         _same(invoice, fact)
-        return Applied(client_id, changed=False, invoice_id=invoice.id)
+        changed = bool(fact.ladder) and fact.ladder != invoice.ladder
+        invoice.ladder = fact.ladder or invoice.ladder
+        return Applied(client_id, changed=changed, invoice_id=invoice.id)
     entry.enrol(invoice)
     entry.settle_invoice(invoice, fact.key, fact.issued_on)
     return Applied(client_id, invoice_id=invoice.id)
@@ -91,7 +94,8 @@ def _find_own(session: Session, fact: Any) -> tuple[int, Invoice | None]:
 
 
 def _told(fact: Any) -> dict[str, Any]:
-    return {**fact.model_dump(include=_KEPT), "first_due_on": fact.due_on}
+    told = fact.model_dump(include=_KEPT)
+    return {**told, "ladder": fact.ladder or None, "first_due_on": fact.due_on}
 
 
 def _differs(invoice: Invoice, told: dict[str, Any]) -> bool:

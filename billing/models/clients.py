@@ -34,7 +34,15 @@ class Client(SQLModel, table=True):
     ``key_id`` names the client's key in the keyring, which is made before this row.
     """
 
-    __table_args__ = (Index("client_named", text("lower(name)")),)
+    __table_args__ = (
+        Index("client_named", text("lower(name)")),
+        Index(
+            "client_with_ladder",
+            "ladder",
+            sqlite_where=text("ladder IS NOT NULL"),
+            postgresql_where=text("ladder IS NOT NULL"),
+        ),
+    )
 
     id: int = key()
     key_id: str = Field(unique=True)

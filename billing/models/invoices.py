@@ -3,7 +3,7 @@
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import SQLModel
 
 from billing.models.columns import (
@@ -71,6 +71,12 @@ class Invoice(SQLModel, table=True):
         one_of("invoice", "state", InvoiceState),
         that("invoice", "amount_positive", "amount > 0"),
         that("invoice", "currency_code", "length(currency) = 3"),
+        Index(
+            "invoice_with_ladder",
+            "ladder",
+            sqlite_where=text("ladder IS NOT NULL"),
+            postgresql_where=text("ladder IS NOT NULL"),
+        ),
     )
 
     id: int = key()

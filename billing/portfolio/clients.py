@@ -22,6 +22,7 @@ _DETAILS: dict[str, Callable[[str], str | bool | None]] = {
     "country": facts.country,
     "region": _name,
     "contact_name": _name,
+    "segment": _name,
 }
 _FIELDS = {"client_name": "name", "owner": "owner_email"}
 

@@ -29,6 +29,8 @@ OPTIONAL = (
     "contact_name",
     "country",
     "region",
+    "segment",
+    "ladder",
 )
 AGREEMENT = ("client", "agreement", "kind", "name", "amount", "renews")
 AGREEMENT_OPTIONAL = ("currency", "legal_entity")

@@ -57,6 +57,7 @@ class PortfolioRow:
     po_number: str
     legal_entity: str
     matter: str
+    ladder: str
 
     @property
     def open(self) -> int:
@@ -151,7 +152,7 @@ def row(
     return PortfolioRow(cells.line, client, invoice, issued, due, *money_of, *said)
 
 
-_WORDS = ("service_type", "terms", "po_number", "legal_entity", "matter")
+_WORDS = ("service_type", "terms", "po_number", "legal_entity", "matter", "ladder")
 words = partial(facts.text, longest=200)
 reference = partial(facts.some, longest=200)
 
@@ -238,6 +239,7 @@ def _issued(told: PortfolioRow) -> InvoiceIssued:
         terms=told.terms,
         po_number=told.po_number,
         matter=told.matter,
+        ladder=told.ladder,
     )
 
 

@@ -27,6 +27,14 @@ def upgrade() -> None:
     _policies()
     for table, column in _COLUMNS:
         op.add_column(table, sa.Column(column, sa.String()))
+    for table in ("client", "invoice"):
+        op.create_index(
+            f"{table}_with_ladder",
+            table,
+            ["ladder"],
+            sqlite_where=sa.text("ladder IS NOT NULL"),
+            postgresql_where=sa.text("ladder IS NOT NULL"),
+        )
     op.add_column("enrolment", sa.Column("scope", sa.String(), nullable=False, server_default=""))
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("enrolment", "scope", server_default=None)
@@ -47,6 +55,8 @@ def downgrade() -> None:
     op.drop_index("enrolment_dunning_once", "enrolment")
     _once(_ACCOUNT)
     op.drop_column("enrolment", "scope")
+    for table in ("client", "invoice"):
+        op.drop_index(f"{table}_with_ladder", table)
     for table, column in reversed(_COLUMNS):
         op.drop_column(table, column)
     op.drop_table("policy_publication")
