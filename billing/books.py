@@ -5,6 +5,7 @@ postings that are missing. What is open, what is unapplied and what was invoiced
 """
 
 import datetime as dt
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,14 @@ _INVOICED = (
 )
 
 
+def caused_by(fact_key: str) -> str:
+    """What a posting, which nothing ever changes, says of its fact.
+
+    The fact's own key holds what another system calls the client, and that may be their name.
+    """
+    return hashlib.sha256(fact_key.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why something is posted: the key of a fact, its day, and the moment we learnt of it."""
@@ -237,7 +246,8 @@ def _post(
     cause: Cause,
     moves: Sequence[tuple[Spot, int]],
 ) -> None:
-    last = session.connection().execute(_LAST_LINE, {"cause": cause.key}).scalar_one()
+    by = caused_by(cause.key)
+    last = session.connection().execute(_LAST_LINE, {"cause": by}).scalar_one()
     rows = [
         {
             **spot._asdict(),
@@ -246,7 +256,7 @@ def _post(
             "amount": amount,
             "effective_on": cause.effective_on,
             "recorded_at": cause.now,
-            "cause": cause.key,
+            "cause": by,
             "line": last + line,
         }
         for line, (spot, amount) in enumerate(moves, 1)

@@ -7,7 +7,7 @@ body that a row names lies in the vault; ``BODIES`` are the columns that name on
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import Table, select
 from sqlmodel import Session
 
 from billing.models import Contact, ContactAddress
@@ -22,7 +22,12 @@ _SEVERAL = {
     "stated_preference": ("contact_id", "address_id"),
 }
 """Where more than one reference leads to a client."""
-_OTHERS = frozenset({"client", "external_ref"})
+_REFERRED = {
+    "client": "client", "invoice": "invoice", "payment": "payment", "agreement": "agreement",
+    "dispute": "invoice_dispute", "credit_note": "credit_note", "promise": "promise",
+    "credit_applied": "credit_application", "charge": "instalment", "hold": "hold",
+}  # fmt: skip
+"""What another system calls a row: its kind, and the table where it is."""
 _SOME = 500
 Rows = Sequence[Mapping[str, Any]]
 Found = Mapping[str, Rows]
@@ -33,9 +38,10 @@ def tables() -> Iterator[Table]:
     """Every table of which rows hang on a client, those that others point at first."""
     reached = {"client", "address"}
     for table in schema.metadata().sorted_tables:
-        if table.name in reached | {"external_ref"} or _leads(table, reached):
+        if table.name in reached or _leads(table, reached):
             reached.add(table.name)
             yield table
+    yield schema.metadata().tables["external_ref"]
 
 
 def of(session: Session, clients: Collection[int]) -> Found:
@@ -52,21 +58,19 @@ def of(session: Session, clients: Collection[int]) -> Found:
 
 
 def _rows(session: Session, table: Table, ids: Mapping[str, list[int]]) -> Iterator[Any]:
-    for column, wanted in _conditions(table, ids):
+    for column, wanted, *others in _conditions(table, ids):
         for first in range(0, len(wanted), _SOME):
-            query = select(table).where(column.in_(wanted[first : first + _SOME]))
-            if table.name == "external_ref":
-                query = query.where(table.c.kind == "client")
+            query = select(table).where(column.in_(wanted[first : first + _SOME]), *others)
             yield from session.execute(query.order_by(*table.primary_key.columns)).mappings()
 
 
-def _conditions(
-    table: Table, ids: Mapping[str, list[int]]
-) -> Iterator[tuple[ColumnElement[Any], list[int]]]:
+def _conditions(table: Table, ids: Mapping[str, list[int]]) -> Iterator[tuple[Any, ...]]:
+    """A column, its values, and what else must be so."""
     if table.name in ("client", "address"):
         yield table.c.id, ids[table.name]
     elif table.name == "external_ref":
-        yield table.c.target_id, ids["client"]
+        for kind, target in _REFERRED.items():
+            yield table.c.target_id, ids[target], table.c.kind == kind
     else:
         for name, target in _leads(table, ids):
             yield table.c[name], ids[target]

@@ -55,7 +55,7 @@ NUMBERED: Final = {
     "saying": "external_id",
 }
 """What must stay unique becomes the row's own number."""
-GONE: Final = ("client_key", "contact_address", "external_ref")
+GONE: Final = ("client_key", "contact_address")
 """Rows that are nothing but a way to find somebody."""
 
 KEPT: Final[Mapping[str, str]] = {
@@ -78,6 +78,9 @@ KEPT: Final[Mapping[str, str]] = {
     ),
     "an address of the firm's own": "live_switch.redirect_to message.destination",
     "said without a name, which is checked": "erasure.reason",
+    "gone where it holds what they are called": (
+        "external_ref.system external_ref.kind external_ref.external_id"
+    ),
     "codes, numbers and moments": (
         "decision.inputs decision.reason_digest duplicate.reasons duplicate.against "
         "incoming.problem contact_role.role primary_recipient.topic escalation_case.outcome "
@@ -93,7 +96,6 @@ KEPT: Final[Mapping[str, str]] = {
 class Wiped:
     """What went, and what had to stay."""
 
-    rows: int
     bodies: int
     cancelled: int
     refused: tuple[int, ...]
@@ -103,25 +105,22 @@ class Wiped:
 
 
 def identity(found: Found) -> frozenset[str]:
-    """The words by which a person would be known in a text: names, addresses, numbers."""
-    said = {row["value"] for row in found["address"]}
-    said |= {row["name"] for table in ("client", "contact") for row in found[table]}
+    """The words by which a person would be known in a text: names, addresses, tax numbers."""
+    said = {row["value"].removeprefix("+") for row in found["address"]}
     said |= {row["tax_number"] for row in found["client"]}
-    said |= {
-        row["external_id"] for row in found["external_ref"] if not row["external_id"].isdigit()
-    }
-    return frozenset(word.casefold() for word in said if len(word) >= _TELLING and word != ERASED)
+    names = {row["name"] for table in ("client", "contact") for row in found[table]}
+    said |= {name for name in names if " " in name.strip() or len(name) >= _TELLING}
+    return frozenset(word.casefold() for word in said if word and word != ERASED)
 
 
-_TELLING = 4
-"""Letters of a word that could be nobody else's."""
+_TELLING = 10
+"""Letters of a single word that is hardly anybody else's."""
 
 
 def wipe(session: Session, clients: Collection[int], found: Found) -> Wiped:
     """Take out what identifies clients, whose locks are held; their rows stay as a skeleton."""
     cancelled = outbox.cancel(session, _theirs(clients), RULE, "")
     stays = _stays(session, clients, found)
-    rows = sum(len(found[name]) for name in (*WIPED, *NUMBERED, *GONE)) - sum(map(len, stays))
     _end(session, found)
     for name, values in WIPED.items():
         _set(session, name, found, values)
@@ -131,8 +130,9 @@ def wipe(session: Session, clients: Collection[int], found: Found) -> Wiped:
         _set(session, name, found, {column: literal("erased:") + cast(table.c.id, String)}, kept)
     _unname(session, found)
     for name in GONE:
-        _delete(session, name, found)
-    return Wiped(rows, _bodies(session, found), len(cancelled), *stays)
+        _delete(session, name, found[name])
+    _delete(session, "external_ref", _telling_refs(found))
+    return Wiped(_bodies(session, found), len(cancelled), *stays)
 
 
 def _stays(
@@ -205,11 +205,23 @@ def _set(
         session.execute(update(table).where(table.c.id.in_(some)).values(**values))
 
 
-def _delete(session: Session, name: str, found: Found) -> None:
+def _delete(session: Session, name: str, rows: belongings.Rows) -> None:
     table = _table(name)
-    for row in found[name]:
+    for row in rows:
         key = [column == row[column.name] for column in table.primary_key.columns]
         session.execute(delete(table).where(*key))
+
+
+def _telling_refs(found: Found) -> belongings.Rows:
+    """What others call the client; and their bills, where that holds what they call the client."""
+    refs = found["external_ref"]
+    called = [row["external_id"].rpartition("/")[2] for row in refs if row["kind"] == "client"]
+    return [
+        row
+        for row in refs
+        if row["kind"] == "client"
+        or any(f"/{one}/" in f"{row['external_id']}/" for one in called if one)
+    ]
 
 
 def _parts(ids: list[int]) -> list[list[int]]:

@@ -103,7 +103,7 @@ class Chargeback(SQLModel, table=True):
 
 
 class Posting(SQLModel, table=True):
-    """One movement; ``cause`` is the key of the fact that caused it.
+    """One movement; ``cause`` is a hash of the key of the fact that caused it.
 
     ``line`` counts the postings of one cause.
     """
