@@ -1,11 +1,12 @@
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import calendar, policy, renewals
+from billing import calendar, gates, policy, renewals
 from billing.arrears import OpenInstalment
 from billing.renewals import RenewalFact
 
@@ -127,3 +128,109 @@ def test_a_last_notice_that_reached_nobody_makes_it_late() -> None:
     assert waiting.rule == "last_notice_in_vain"
     assert waiting.look_again == calendar.midnight(RENEWS + dt.timedelta(days=1), NEW_YORK)
     assert isinstance(decide(vain, -1), renewals.Late)
+
+
+# --- ladders of their own, and time to end it -----------------------------------------------------
+
+LADDERS = """
+[renewal]
+lead_days = 5
+[renewal.by_kind]
+subscription = "short"
+[[renewal.ladders.short.steps]]
+days_before = 14
+template = "renewal_notice"
+channels = ["sms"]
+[[renewal.ladders.long.steps]]
+days_before = 120
+template = "renewal_notice"
+channels = ["email"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "first"),
+    [
+        pytest.param({}, 14, id="of its kind"),
+        pytest.param({"ladder": "long"}, 120, id="its own"),
+        pytest.param({"ladder": "unknown"}, 14, id="one that is not there"),
+        pytest.param({"kind": "retainer"}, 90, id="the firm's"),
+        pytest.param({"notice_days": 30}, 35, id="in time to be ended"),
+        pytest.param({"notice_days": 3}, 14, id="in time anyway"),
+    ],
+)
+def test_the_first_notice_is_that_of_its_ladder_and_in_time(
+    more: dict[str, Any], first: int
+) -> None:
+    plan = replace(PLAN, **more)
+    rules = policy.parse(LADDERS)
+    early, due = (
+        renewals.decide(plan, (), before(days), rules, NEW_YORK) for days in (first + 1, first)
+    )
+    assert (type(early), type(due)) == (renewals.Wait, renewals.Send)
+
+
+def test_a_term_goes_on_under_the_policy_by_which_it_began() -> None:
+    begun = replace(PLAN, taken=(1, 2), pinned=DEFAULT)
+    found = renewals.decide(begun, (), before(30), policy.parse(LADDERS), NEW_YORK)
+    assert isinstance(found, renewals.Send)
+    assert (found.step, found.channels) == (3, ("email",))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[renewal.by_kind]\nterm = "shrt"', "renewal.by_kind.term"),
+        ('[renewal.by_kind]\ntrem = "short"', "renewal.by_kind.trem"),
+        ("[renewal.ladders.a]\nsteps = []", "renewal.ladders.a.steps"),
+        ("[renewal.retries]\nafter_days = [0]", "renewal.retries.after_days"),
+        ("[renewal.retries]\ndeadline_days = 20", "renewal.retries.deadline_days"),
+        ("[renewal]\nwithout = [3]", "renewal.without"),
+        ('[renewal]\nunused = "give"', "renewal.unused"),
+    ],
+)
+def test_a_mistake_in_the_renewals_is_named(text: str, key: str) -> None:
+    with pytest.raises(policy.PolicyError) as error:
+        policy.parse(text)
+    assert [one.key for one in error.value.mistakes] == [key]
+
+
+@pytest.mark.parametrize(
+    "text", ["[renewal]\nenabled = false", '[renewal]\nwithout = ["Harrow Law"]']
+)
+def test_61_where_nothing_is_renewed_nothing_is_due(text: str) -> None:
+    plan = replace(PLAN, entity="Harrow Law", taken=(1,))
+    for days in (90, 7, -1):
+        found = renewals.decide(plan, (), before(days), policy.parse(text), NEW_YORK)
+        assert (type(found), found.rule) == (renewals.Idle, "renewals_disabled")
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "expected"),
+    [
+        pytest.param(31, {}, "", id="there is time"),
+        pytest.param(30, {}, "last_day", id="the last day"),
+        pytest.param(29, {}, "past", id="the day after"),
+        pytest.param(29, {"heard": True}, None, id="they have heard"),
+        pytest.param(29, {"notice_days": 0}, None, id="no notice is needed"),
+        pytest.param(29, {"state": "cancelled"}, None, id="it is over"),
+        pytest.param(
+            29,
+            {"overrides": (gates.Override(1, "cli:ops", before(20)),)},
+            None,
+            id="somebody lets it pass",
+        ),
+    ],
+)
+def test_the_owner_is_warned_when_a_held_notice_comes_to_be_of_no_use(
+    days: int, more: dict[str, Any], expected: str | None
+) -> None:
+    debt = replace(OTHER_DEBT, due_on=dt.date(2026, 5, 20))
+    plan = replace(PLAN, **{"notice_days": 30, "taken": (1,), **more})
+    found = renewals.unheard(plan, (debt,), before(days), DEFAULT, NEW_YORK)
+    assert (found.warn if found else None) == expected
+
+
+def test_nobody_is_warned_of_a_notice_that_nothing_holds() -> None:
+    plan = replace(PLAN, notice_days=30, taken=(1,))
+    assert renewals.unheard(plan, (), before(29), DEFAULT, NEW_YORK) is None
