@@ -141,15 +141,17 @@ def _copy(
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
-    """SQLite's own online backup: one snapshot, which no writer waits for."""
+    """One snapshot, which no writer waits for, without the pages that rows have left.
+
+    What was deleted or written over still stands in free pages of the live file; it must not
+    travel in a copy.
+    """
     import pysqlite3.dbapi2 as driver
 
-    with (
-        closing(driver.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as live,
-        closing(driver.connect(str(target))) as copy,
-    ):
-        live.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # so that the one file is the whole copy
+    uri = f"{source.resolve().as_uri()}?mode=ro"
+    with closing(driver.connect(uri, uri=True, isolation_level=None)) as live:
+        live.execute("VACUUM INTO ?", [str(target)])
+    with closing(driver.connect(str(target))) as copy:
         [(said,)] = copy.execute("PRAGMA quick_check(1)").fetchall()
         if said != "ok":
             raise BackupDamaged(f"the database itself is damaged: {said}")

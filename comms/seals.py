@@ -27,7 +27,10 @@ from comms.office import Office
 _TOLD = ("subject", "from", "did", "doubtful")
 _RULINGS = (
     core_select(col(Access.touchpoint_id), col(Access.change), col(Access.label))
-    .where(col(Access.touchpoint_id).in_(bindparam("touchpoints", expanding=True)))
+    .where(
+        col(Access.touchpoint_id).in_(bindparam("touchpoints", expanding=True)),
+        col(Access.change).in_(("sealed", "unsealed")),  # who reads it takes no seal off
+    )
     .order_by(col(Access.touchpoint_id), col(Access.id))
 )
 
