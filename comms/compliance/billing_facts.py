@@ -1,0 +1,82 @@
+"""Which one sentence of a sealed message may still be logged?
+
+Only what a bookkeeper needs: that something was paid, received, approved or signed. The sentence is
+cut out by rule, and holds nothing that is labelled.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from comms.compliance.labels import Span
+from comms.compliance.material import Content
+
+_THING: Final = (
+    r"(?:(?:the|your|our|my|this|that|last|both|all|january|february|march|april|may|june"
+    r"|july|august"
+    r"|september|october|november|december)\s){0,3}(?:invoices?|inv\b\.?|bill|retainer"
+    r"|statement|fees?|po|purchase order)"
+    r"(?:\s(?:no\.?|number|#))?\s?[-#]?\s?[\w-]{0,20}"
+)
+_INVOICE: Final = rf"(?:{_THING}|inv-?\d[\w-]{{0,20}}|po \d[\w-]{{0,20}})"
+_AMOUNT: Final = r"(?:(?:usd|eur|gbp)?\s?[$€£]?\d[\d,.]{0,12}\d?\s?(?:usd|eur|gbp|k)?)"
+_WHEN: Final = (
+    r"(?:\s(?:today|yesterday|this morning|tonight|tomorrow|already|in full|by (?:wire|card"
+    r"|ach|cheque"
+    r"|check|bank transfer|transfer)|for payment|on (?:the )?[\w ]{1,14}|(?:this |next "
+    r"|last )?(?:monday|tuesday"
+    r"|wednesday|thursday|friday|saturday|sunday)|at the desk|by the \d{1,2}(?:st|nd|rd|th)"
+    r"|(?:\([^()]{1,20}\))))"
+)
+_FACTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        (
+            rf"\b{_INVOICE}\s(?:is|are|was|were|has been|have been)?\s?(?:now |hereby |all "
+            rf"|fully )?(?:approved|authori[sz]ed"
+            rf"|paid|settled|received|cleared|ok(?:ay)? to pay|fine|issued|signed|accepted"
+            rf"|acknowledged)\b{_WHEN}{{0,3}}(?: for (?:the )?[\w ]{{1,20}}invoice)?"
+        ),
+        (
+            rf"\b{_INVOICE}\s(?:will be|is being|gets|goes out|is going to be|to be)\s(?:paid"
+            rf"|settled|sent|in)?\b{_WHEN}{{0,3}}"
+        ),
+        (
+            rf"\b(?:(?:i|we)(?:'ve| have| did| just|'ll| will)?\s(?:just |already |also "
+            rf"|now )?)?(?:paid|pay|sent|wired|mailed|posted|transferred|approved|approve"
+            rf"|received|receive|acknowledge|settled)\s(?:{_AMOUNT}\s(?:for|on|towards?"
+            rf"|against)\s)?{_INVOICE}(?:\s\({_AMOUNT}(?: \w+)?\))?{_WHEN}{{0,3}}"
+        ),
+        (
+            rf"\bpayment (?:of {_AMOUNT} )?(?:for|on|of) {_INVOICE} (?:was|is|has been|went"
+            rf"|will be)\s?(?:sent|made|out|received|confirmed|wired|approved)?\b{_WHEN}{{0,3}}"
+        ),
+        (
+            r"\b(?:(?:i|we)(?:'ve| have)? )?(?:signed|executed|countersigned) (?:the |your "
+            r"|our )?(?:attached )?engagement letter\b"
+        ),
+        (
+            r"\b(?:the |your |our )?(?:signed |executed |countersigned )?engagement letter (?:is "
+            r"|was |has been )?(?:signed|attached|executed|countersigned|enclosed|returned)\b"
+        ),
+        r"\brenewal of the [\w ]{1,40} (?:is )?(?:ok|okay|approved|confirmed|fine)\b",
+        rf"\bapproved(?: for payment)?[:,]? {_INVOICE}",
+    )
+)
+
+
+def billing_fact(content: Content, spans: Sequence[Span]) -> str | None:
+    """The first such sentence that touches nothing labelled."""
+    taken = [(span.start, span.end) for span in spans if span.part == "body"]
+    facts = sorted(_facts(content.body), key=lambda place: place[0])
+    for start, end in facts:
+        if not any(first < end and start < last for first, last in taken):
+            return re.sub(r"\s+", " ", content.body[start:end]).strip()
+    return None
+
+
+def _facts(text: str) -> Iterator[tuple[int, int]]:
+    for pattern in _FACTS:
+        for found in pattern.finditer(text):
+            if re.search(r"\d|engagement|renewal|retainer|invoice", found[0], re.IGNORECASE):
+                yield found.span()

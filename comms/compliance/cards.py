@@ -1,0 +1,242 @@
+"""Which digits of a text are the number of a payment card, and which its security code?
+
+Every run of digits may begin a number, which may be glued to its expiry, broken over lines, spoken
+or parted by a few words. What an issuer could not have given is none; what its sentence calls a
+tracking, order or phone number is none either.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from comms.compliance import numbers
+from comms.compliance.digits import Group, groups
+from comms.compliance.reading import Reading
+
+_SHORTEST, _LONGEST = 13, 19
+_JOINS: Final = re.compile(r"""[\s.\-/,|_*·•:;>()\[\]'"+~=]{0,8}""")
+_LINKS: Final = re.compile(
+    r"""[\s.\-/,|_*·•:;>()\[\]'"+~]*(?:\b(?:and|then|the|rest|is|next|last|final|first|four|five|six
+    |digits?|numbers?|are|ends?|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that
+    |dash|hyphen|space|comma|y|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin
+    )\b[\s.\-/,|_*·•:;>()\[\]'"+~]*){1,8}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_LONGEST_LINK: Final = 45
+_SHAPES: Final = frozenset(
+    {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 4, 2),
+     (4, 4, 4, 4, 1), (4, 4, 4, 4, 2), (4, 3, 3, 3), (4, 5, 6), (8, 8), (6, 10), (6, 4, 6),
+     (6, 6, 4), (4, 4, 8), (4, 12), (12, 4), (8, 4, 4), (6, 13), (8, 11), (4, 11), (4, 10),
+     (5, 5, 5), (4, 8, 4)}
+)  # fmt: skip
+_PLAIN_GAP: Final = re.compile(r"[\s\-.·_]{1,6}|\n?[> ]{1,6}")
+ABOUT_CARDS: Final = re.compile(
+    r"\b(?:cards?|visa|master ?card|amex|american express|discover|diners|jcb|union ?pay"
+    r"|maestro|mir"
+    r"|debit|cc|ccn|ccnum|pan|exp|expir(?:y|es|ing|ation)|cvv2?|cvc2?|charge|autopay|on file"
+    r"|tarjeta|carte|karte|kreditkarte|carta|cartão|kort|creditcard|the rest is|(?:my|the) number"
+    r" (?:begins|starts|is))\b|カード|卡|карт",
+    re.IGNORECASE,
+)
+_NO_CARD: Final = re.compile(
+    r"\b(?:track(?:ing)?|orders?|invoices?|inv|ref|refs|reference|trace|trans(?:action)?|txn"
+    r"|request"
+    r"|session|message|msg|case|ticket|serials?|s/?n|imei2?|iccid|sim|device|gtin|ean|upc|isbn"
+    r"|barcodes?|part|sku|lot|batch|licen[cs]e|parcels?|packages?|shipments?|consignment"
+    r"|waybill|awb"
+    r"|ups|usps|fedex|dhl|po|policy|claim|meter|time ?stamp|epoch|confirmation|booking|reservation"
+    r"|customer|members?|membership|loyalty|phones?|tel|telephone|mobile|fax|cell|call|whatsapp|vat"
+    r"|ein|totals?|amounts?|figures|quantities|uu?id|id|ids|hash|job|build|commit|run|span|npi|ndc"
+    r"|asset|model|mac|user|thread|docket|matter|sendungsnummer|bestell(?:ung|nummer)|rechnung"
+    r"|rechnungsnummer|factura|facture|pedido|commande|suivi|seguimiento|auftrag)\b"
+    r"(?:[ _-]?(?:no|nos|nr|num|nums|numbers?|ids?|code|key|stamp|on)\b)?[\s.:=#()\"'/-]{0,5}"
+    r"(?:(?:is|are|was|of|by month|ending)\b[\s:=]{0,3})?$",
+    re.IGNORECASE,
+)
+_NO_CARD_AFTER: Final = re.compile(
+    r"\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
+    r"(?:the |my |our |your |a )?(?:tracking|order|invoice|reference|serial|imei|trace|shipment)\b",
+    re.IGNORECASE,
+)
+_EXPIRY: Final = re.compile(r"(?:0[1-9]|1[0-2])[\s/.\-]{0,3}(?:20)?(?:2[0-9]|3[0-9]|4[0-4])(?!\d)")
+_GLUED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[0-9]|3[0-9]|4[0-4])(?:\d{3,4})?")
+_CALLED: Final = re.compile(
+    r"\b(?:(?:credit|debit|bank|payment|charge)[ -]?cards?|cards?|cc|ccn|pan|visa|mastercard"
+    r"|amex)\b"
+    r"(?:[ _-]?(?:no|nr|num|number|#)\b\.?)?[\s:=#]{0,3}(?:is\s)?$",
+    re.IGNORECASE,
+)
+_BEFORE, _AFTER = 48, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Where a card number stands in the plain form."""
+
+    start: int
+    end: int
+    digits: str
+
+
+def cards(reading: Reading) -> Sequence[Card]:
+    """Every card number, the surest reading of each."""
+    text = reading.text
+    runs = groups(text)
+    found: list[Card] = []
+    at = 0
+    while at < len(runs):
+        card = _begun(text, runs, at)
+        if card is None:
+            at += 1
+            continue
+        found.append(card)
+        while at < len(runs) and runs[at].end <= card.end:
+            at += 1
+        if at < len(runs) and runs[at].start < card.end:
+            at += 1
+    return found
+
+
+def _begun(text: str, runs: Sequence[Group], first: int) -> Card | None:
+    """The card number that begins with this run of digits."""
+    lengths = numbers.card_lengths(_opening(runs, first))
+    if not lengths and _CALLED.search(
+        text[max(0, runs[first].start - _BEFORE) : runs[first].start]
+    ):
+        return _called(runs[first])
+    if not lengths or _goes_on_before(text, runs, first):
+        return None
+    candidates = {card.length: card for card in _windows(text, runs, first, lengths)}
+    for length in lengths:
+        candidate = candidates.get(length)
+        if candidate is not None and _believable(text, runs, first, candidate):
+            return Card(runs[first].start, candidate.end, candidate.digits)
+    if _CALLED.search(text[max(0, runs[first].start - _BEFORE) : runs[first].start]):
+        return _called(runs[first])
+    return None
+
+
+def _called(run: Group) -> Card | None:
+    """What the text itself calls a card number is one, of whatever issuer, if its digits agree."""
+    fits = 12 <= len(run.digits) <= _LONGEST and len(set(run.digits)) > 1
+    return Card(run.start, run.end, run.digits) if fits and numbers.luhn(run.digits) else None
+
+
+def _opening(runs: Sequence[Group], first: int) -> str:
+    digits = ""
+    for run in runs[first : first + 4]:
+        digits += run.digits[:4]
+        if len(digits) >= 4:
+            break
+    return digits
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    length: int
+    end: int
+    digits: str
+    sizes: tuple[int, ...]
+    gaps: tuple[str, ...]
+    last: int
+    """The run that it ends in."""
+    rest: str
+    """What is left of that run."""
+
+
+def _windows(
+    text: str, runs: Sequence[Group], first: int, lengths: Sequence[int]
+) -> Iterator[_Window]:
+    """Every number of a right length and check digit that begins here."""
+    digits, sizes, gaps = "", [0], list[str]()
+    for at in range(first, min(first + _LONGEST, len(runs))):
+        run = runs[at]
+        if at > first:
+            gap = text[runs[at - 1].end : run.start]
+            if not _joined(gap):
+                return
+            gaps.append(gap)
+            sizes.append(0)
+        for length in lengths:
+            cut = length - len(digits)
+            if 0 < cut <= len(run.digits) and numbers.is_card(digits + run.digits[:cut]):
+                shape = (*sizes[:-1], cut)
+                end, rest = run.place(cut), run.digits[cut:]
+                yield _Window(length, end, digits + run.digits[:cut], shape, tuple(gaps), at, rest)
+        digits += run.digits
+        sizes[-1] = len(run.digits)
+        if len(digits) >= _LONGEST:
+            return
+
+
+def _joined(gap: str) -> bool:
+    if _JOINS.fullmatch(gap):
+        return True
+    return len(gap) <= _LONGEST_LINK and _LINKS.fullmatch(gap) is not None
+
+
+def _goes_on_before(text: str, runs: Sequence[Group], first: int) -> bool:
+    """Whether these digits are the middle of something longer: a decimal, a phone, an id."""
+    start = runs[first].start
+    before = text[max(0, start - 2) : start]
+    if before.endswith("+") or (before.endswith(".") and before[:1].isdigit()):
+        return len(runs[first].digits) > 4 or before.endswith("+")
+    word = re.search(r"[A-Za-z0-9_]*$", text[max(0, start - _BEFORE) : start])
+    glued = word[0] if word else ""
+    return bool(glued) and not (ABOUT_CARDS.search(glued) or (glued.isalpha() and len(glued) == 2))
+
+
+def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
+    start = runs[first].start
+    before = text[max(0, start - _BEFORE) : start]
+    after = text[window.end : window.end + _AFTER]
+    expires = _expires(text, window)
+    if not expires and (_NO_CARD.search(before) or _NO_CARD_AFTER.match(after)):
+        return False
+    if window.rest and not expires:
+        return False
+    if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x\b|and|thru", after):
+        return not re.match(r"[A-Za-z]*\d", after) and _spoken_of(text, start, window.end)
+    if _formatted(window) and not _runs_on(text, runs, first, window):
+        return True
+    return expires or _spoken_of(text, start, window.end)
+
+
+def _spoken_of(text: str, start: int, end: int) -> bool:
+    return ABOUT_CARDS.search(text, max(0, start - 90), end + _AFTER) is not None
+
+
+def _expires(text: str, window: _Window) -> bool:
+    """Whether an expiry follows, glued or after a space."""
+    if window.rest:
+        whole = text[window.end : window.end + 8]
+        return bool(_GLUED.fullmatch(window.rest) or _EXPIRY.match(whole))
+    following = text[window.end : window.end + 30]
+    found = re.match(
+        r"[\s,;:()|]*(?:exp\w{0,8}|valid\w{0,5}|thru|caduca|vence|gültig)?[\s.:,]*", following
+    )
+    return bool(found and _EXPIRY.match(following, found.end()))
+
+
+def _formatted(window: _Window) -> bool:
+    """Whether people write card numbers in groups like these."""
+    if len(window.sizes) == 1:
+        return True
+    if not all(map(_PLAIN_GAP.fullmatch, window.gaps)):
+        return False
+    single = len(set(window.gaps)) == 1
+    return window.sizes in _SHAPES or (single and set(window.sizes) in ({1}, {2}, {2, 1}))
+
+
+def _runs_on(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
+    """Whether the same row of groups goes on before or after: then it is a longer code."""
+    if len(window.sizes) == 1:
+        return False
+    gap = window.gaps[0]
+    follows = window.last + 1 < len(runs) and (
+        text[window.end : runs[window.last + 1].start] == gap
+        and len(runs[window.last + 1].digits) == window.sizes[0]
+    )
+    leads = first > 0 and text[runs[first - 1].end : runs[first].start] == gap
+    return follows or (leads and len(runs[first - 1].digits) == window.sizes[0])

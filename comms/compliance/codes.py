@@ -1,0 +1,89 @@
+"""Which digits are the security code of a card?"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from comms.compliance.cards import Card
+from comms.compliance.digits import spoken
+from comms.compliance.reading import Reading
+
+_NAMED: Final = re.compile(
+    r"\b(?:cvv2?|cvc2?|cvn2?|cv2|cav2?|csc|card (?:security|verification) (?:code|value|number)"
+    r"|card code|kartenpr(?:ü|ue)fnummer|pr(?:ü|ue)f(?:ziffer|nummer)|cryptogramme(?: visuel)?"
+    r"|c[óo]digo de (?:seguridad|verificaci[óo]n)|codice di sicurezza|security digits"
+    r"|(?:[34]|three|four)[- ]digits?(?: (?:code|number|security))?(?: on the (?:back|front))?"
+    r"|(?:number|code|digits?|three|3|four|4) on the (?:back|front|reverse))\b",
+    re.IGNORECASE,
+)
+_CALLED: Final = re.compile(
+    r"\b(?:security code|sec code|verification code|code|c[óo]digo|kod|code de s[ée]curit[ée]"
+    r"|sicherheitscode|cid)\b",
+    re.IGNORECASE,
+)
+_CODE: Final = re.compile(r"(?<![\d*x#])(?<!\d[ ./\-])(?<!\d,)\d{3,4}(?![\d%]|[.,/:]\d|-\d)")
+_NOT_IT: Final = re.compile(
+    r"(?:ending|ends?|last (?:four|4)(?: digits)?|\bexp\w*|expir\w+|[*x•.]{2,}|\$|€|£|invoice|inv"
+    r"|order|zip|postcode|plz|room|ext)(?: (?:in|with|on|is|no|number))?[\s:.#-]{0,3}$",
+    re.IGNORECASE,
+)
+_BACKWARDS: Final = re.compile(
+    r"(?<![\d*x#$€£./-])(\d{3,4})\s?(?:\(|is (?:the|my)|as|=|-|for)?\s?(?:the |my )?"
+    r"(?:cvv2?|cvc2?|csc|security code|card code|on the back)\b",
+    re.IGNORECASE,
+)
+_AFTER_CARD: Final = re.compile(
+    r"[\s,;:|/()\-]*(?:(?:exp\w{0,8}|valid\w{0,5}|thru|caduca|vence)?[\s.:,]*"
+    r"(?:0[1-9]|1[0-2])[\s/.\-]{0,3}(?:20)?(?:2\d|3\d|4[0-4])(?!\d{1,2}\b[/.\-]))"
+    r"[\s,;:|/()\-]+(\d{3,4})(?![\d%]|[.,/]\d)",
+    re.IGNORECASE,
+)
+_BARE_AFTER_CARD: Final = re.compile(r"[\s,;|/]{1,3}(\d{3})(?![\d%]|[.,/:\-]\d|\s?\d)")
+_GLUED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2\d|3\d|4[0-4])(\d{3,4})(?!\d)")
+_CARD: Final = re.compile(r"\b(?:cards?|visa|amex|mastercard)\b", re.IGNORECASE)
+_WITHIN = 45
+
+
+def codes(reading: Reading, known: Sequence[Card]) -> Iterator[tuple[int, int]]:
+    """Security codes: named as one, or standing where one stands after a card number."""
+    text = reading.text
+    taken = [(card.start, card.end) for card in known]
+    for named in _NAMED.finditer(text):
+        yield from _near(text, named.end(), taken)
+    for found in _BACKWARDS.finditer(text):
+        yield found.span(1)
+    for card in known:
+        yield from _following(text, card)
+    for called in _CALLED.finditer(text):
+        if known or _CARD.search(text, max(0, called.start() - 60), called.end() + 40):
+            yield from _near(text, called.end(), taken, within=16)
+
+
+def _near(
+    text: str, start: int, taken: Sequence[tuple[int, int]], within: int = _WITHIN
+) -> Iterator[tuple[int, int]]:
+    """The first number of three or four digits, or three spoken ones, after a word for it."""
+    stretch = re.split(r"[!?]|\.\s+[A-Z]|\n\n", text[start : start + within], maxsplit=1)[0]
+    found = [
+        (at.start(), at.end())
+        for at in _CODE.finditer(text, start, start + len(stretch) + 4)
+        if at.start() < start + len(stretch)
+        and not _NOT_IT.search(text[max(0, at.start() - 18) : at.start()])
+    ]
+    found += [
+        (start + group.start, start + group.end)
+        for group in spoken(stretch)
+        if len(group.digits) in (3, 4)
+    ]
+    free = [place for place in found if not any(a < place[1] and place[0] < b for a, b in taken)]
+    if free:
+        yield min(free)
+
+
+def _following(text: str, card: Card) -> Iterator[tuple[int, int]]:
+    after = text[card.end : card.end + 40]
+    for pattern in (_GLUED, _AFTER_CARD, _BARE_AFTER_CARD):
+        found = pattern.match(after)
+        if found:
+            yield card.end + found.start(1), card.end + found.end(1)
+            return

@@ -1,0 +1,91 @@
+"""Which runs of digits does a text hold, also spoken ones and letters that pass for digits?"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_ONES: Final = {
+    **dict.fromkeys(("zero", "oh", "cero", "null", "zéro"), "0"),
+    **dict.fromkeys(("one", "uno", "eins", "un"), "1"),
+    **dict.fromkeys(("two", "dos", "zwei", "deux"), "2"),
+    **dict.fromkeys(("three", "tres", "drei", "trois"), "3"),
+    **dict.fromkeys(("four", "cuatro", "vier", "quatre"), "4"),
+    **dict.fromkeys(("five", "cinco", "fünf", "cinq"), "5"),
+    **dict.fromkeys(("six", "seis", "sechs"), "6"),
+    **dict.fromkeys(("seven", "siete", "sieben", "sept"), "7"),
+    **dict.fromkeys(("eight", "ocho", "acht", "huit"), "8"),
+    **dict.fromkeys(("nine", "nueve", "neun", "neuf"), "9"),
+}
+_TIMES: Final = {"double": 2, "triple": 3, "treble": 3}
+_ONE: Final = "|".join(_ONES)
+_SPOKEN: Final = re.compile(
+    rf"\b(?:(?:double|triple|treble)\s)?(?:{_ONE})"
+    rf"(?:[\s,.\-]{{1,3}}(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_HINT: Final = re.compile(
+    r"\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos"
+    r"|tres|null|eins|zwei|drei|zéro|un|deux|trois)\b",
+    re.IGNORECASE,
+)
+_DIGITS: Final = re.compile(r"[0-9]+")
+_POSING: Final = re.compile(r"(?<![A-Za-z])[0-9OoIlSB|](?:[ -]?[0-9OoIlSB|]){12,18}(?![A-Za-z])")
+_POSES: Final = str.maketrans("OoIlSB|", "0011581")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Digits without anything between them, and where they stand."""
+
+    start: int
+    end: int
+    digits: str
+    spoken: bool = False
+
+    def place(self, many: int) -> int:
+        """Where so many of them end; spoken ones end together."""
+        return self.end if self.spoken else self.start + many
+
+
+def groups(text: str) -> Sequence[Group]:
+    """Runs of digits, in their order."""
+    posed = _posed(text)
+    found = [Group(*at.span(), at[0]) for at in _DIGITS.finditer(posed)]
+    if _HINT.search(text):
+        found += spoken(text)
+        found.sort(key=lambda group: group.start)
+    return found
+
+
+def spoken(text: str) -> Sequence[Group]:
+    """Digits said as words, three or more of them."""
+    said = (Group(*at.span(), _said(at[0]), spoken=True) for at in _SPOKEN.finditer(text))
+    return [group for group in said if len(group.digits) >= 3]
+
+
+def _said(words: str) -> str:
+    digits, times = "", 1
+    for word in _WORD.findall(words.lower()):
+        if word in _TIMES:
+            times = _TIMES[word]
+            continue
+        digits += _ONES[word] * times
+        times = 1
+    return digits
+
+
+def _posed(text: str) -> str:
+    """With letters that stand among digits in a digit's place read as that digit."""
+    return _POSING.sub(lambda at: _posing(at[0]), text)
+
+
+def _posing(written: str) -> str:
+    real = sum(sign.isdigit() for sign in written)
+    return written.translate(_POSES) if real >= 9 else written
+
+
+def enough(text: str, many: int) -> bool:
+    """Whether there are so many digits in it at all, or words for them."""
+    return sum(map(len, _DIGITS.findall(text))) >= many or _HINT.search(text) is not None

@@ -1,0 +1,186 @@
+"""Does a message tell of the health of a person that one can name?
+
+Words of health alone are no health information: a study, an order of gloves and a server with a
+diagnosis are nobody's. It takes a person as well: one who is named, or the one who writes.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from comms.compliance.labels import Label, Part, Span
+from comms.compliance.material import Material, Role, span
+from comms.compliance.patterns import Which
+from comms.compliance.reading import Reading
+from comms.compliance.sentences import Sentence, sentences
+from comms.compliance.words import words
+
+_WORDS: Final[Mapping[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("health.toml").read_text(encoding="utf-8")
+)
+
+
+def _source(name: str) -> str:
+    listed = [word.replace("~?", r"\w*").replace("~", r"\w*") for word in _WORDS[name]]
+    return r"(?:^|[^\w])(?:" + "|".join(listed) + r")(?:[^\w]|$)"
+
+
+_SOME: Final = (
+    r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|me|myself|he|he's|she|she's|his|her|him|hers|himself"
+    r"|herself"
+    r"|mine|mi|mis|su|mein\w*|ich|mon|ma|mes|je|moi|sr|sra|srta|mio|mia)\b"
+)
+_KIN: Final = (
+    r"\b(?:wife|husband|son|daughter|mom|mum|mother|dad|father|brother|sister|kid|kids|child"
+    r"|boy|girl"
+    r"|baby|grandm\w+|grandf\w+|aunt|uncle|cousin|partner|fianc[ée]+|girlfriend|boyfriend|colleague"
+    r"|roommate|nephew|niece|twins|widow|esposa|marido|hijo|hija|madre"
+    r"|padre|tochter|sohn|mutter|vater|frau|mann|femme|mari|fils|fille|mère|père)\b"
+)
+_LOOSE: Final = r"\b(?:you|your|you're|we|us|our|they|their|them)\b"
+_OWNED: Final = (
+    r"\b(?:my|his|her|your|their|our|\w+'s|mi|su|mein\w*|mon|ma|mr\.? \w+'?s?|mrs\.? \w+'?s?)"
+    r"\s(?:[\w-]+\s){0,2}(?:" + "|".join(_WORDS["ambiguous"]).replace("~", r"\w*") + r")\b"
+)
+_SUFFERED: Final = (
+    r"\b(?:diagnosed|suffer(?:s|ed|ing)?|recover(?:ing|ed)|undergo(?:ing|es)?|underwent"
+    r"|prescribed|admitted"
+    r"|hospitali[sz]ed|treated for|being treated|treatment for|had (?:a|an|his|her|my) "
+    r"|having (?:a|an|his"
+    r"|her|my) |going in for|scheduled for|needs? (?:a|an) |tested|taking|on meds|out sick|off sick"
+    r"|called in sick|home sick|is sick|am sick|i'm sick|been sick|was sick|very sick|so sick"
+    r"|fell ill|is ill"
+    r"|was ill|very ill|seriously ill|been ill|passed away|in hospital|in the hospital"
+    r"|at the hospital"
+    r"|to (?:the )?hospital|injured|broke (?:my|his|her)|came back|bedridden|off work"
+    r"|after (?:my|his|her)"
+    r"|sees? a|seeing a|relapsed?|dying|died of|gave birth|doctor (?:says?|said|told|wants|thinks"
+    r"|ordered)|dr (?:says?|said|told|wants)|allergic to)"
+)
+_WHICH: Final = Which(
+    {
+        "plain": _source("plain"),
+        "ambiguous": _source("ambiguous"),
+        "payer": _source("payer"),
+        "care": _source("care"),
+        "general": _source("general"),
+        "idiom": _source("idiom"),
+        "machine": _source("machine"),
+        "some": _SOME,
+        "kin": _KIN,
+        "loose": _LOOSE,
+        "owned": _OWNED,
+        "suffered": _SUFFERED,
+    }
+)
+_TITLED: Final = re.compile(
+    r"\b(?:Mrs?|Ms|Miss|Mx|Sra?|Srta|Herr|Frau|Mme|Pt|Patient|patient|pt|Client|Name|Re"
+    r"|RE)\b[.:]?\s+(?:[A-Z]\.\s?)?[A-Z][a-z]+"
+)
+_NAMED: Final = re.compile(
+    r"\b[A-Z](?:[a-z]+|\.)\s(?:[A-Z]\.\s)?[A-Z][a-z]+(?:'s)?\b|\b[A-Z][a-z]+'s\b"
+)
+_MAYBE: Final = re.compile(r"(?<=[a-z,;:(] )[A-Z][a-z]{2,}\b")
+_THE_KELLERS: Final = re.compile(
+    r"\bthe [A-Z][a-z]+ (?:boy|girl|kid|kids|child|baby|twins|family|lady)\b"
+)
+_NOBODY: Final = words("no_names")
+_DISCLAIMS: Final = re.compile(
+    r"(?i)intended recipient|confidentiality notice|this (?:e-?mail|message) (?:may|contains|is)"
+)
+_STRONG_PERSON: Final = frozenset({"some", "kin"})
+
+
+def possible(material: Material) -> bool:
+    """Whether the words of the message could add up to health information at all."""
+    had = _WHICH(material.text)
+    return "plain" in had or {"payer", "care"} <= had or {"ambiguous", "suffered"} <= had
+
+
+def find(material: Material) -> Iterator[Span]:
+    """The sentences that tell of somebody's health."""
+    known = _somebody(material)
+    for part, reading in material.parts():
+        told = list(sentences(reading.text))
+        for at, sentence in enumerate(told):
+            near = told[at - 1] if at else None
+            if _tells(sentence, near, material, known) and not _DISCLAIMS.search(sentence.text):
+                yield _span(part, reading, sentence)
+
+
+def _span(part: Part, reading: Reading, sentence: Sentence) -> Span:
+    end = sentence.end - (1 if sentence.text[-1] == "," else 0)
+    return span(part, reading, sentence.start, end, Label.PHI)
+
+
+def _somebody(material: Material) -> bool:
+    """Whether the message names somebody: in a greeting, as a patient, in the subject."""
+    head = material.body.text[:2000]
+    subject = material.subject.text if material.subject else ""
+    greeted = re.match(
+        r"\s*(?:Dear|Hi|Hello|Hey|Hola|Sehr geehrte\w?|Good \w+)[ ,]+(?:[A-Z][a-z]|M[rs])", head
+    )
+    return bool(
+        (greeted and material.role in {Role.STAFF, Role.COUNSEL, Role.THIRD_PARTY, Role.UNKNOWN})
+        or _TITLED.search(head)
+        or _real(_NAMED.findall(head))
+        or _TITLED.search(subject)
+        or _real(_NAMED.findall(subject))
+    )
+
+
+def _tells(sentence: Sentence, before: Sentence | None, material: Material, known: object) -> bool:
+    had = _WHICH(sentence.text)
+    if not had & {"plain", "ambiguous", "payer"}:
+        return False
+    person = _person(sentence.text, had)
+    if "general" in had and person < 2:
+        return False
+    if "plain" in had:
+        told = _tells_plainly(had, person)
+        return told if told is not None else _tells_of_somebody(sentence, before, material, known)
+    if had & {"idiom", "machine"}:
+        return False
+    if "payer" in had and "care" in had:
+        return person >= 2 and "general" not in had
+    return _tells_vaguely(had, person)
+
+
+def _tells_plainly(had: frozenset[str], person: int) -> bool | None:
+    """What the sentence says by itself; None where it depends on who is meant."""
+    if "machine" in had and person < 2:
+        return False
+    if "idiom" in had and not (person >= 2 and "suffered" in had):
+        return False
+    if "general" in had:
+        return person >= 2 and bool(had & {"suffered", "owned"})
+    return True if person else None
+
+
+def _tells_of_somebody(
+    sentence: Sentence, before: Sentence | None, material: Material, known: object
+) -> bool:
+    """Whether the message names somebody elsewhere, or its writer speaks of himself in short."""
+    if known or (before is not None and _person(before.text, _WHICH(before.text)) >= 2):
+        return True
+    return material.role is Role.CLIENT and len(sentence.text) < 80
+
+
+def _tells_vaguely(had: frozenset[str], person: int) -> bool:
+    """A word that may be of health, of a person, and what happens to the ill."""
+    return person >= 2 and "general" not in had and "suffered" in had
+
+
+def _person(text: str, had: frozenset[str]) -> int:
+    """2 for somebody in particular, 1 for somebody perhaps, 0 for nobody."""
+    if had & _STRONG_PERSON or _TITLED.search(text) or _THE_KELLERS.search(text):
+        return 2
+    if _real(_NAMED.findall(text)):
+        return 2
+    return 1 if "loose" in had or _real(_MAYBE.findall(text)) else 0
+
+
+def _real(names: Sequence[str]) -> bool:
+    return any(not _NOBODY & set(re.findall(r"[A-Z][a-z]+", name)) for name in names)

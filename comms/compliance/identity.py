@@ -1,0 +1,113 @@
+"""Which characters tell who a person is to the state: a social security number, a date of birth?"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from comms.compliance import numbers
+from comms.compliance.reading import Reading
+
+_SHAPED: Final = re.compile(
+    r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})([-. /]|\s?-\s?\n?|\n)(\d{2})(\s?[-. /]\s?|\s?-\n"
+    r"|\n)(\d{4})(?![-./]?\d|\s\d{2})"
+)
+_BARE: Final = re.compile(r"(?<![\d-])(\d{3})[\s.\-/]{0,3}(\d{2})[\s.\-/]{0,3}(\d{4})(?!\d|-\d)")
+_CONTEXT: Final = re.compile(
+    r"\b(?:s\.?s\.?n\.?|ssn|social(?:[ -]?sec(?:urity)?)?|soc(?:\.| sec| number)"
+    r"|seguro social|ss ?#"
+    r"|ss (?:no|num)\w*|sozialversicherung\w*|taxpayer id|tax id(?:entification)?"
+    r"|tin)\b[^\d]{0,40}$",
+    re.IGNORECASE,
+)
+_PAPERS: Final = re.compile(
+    r"\b(?:ssn|social|w-?[249]|1099|i-9|s\.s\.n|payroll|garnish\w+|tin)\b", re.IGNORECASE
+)
+_OTHER: Final = re.compile(
+    r"\b(?:parts?|order|invoice|inv|ref|reference|serial|sku|model|lot|case|claim|policy|ticket"
+    r"|track(?:ing)?|tel|phone|fax|mobile|cell|call|ext|po|item|catalog|version|itin|ein"
+    r"|routing|aba"
+    r"|account|acct|a/c|docket|matter|npi|isbn|zip|room|box|form|permit|licen[cs]e|fein|vat|sort"
+    r" code|iban|booking|batch|duns|contract|quote|job|code)\b"
+    r"(?:[ -]?(?:no|nr|num|number|id|code)\b)?[\s.:#=]{0,3}(?:is |are |of )?$",
+    re.IGNORECASE,
+)
+_MONTH: Final = (
+    r"(?:jan(?:uary|\.)?|feb(?:ruary|\.)?|mar(?:ch|\.)?|apr(?:il|\.)?|may|june?|july?"
+    r"|aug(?:ust|\.)?"
+    r"|sept?(?:ember|\.)?|oct(?:ober|\.)?|nov(?:ember|\.)?|dec(?:ember|\.)?|enero|febrero"
+    r"|marzo|abril"
+    r"|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|januar|februar|märz|mai|juni"
+    r"|juli|oktober|dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre"
+    r"|novembre|décembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre)"
+)
+_YEAR: Final = r"(?:(?:19|20)\d{2}|'?\d{2})"
+_DATE: Final = re.compile(
+    rf"(?<![\d./-])(?:(?:19|20)\d{{2}}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])(?!\d)"
+    rf"|\d{{1,2}}\s?[-/.]\s?\d{{1,2}}\s?[-/.]\s?{_YEAR}(?!\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?[\s-](?:of |de |den )?{_MONTH}\.?,?[\s-](?:of |de "
+    rf"|del )?{_YEAR}(?!\d)"
+    rf"|{_MONTH}[\s-]\d{{1,2}}(?:st|nd|rd|th)?,?[\s-]{{1,2}}{_YEAR}(?!\d)"
+    r"|(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d))",
+    re.IGNORECASE,
+)
+_BORN: Final = re.compile(
+    r"\b(?:d\.?o\.?b\b\.?|dates? of birth|birth ?-?dates?|birth ?days?|b-?day|born|geb(?:\.|oren)?"
+    r"|geburts(?:datum|tag)|née? le|nacid[oa]|nacimiento|naissance|nat[oa] il|data di nascita"
+    r"|data de nascimento|geboortedatum|date o birth)(?=\W|$)",
+    re.IGNORECASE,
+)
+_THING: Final = re.compile(
+    r"\b(?:company|firm|business|brand|idea|product|practice|bank|founded"
+    r"|incorporated)\b[^.!?\n]{0,30}$",
+    re.IGNORECASE,
+)
+_BORN_AFTER: Final = re.compile(
+    r"[\s,(]{0,3}(?:is |was |as )?(?:(?:my|her|his|their|the|your|our)\s)?(?:\w+'s\s)?"
+    r"(?:d\.?o\.?b\b|date of birth|birth ?date|birthday|b-?day)",
+    re.IGNORECASE,
+)
+_NEXT_TO: Final = 45
+
+
+def ssns(reading: Reading) -> Iterator[tuple[int, int]]:
+    """Social security numbers: of the shape 3-2-4, or nine digits that the text calls one."""
+    text = reading.text
+    seen: set[int] = set()
+    for found in _SHAPED.finditer(text):
+        area, first, group, second, serial = found.groups()
+        if not numbers.is_ssn(area, group, serial):
+            continue
+        dashed = "-" in first and "-" in second
+        uniform = first.strip() == second.strip() and (dashed or _PAPERS.search(text))
+        shaped = uniform or _called(text, found.start()) or first == second == "."
+        if shaped and not _OTHER.search(text[max(0, found.start() - _NEXT_TO) : found.start()]):
+            seen.add(found.start())
+            yield found.span()
+    for found in _BARE.finditer(text):
+        free = found.start() not in seen and numbers.is_ssn(*found.groups())
+        if free and _called(text, found.start()):
+            yield found.span()
+
+
+def _called(text: str, start: int) -> bool:
+    before = text[max(0, start - _NEXT_TO) : start]
+    return bool(_CONTEXT.search(before)) and not _OTHER.search(before)
+
+
+def births(reading: Reading) -> Iterator[tuple[int, int]]:
+    """Dates of birth: a whole date beside a word for it."""
+    text = reading.text
+    for found in _DATE.finditer(text):
+        before = text[max(0, found.start() - _NEXT_TO) : found.start()]
+        if _BORN_AFTER.match(text, found.end()) or _born(before):
+            yield found.span()
+
+
+def _born(before: str) -> bool:
+    told = [*_BORN.finditer(before)]
+    if not told or _THING.search(before[: told[-1].start()]):
+        return False
+    between = before[told[-1].end() :]
+    return len(between) <= 32 and not re.search(
+        r"[.!?]\s+[A-Z]|\d|party|lunch|cake|present", between
+    )
