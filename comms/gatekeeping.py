@@ -79,7 +79,13 @@ def _is_settled(session: Session, message: Message) -> bool:
 def answer(
     known: Known, office: Office, message: Message, client: Client
 ) -> tuple[Refusal | None, str]:
-    """Why it may not leave, or else by whose word it does although something is overdue."""
+    """Why it may not leave, or else by whose word it does although something is overdue.
+
+    Raises:
+        LookupError: it asks for a debt that nobody knows.
+    """
+    if message.purpose == Purpose.DUNNING and message.subject_kind != "payment":
+        raise LookupError(f"message {message.id} asks for a debt that is not there")
     if message.id in known.settled:
         return Refusal("paid", "What the message asks for is settled.", final=True), ""
     if message.purpose not in GATED or client.id in known.unread:

@@ -223,7 +223,7 @@ async def test_a_message_that_cannot_be_judged_stops_no_other(product: Product) 
     second = product.note(product.known("Bob", phone="+12125550102", email=None))
 
     def spoil(session: Session) -> None:
-        session.get_one(Message, first).purpose = "renewal"  # of no agreement
+        session.get_one(Message, first).purpose = "dunning"  # it has no step
 
     product.write(spoil)
     assert len(await drained(product)) == 1
