@@ -50,6 +50,8 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "Run": {
         "serve": process.serve,
         "tick": process.tick,
+        "ladder": policy.ladder,
+        "again": policy.again,
         "golive": process.golive,
         "stop": process.stop,
         "override": override.override,

@@ -42,7 +42,7 @@ from billing.dunning.answers import (
     Wait,
 )
 from billing.dunning.case import Case
-from billing.dunning.ladder import climb
+from billing.dunning.ladder import climb, repeat
 from billing.policy import Policy, PreDue
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Send",
     "Taken",
     "Wait",
+    "again",
     "chaseable",
     "collectible",
     "decide",
@@ -74,17 +75,32 @@ def decide(account: Account, now: dt.datetime, policy: Policy) -> Decision:
     Raises:
         ValueError: the client's time zone is unknown.
     """
-    stands = standing(account, now, policy)
-    policy = ruled(stands, calendar.local_date(now, account.timezone), policy)
-    case = Case(stands, now, policy)
-    if is_settled(account, policy):
+    case = _case(account, now, policy)
+    if is_settled(account, case.policy):
         return Cured(rule="cured", reason="Everything that was asked for is settled.")
-    if not stands.instalments:
+    return _stopped(case) or climb(case)
+
+
+def again(account: Account, now: dt.datetime, policy: Policy) -> Decision:
+    """The step that was sent last, once more as a new round, because a person wishes it."""
+    case = _case(account, now, policy)
+    return _stopped(case) or repeat(case)
+
+
+def _case(account: Account, now: dt.datetime, policy: Policy) -> Case:
+    stands = standing(account, now, policy)
+    today = calendar.local_date(now, account.timezone)
+    return Case(stands, now, ruled(stands, today, policy))
+
+
+def _stopped(case: Case) -> Held | Notify | Wait | Idle | None:
+    """Why no step can be taken; None when one can."""
+    if not case.account.instalments:
         return Idle(rule="nothing_open", reason="Nothing is open.")
-    hold = strongest_hold(stands)
+    hold = strongest_hold(case.account)
     if hold is not None:
-        return _held(hold, "The client", account.timezone)
-    return _nothing_to_chase(case) or climb(case)
+        return _held(hold, "The client", case.account.timezone)
+    return _nothing_to_chase(case)
 
 
 def _held(hold: HoldFact, who: str, timezone: str) -> Held:

@@ -1,6 +1,7 @@
 """Something may be chased: which step is next, and when?"""
 
 import datetime as dt
+from dataclasses import replace
 
 from billing import calendar
 from billing.dunning.answers import (
@@ -9,6 +10,7 @@ from billing.dunning.answers import (
     Decision,
     Escalate,
     Exhausted,
+    Idle,
     Send,
     Wait,
 )
@@ -21,10 +23,8 @@ def climb(case: Case) -> Decision:
     """The next step, or why it is not its time."""
     if any(taken.how == "escalated" for taken in case.taken):
         return Exhausted(rule="escalated", reason="The account is with its owner.")
-    queued = [taken for taken in case.account.taken if taken.how == "queued"]
-    if queued:
-        reason = f"Step {queued[-1].step} has not gone out yet."
-        return Wait(rule="step_queued", reason=reason, look_again=case.at(case.today + _DAY))
+    if waiting := _queued(case):
+        return waiting
     credit = _credit(case)
     if credit is not None:
         return credit
@@ -32,6 +32,30 @@ def climb(case: Case) -> Decision:
     if case.level >= len(steps):
         return _end(case)
     return _next(case, case.level + 1)
+
+
+def repeat(case: Case) -> Send | Wait | Idle:
+    """The step that was sent last, as a new round."""
+    if waiting := _queued(case):
+        return waiting
+    sent = [taken for taken in case.account.taken if taken.how == "sent"]
+    if not sent:
+        return Idle(
+            rule="nothing_sent", reason="No step was sent yet; the ladder begins by itself."
+        )
+    last = max(sent, key=lambda taken: (taken.taken_on, taken.step, taken.round))
+    if last.step > len(case.ladder.steps):
+        return Idle(rule="nothing_sent", reason="The ladder has no such step any more.")
+    reason = f"Step {last.step} once more: {case.age}; {case.written(case.total)} in all."
+    return replace(_send(case, last.step), rule="repeated", reason=reason)
+
+
+def _queued(case: Case) -> Wait | None:
+    queued = [taken for taken in case.account.taken if taken.how == "queued"]
+    if not queued:
+        return None
+    reason = f"Step {queued[-1].step} has not gone out yet."
+    return Wait(rule="step_queued", reason=reason, look_again=case.at(case.today + _DAY))
 
 
 def _end(case: Case) -> Wait | Escalate | Exhausted:

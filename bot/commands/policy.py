@@ -12,6 +12,22 @@ from bot.report import NO, Report, Table, Wrong
 policy = typer.Typer(no_args_is_help=True, help="What the firm has decided.")
 
 
+@command
+def ladder(
+    subject: Annotated[str, typer.Argument(help="A client or an invoice.")],
+    name: Annotated[str, typer.Argument(help="Of the policy; leave it out to take it away.")] = "",
+) -> Report:
+    """Give a client or an invoice a ladder of its own, or take it away."""
+    asked = {"subject": subject, "name": name, "by": terminal.by()}
+    return terminal.writing("choose_ladder", asked)
+
+
+@command
+def again(client: Annotated[str, typer.Argument(help="A name or a reference.")]) -> Report:
+    """Send a client's last reminder once more, as a new round; the door judges it as ever."""
+    return terminal.writing("again", {"client": client, "by": terminal.by()})
+
+
 @policy.command()
 @command
 def check(
@@ -83,3 +99,15 @@ def show(
 
     with terminal.reading() as app, app.store.read() as session:
         return publishing.shown(session, version, app.rules)
+
+
+@policy.command("explain-pack")
+@command
+def explain_pack(
+    pack: Annotated[str, typer.Argument(help="By default the policy's own.")] = "",
+) -> Report:
+    """Every rule of law that holds for a firm like ours, its source, and whether counsel signed."""
+    from bot import lawbook
+
+    with terminal.reading() as app:
+        return lawbook.explained(app.rules, pack, app.clock.now().date())

@@ -12,6 +12,7 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
 from billing import aliases, store
+from billing.dunning import Decision
 from billing.models import Client, Enrolment
 from billing.models import Sequence as Ladder
 from comms import outbox
@@ -19,7 +20,7 @@ from comms.office import Office
 from comms.outreach import dunning, renewal
 from comms.outreach.taking import Pair, elsewhere
 
-__all__ = ["advance", "advance_client", "advance_clients", "elsewhere"]
+__all__ = ["advance", "advance_client", "advance_clients", "again", "elsewhere"]
 
 _ENROLMENTS = (
     core_select(Enrolment)
@@ -64,6 +65,15 @@ def _advance(session: Session, office: Office, pairs: Sequence[Pair]) -> None:
     for enrolment, client in pairs:
         if enrolment.sequence == Ladder.RENEWAL:
             renewal.advance(session, office, enrolment, client)
+
+
+def again(session: Session, office: Office, client_id: int) -> list[Decision]:
+    """The last reminder of each account of a client, once more; its clients are all locked."""
+    held = store.by_id(session, Client, [client_id])
+    kin = aliases.among(session, held.values())
+    found = session.execute(_ENROLMENTS, {"clients": sorted(kin)}).scalars().all()
+    pairs = _speaking(session, [one for one in found if one.sequence == Ladder.DUNNING], held)
+    return dunning.again(session, office, pairs)
 
 
 def advance_client(session: Session, office: Office, client_id: int) -> None:

@@ -12,13 +12,13 @@ from billing.models import Client, Enrolment, EnrolmentState, Promise
 from comms import escalations, outbox, recipients, staff
 from comms.models import Message, Purpose
 from comms.office import Office
-from comms.outreach import taking
+from comms.outreach import parts, taking
 from comms.outreach.taking import Pair, Taking
 
 
 def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pair]:
     """Ask the rule about every account and do what it says; return those to ask once more."""
-    facts = accounts.in_dunning_all(session, pairs)
+    pairs, facts = parts.facts(session, office, pairs)
     for pair, account in zip(pairs, facts, strict=True):
         _judge_promises(session, office, pair, account)
     decided = [dunning.decide(account, office.now, office.policy) for account in facts]
@@ -56,6 +56,20 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
         taking.take(session, office, silent)
     _remind(session, office, reminders)
     return again
+
+
+def again(session: Session, office: Office, pairs: Sequence[Pair]) -> list[dunning.Decision]:
+    """What was sent last, once more for each account, because a person wishes it."""
+    found = accounts.in_dunning_all(session, pairs)
+    decided = [dunning.again(account, office.now, office.policy) for account in found]
+    wished = [
+        (_taking(pair, decision, pair[0].policy_version, "queued"), decision)
+        for pair, decision in zip(pairs, decided, strict=True)
+        if isinstance(decision, dunning.Send)
+    ]
+    taking.note(session, office, [(one.of, decision) for one, decision in wished])
+    _remind(session, office, wished)
+    return decided
 
 
 def _taking(
