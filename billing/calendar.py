@@ -7,6 +7,7 @@ first moment after the gap.
 import datetime as dt
 import functools
 import operator
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -87,6 +88,14 @@ def is_business_day(day: dt.date, country: str, region: str = "") -> bool:
     if not country:
         return day.weekday() < 5
     return _year(country, region, day.year).is_working_day(day)
+
+
+def add_months(day: dt.date, n: int) -> dt.date:
+    """The same day n months later; where that month has none, its last: 31 January, 28 February."""
+    years, month = divmod(day.month - 1 + n, 12)
+    year, month = day.year + years, month + 1
+    last = monthrange(year, month)[1]
+    return dt.date(year, month, min(day.day, last))
 
 
 def add_business_days(day: dt.date, n: int, country: str, region: str = "") -> dt.date:

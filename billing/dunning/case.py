@@ -83,7 +83,8 @@ class Case:
 
     def reached_on(self, instalment: OpenInstalment, step: Step) -> dt.date:
         """The day an instalment is old enough for a step, and overdue."""
-        old = self.after(counted_from(instalment, self.policy), step.offset)
+        start = calendar.add_months(counted_from(instalment, self.policy), step.months)
+        old = self.after(start, step.offset)
         return self._working(max(old, self.overdue_on(instalment)))
 
     def overdue_on(self, instalment: OpenInstalment) -> dt.date:

@@ -127,7 +127,7 @@ def _gap(case: Case, number: int) -> int:
     steps = case.ladder.steps
     if any(taken.step == number and taken.how == "failed" for taken in case.taken):
         number = min(number + 1, len(steps))
-    apart = steps[number - 1].offset - steps[number - 2].offset if number > 1 else 1
+    apart = steps[number - 1].about - steps[number - 2].about if number > 1 else 1
     return max(apart, steps[number - 1].min_interval_days)
 
 

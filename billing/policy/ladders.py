@@ -33,6 +33,13 @@ class Step:
     tone: Tone = ""
     attachments: tuple[str, ...] = ()
     min_interval_days: int = 0
+    months: int = 0
+    """Whole months before the offset counts; of a day that a month has not, its last."""
+
+    @property
+    def about(self) -> int:
+        """How many days that is, about: for the distance between two steps."""
+        return self.months * 30 + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,7 @@ def _notice(table: Table) -> PreDue:
 def _steps(tables: list[Table]) -> tuple[Step, ...]:
     steps = tuple(_step(table) for table in tables)
     for (earlier, later), table in zip(itertools.pairwise(steps), tables[1:], strict=False):
-        if later.offset <= earlier.offset:
+        if later.about <= earlier.about:
             table.wrong("offset", f"must be more than the step before, {earlier.offset}")
         if earlier.action == "escalate":
             table.wrong("action", "comes after an escalation, which ends the ladder")
@@ -187,7 +194,8 @@ def _steps(tables: list[Table]) -> tuple[Step, ...]:
 
 
 def _step(table: Table) -> Step:
-    offset = table.whole("offset")
+    months = _maybe(table, "months", table.whole, 0)
+    offset = table.whole("offset") if not months else _maybe(table, "offset", table.whole, 0)
     interval = _maybe(table, "min_interval_days", table.whole, 0)
     if table.choice("action", ("remind", "escalate")) == "remind":
         step = Step(
@@ -198,9 +206,10 @@ def _step(table: Table) -> Step:
             _maybe(table, "tone", lambda key: table.choice(key, _TONES), ""),
             _maybe(table, "attachments", lambda key: table.names(key, PAPERS), ()),
             interval,
+            months,
         )
     else:
-        step = Step(offset, "escalate", min_interval_days=interval)
+        step = Step(offset, "escalate", min_interval_days=interval, months=months)
         for key in {"template", "channels", "tone", "attachments"} & table.raw.keys():
             table.get(key)
             table.wrong(key, "does not belong to an escalation; it tells the owner")
