@@ -24,9 +24,9 @@ def main() -> int:
         for outcome in play_all(wanted, asked.jobs):
             outcomes.append(outcome)
             if outcome.wrong and len(outcomes) < asked.shrink:
-                say(shrink(outcome, template).told())
+                say(str(shrink(outcome, template)))
             elif outcome.wrong:
-                say(outcome.told())
+                say(str(outcome))
         return _tell(outcomes, time.perf_counter() - began)
 
 

@@ -21,6 +21,8 @@ _HARD = {
     "slack": ("channel_not_found",),
 }
 
+_LOST = ("30003", "30005", "30006", "30007", "30008")
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -30,6 +32,13 @@ class Taken:
     channel: str
     message: Outgoing
     provider_id: str
+    fate: tuple[str, ...] = ()
+    """What becomes of a text: the words of its reports, a code after the last."""
+
+    @property
+    def lost(self) -> bool:
+        """Nobody ever reads it."""
+        return "undelivered" in self.fate
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,13 @@ class Post:
         if 0.04 <= roll < 0.05:
             self.met[f"{channel}: no answer, not taken"] += 1
             raise Uncertain("No answer came.")
-        taken = Taken(self.clock.now(), channel, message, sid)
+        fate = self._fate(dice) if channel == "sms" else ()
+        taken = Taken(self.clock.now(), channel, message, sid, fate)
         self.taken.append(taken)
         self.took(taken)
-        if channel == "sms":
-            self._report(taken, dice)
+        for word in fate[:2]:
+            code = fate[2] if taken.lost and word == "undelivered" else ""
+            self.reports(Report(sid, message.reference, word, code))
         if 0.05 <= roll < 0.07:
             self.met[f"{channel}: no answer, taken"] += 1
             raise Uncertain("No answer came.")
@@ -98,17 +109,14 @@ class Post:
             code = dice.choice(_HARD[channel])
             raise DeliveryError("It was refused.", permanent=True, code=code)
 
-    def _report(self, taken: Taken, dice: random.Random) -> None:
-        """Delivered, mostly; sometimes not, twice, or not a word."""
-        reference, roll = taken.message.reference, dice.random()
-        if roll < 0.1 and not self.calm:
-            return
-        self.reports(Report(taken.provider_id, reference, "sent"))
-        if roll < 0.14 and not self.calm:
-            code = dice.choice(("30003", "30005", "30006", "30007", "30008"))
-            self.reports(Report(taken.provider_id, reference, "undelivered", code))
-        else:
-            self.reports(Report(taken.provider_id, reference, "delivered"))
+    def _fate(self, dice: random.Random) -> tuple[str, ...]:
+        """Delivered, mostly; sometimes not, and sometimes nobody says a word."""
+        roll = dice.random() if not self.calm else 1.0
+        if roll < 0.1:
+            return ()
+        if roll < 0.14:
+            return "sent", "undelivered", dice.choice(_LOST)
+        return "sent", "delivered"
 
     def look(self, channel: str, message: Outgoing) -> Found | None:
         """The carrier's own list, which may not show yet what is there."""

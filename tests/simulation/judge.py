@@ -84,9 +84,9 @@ class Judge:
         world.note(client, f"leaves: {leaving.purpose} by {leaving.channel}, {leaving.key}")
         self._no_stop(leaving)
         self._hours(leaving, person)
-        if late and leaving.purpose not in ABOUT_THE_DEBT and not world.vague & kin:
+        if late and leaving.purpose not in ABOUT_THE_DEBT:
             world.break_(client, "renewals_wait", f"{leaving.key} leaves while {late} is overdue")
-        if leaving.purpose == "dunning" and not world.vague & kin:
+        if leaving.purpose == "dunning":
             leaving = self._a_debt(leaving, row["account"], kin, today)
             self._one_step(leaving, imported, row["kin_level"])
         self.on_the_way[leaving.reference] = leaving
@@ -141,7 +141,8 @@ class Judge:
             return
         self._once(leaving)
         self._words(leaving, taken)
-        self._budget(leaving)
+        if not taken.lost:
+            self._budget(leaving)
         self.levels[leaving.ladder] = max(self.levels.get(leaving.ladder, 0), leaving.step)
         if leaving.purpose == "dunning":
             self.world.reminded[leaving.client] = self.world.now
@@ -164,14 +165,11 @@ class Judge:
             said = f"{leaving.key} is for {leaving.to} and went to {taken.message.to}"
             self.world.break_(leaving.client, "the_right_person", said)
         plans = set(_PLAN.findall(words))
-        kin = self.world.one_with(leaving.client)
-        if plans and leaving.owes and not self.world.vague & kin:
+        if plans and leaving.owes:
             said = f"{leaving.key} speaks of {sorted(plans)} while something is overdue"
             self.world.break_(leaving.client, "renewals_wait", said)
         named = set(_BILL.findall(words))
-        if leaving.purpose == "dunning" and not named <= leaving.may_name | _unsure(
-            self.world, kin
-        ):
+        if leaving.purpose == "dunning" and not named <= leaving.may_name:
             said = f"{leaving.key} asks for {sorted(named - leaving.may_name)}"
             self.world.break_(leaving.client, "paid_is_paid", said)
 
@@ -198,13 +196,6 @@ class Judge:
 
 
 _AUTOMATIC = ("dunning", "renewal", "offer", "receipt", "answer")
-
-
-def _unsure(world: World, kin: frozenset[str]) -> set[str]:
-    """Of whom not everything is known for sure: whatever is named may be right."""
-    if not world.vague & kin:
-        return set()
-    return {bill.number for one in kin for bill in world.books.of_client.get(one, ())}
 
 
 def _open(moment: dt.datetime, leaving: Leaving, person: Person) -> bool:

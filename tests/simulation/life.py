@@ -13,11 +13,11 @@ from typing import Any
 from billing import facts
 from billing.facts import Fact
 from tests.simulation.books import Bill, Books
+from tests.simulation.hooks import MAIL_STOPS, STOPS
 from tests.simulation.people import PLACES, SOURCE, Person, at, local
 
 DAY = dt.timedelta(days=1)
 _EDGES = (dt.time(0, 0), dt.time(8, 0), dt.time(7, 59, 59), dt.time(18, 0), dt.time(20, 59, 59))
-_STOPS = ("STOP", "stop", "Please stop texting me.", "unsubscribe", "leave me alone", "STOPALL")
 _WORDS = (
     "We pay on Friday.", "When does the next one go out?", "Please send the invoice again.",
     "ok", "HELP", "YES", "Already paid this last week.", "This is wrong, I never ordered it.",
@@ -290,7 +290,7 @@ class Day:
         channel = "sms" if person.phone and self.dice.random() < 0.6 else "email"
         chance = 0.01 if self.reminded else 0.002
         if roll < chance * person.grumbles * 0.4:
-            words = self.dice.choice(_STOPS)
+            words = self.dice.choice(STOPS if channel == "sms" else MAIL_STOPS)
         elif roll < chance * person.grumbles * 0.4 + 0.001:
             words = "START"
         elif roll < chance * person.grumbles + 0.004:
@@ -335,12 +335,26 @@ class Day:
         dial = self.person.place.dial[0]
         return {"phone": f"{dial}{5000 + self.person.number:04}", "sms_consent": True}
 
+    def old(self, ages: int) -> Fact:
+        """A bill of some days ago."""
+        bill = Day(self.seed, self.person, self.day - ages * DAY, self.books, reminded=False)
+        return bill._bill()
+
     def _agreement(self) -> Fact:
         return facts.AgreementDescribed(
             external_id=self.person.agreement, kind="subscription", name=self.person.agreement,
             amount=50_000, currency=self.person.currency, legal_entity=self.person.entity,
             renews_on=self.day + self.dice.randint(10, 120) * DAY, **self.about,
         )  # fmt: skip
+
+
+def beginning(seed: int, person: Person, day: dt.date) -> tuple[Fact, ...]:
+    """What a client brings: bills of the last months, and what they have agreed to."""
+    first = Day(seed, person, day, Books(), reminded=False)
+    dice = random.Random(f"{seed}/beginning/{person.number}")
+    ages = sorted({dice.randint(1, 75) for _ in range(dice.randint(0, 3))})
+    bills = tuple(first.old(age) for age in ages)
+    return bills + ((first._agreement(),) if dice.random() < 0.6 else ())
 
 
 def today(moment: dt.datetime, person: Person) -> dt.date:

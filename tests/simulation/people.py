@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from billing.facts import ClientDescribed
 
 SOURCE = "csv"
+FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
+"""Our channels in Slack."""
 _NAMES = (
     "Amber", "Birch", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor", "Indigo", "Juniper",
     "Kestrel", "Larch", "Meadow", "Nimbus", "Otter", "Prairie", "Quarry", "Raven", "Saffron",

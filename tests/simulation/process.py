@@ -10,7 +10,7 @@ import asyncio
 import base64
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,9 +27,9 @@ from bot.app import App, books, readers
 from bot.inbox import Inbox
 from bot.settings import Settings
 from comms.ports import Found, Outgoing, Sent
+from tests.simulation.people import CLIENTS, FINANCE
 
 T = TypeVar("T")
-FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
 PATIENCE = 4
 """How often another task may go first at most, wherever one waits."""
 
@@ -116,6 +116,7 @@ class Life:
     point: str = ""
     left: int = 0
     over: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def doom(self, point: str, nth: int) -> None:
         self.point, self.left = point, nth
@@ -127,8 +128,13 @@ class Life:
         if point == self.point:
             self.left -= 1
             if self.left <= 0:
-                self.over = True
+                self.end()
                 raise Died
+
+    def end(self) -> None:
+        """It is over: what was begun goes no further."""
+        self.over = True
+        self.ended.set()
 
     async def yield_(self) -> None:
         """Others may go first, or not."""
@@ -200,7 +206,6 @@ class Machine:
     dice: random.Random
     app: App = field(init=False)
     life: Life = field(init=False)
-    deaths: int = 0
     _below: App = field(init=False)
 
     def __post_init__(self) -> None:
@@ -230,19 +235,35 @@ class Machine:
         inbox = Inbox(store, app.keyring, app.policy)
         self.app = replace(app, inbox=inbox, readers=readers(app.settings))
 
-    async def bury(self) -> None:
-        """What the dead one had begun goes no further."""
+    def other(self) -> App:
+        """The same installation, as another process beside this one has it."""
+        app = self.app
+        return replace(app, inbox=Inbox(app.store, app.keyring, app.policy))
+
+    async def lives(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the process do it.
+
+        Raises:
+            Died: it ended over that; what it had begun goes no further.
+        """
+        working = asyncio.ensure_future(work)
+        ending = asyncio.ensure_future(self.life.ended.wait())
+        await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
         me = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not me]
+        if not self.life.over:
+            ending.cancel()
+            await working
+            return
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        self.deaths += 1
+        raise Died
 
     @property
-    def store(self) -> Store:
-        """The rows, for whoever looks on."""
-        return self._below.store
+    def below(self) -> App:
+        """The installation as whoever looks on has it: it lives whatever process dies."""
+        return self._below
 
     async def close(self) -> None:
         self.life.over = False

@@ -10,7 +10,7 @@ from tests.simulation.books import Key
 from tests.simulation.judge import Judge
 from tests.simulation.world import World
 
-_ENTITIES = {1: "", 2: "Harrow Europe"}
+ENTITIES = {1: "", 2: "Harrow Europe"}
 _LEAVING = """
     SELECT m.id, m.key, m.reference, m.audience, m.channel, m.purpose, m.attempts,
            c.name AS client, a.value AS "to", s.step, s.enrolment_id AS enrolment, s.episode,
@@ -33,17 +33,13 @@ _DUE = """
         UNION ALL SELECT min(send_after) FROM message WHERE state = 'queued'
         UNION ALL SELECT min(look_at) FROM client_key)
 """
+_QUESTION = """
+    SELECT c.name AS client, m.id, m.reference FROM message q
+    JOIN message m ON m.id = q.subject_id AND q.subject_kind = 'message'
+    JOIN client c ON c.id = m.client_id
+    WHERE q.reference = ? AND q.template = 'in_doubt'
+"""
 _LEASE = "SELECT min(lease_until) FROM message WHERE state IN ('claimed', 'sending')"
-_OPEN = """
-    SELECT i.number, sum(p.amount) AS amount FROM posting p
-    JOIN instalment t ON t.id = p.instalment_id JOIN invoice i ON i.id = t.invoice_id
-    GROUP BY i.id
-"""
-_SPARE = """
-    SELECT c.name AS client, p.legal_entity_id AS entity, p.currency, -sum(p.amount) AS amount
-    FROM posting p JOIN client c ON c.id = p.client_id
-    WHERE p.instalment_id IS NULL GROUP BY p.client_id, p.legal_entity_id, p.currency
-"""
 
 
 class Rows:
@@ -89,7 +85,7 @@ class Rows:
                 self._judge.leaves(self._told(row), self._imported(row), self._zone(row))
 
     def _told(self, row: Any) -> dict[str, Any]:
-        entity = _ENTITIES.get(row["legal_entity_id"], "")
+        entity = ENTITIES.get(row["legal_entity_id"], "")
         account: Key = (entity, row["currency"] or "")
         return {**dict(row), "client": client_of(row["client"]), "account": account, "kin_level": 0}
 
@@ -101,31 +97,23 @@ class Rows:
     def _zone(self, row: Any) -> str:
         return self._world.people[client_of(row["client"])].place.zone
 
-    # --- now and then -----------------------------------------------------------------------------
+    # --- what people see --------------------------------------------------------------------------
 
-    def whole(self) -> None:
-        """All of the rows, once a day."""
-        self._money()
+    def client_id(self, client: str) -> int | None:
+        """The id of the row of a client."""
+        row = self.one("SELECT id FROM client WHERE name = ?", self._world.people[client].name)
+        return int(row["id"]) if row else None
 
-    def _money(self) -> None:
-        """Every bill has open what our own books say, and so has what is on none of them."""
-        world = self._world
-        held = {row["number"]: row["amount"] for row in self.all(_OPEN)}
-        for number, bill in world.books.bills.items():
-            kin = world.one_with(bill.client)
-            said = world.books.stand(kin, bill.key).of(number)
-            if held.get(number) != said and not world.vague & kin:
-                told = f"{number} has {held.get(number)} open; by what was told it is {said}"
-                world.break_(bill.client, "books_balance", told)
-        for row in self.all(_SPARE):
-            client = client_of(row["client"])
-            kin = world.one_with(client)
-            if len(kin) > 1 or world.vague & kin:
-                continue
-            said = world.books.stand(kin, (_ENTITIES[row["entity"]], row["currency"])).spare
-            if row["amount"] != said:
-                told = f"{row['amount']} is on account; by what was told it is {said}"
-                world.break_(client, "books_balance", told)
+    def open_case(self, client: str) -> int | None:
+        """The case that a card in Slack is about."""
+        query = "SELECT id FROM escalation_case WHERE client_id = ? AND state = 'open'"
+        row = self.one(query, self.client_id(client))
+        return int(row["id"]) if row else None
+
+    def question(self, reference: str) -> tuple[str, int, str] | None:
+        """Of a card that asks whether a message arrived: whose, which, and by what name it went."""
+        row = self.one(_QUESTION, reference)
+        return row and (client_of(row["client"]), row["id"], row["reference"])
 
 
 def moment(value: str) -> dt.datetime:

@@ -49,8 +49,6 @@ class World:
     """Addresses that no message may go to, and since when and why."""
     kin: dict[str, frozenset[str]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
-    vague: set[str] = field(default_factory=set)
-    """Clients of whom something was told that waits for something else."""
     renewals: dict[str, dt.date] = field(default_factory=dict)
     reminded: dict[str, dt.datetime] = field(default_factory=dict)
     log: dict[str, deque[str]] = field(default_factory=dict)
