@@ -36,6 +36,14 @@ from comms.office import Office
 from comms.outreach import offers
 
 Fact = Tellable | InboundMessage | DeliveryReport | Instruction
+SETTLING = (
+    PaymentSettled,
+    facts.CreditNoteIssued,
+    facts.CreditApplied,
+    facts.DisputeClosed,
+    facts.PromiseWithdrawn,
+)
+"""Facts that may close a task that waits for a person."""
 NEWS = dt.timedelta(days=7)
 """A payment told of later than this is history: nobody is thanked for it any more."""
 
@@ -58,6 +66,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.ResolveDoubt()
                 | instructions.HandleTask()
                 | instructions.LetPass()
+                | instructions.SealWords()
                 | instructions.Merge()
                 | instructions.KeepApart()
             ):
@@ -98,6 +107,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             | instructions.ResolveDoubt()
             | instructions.HandleTask()
             | instructions.LetPass()
+            | instructions.SealWords()
             | instructions.Merge()
             | instructions.KeepApart()
         ):
@@ -123,7 +133,7 @@ def take_in_all(
         if isinstance(fact, ClientDescribed):
             _assert_consent(session, office, fact)
     pledges.review(session, office, told)
-    tasks.settle(session, office, {one.client_id for one in applied})
+    _settle_tasks(session, office, told, {one.client_id for one in applied})
     enforcement.after(session, office, told, {one.client_id for one in applied})
     outreach.advance_clients(session, office, {one.client_id for one in applied})
     news = [one for one in applied if one.received]
@@ -147,7 +157,9 @@ def take_told(
         session, office, [one.client_id for fact, one in done if isinstance(fact, ClientDescribed)]
     )
     changed = [(fact, applied) for fact, applied in done if applied.changed]
-    tasks.settle(session, office, {applied.client_id for _, applied in changed})
+    _settle_tasks(
+        session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
+    )
     enforcement.after(
         session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
     )
@@ -156,6 +168,14 @@ def take_told(
     receipts.thank(session, office, news)
     offers.after(session, office, news)
     return outcomes
+
+
+def _settle_tasks(
+    session: Session, office: Office, told: Sequence[Tellable], clients: Collection[int]
+) -> None:
+    """What waited for a person may have become needless."""
+    if any(isinstance(fact, SETTLING) for fact in told):
+        tasks.settle(session, office, clients)
 
 
 def _is_news(office: Office, fact: Tellable, applied: Applied) -> bool:
@@ -212,7 +232,7 @@ def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if applied.changed:
         pledges.review(session, office, [fact])
-        tasks.settle(session, office, [applied.client_id])
+        _settle_tasks(session, office, [fact], {applied.client_id})
         enforcement.after(session, office, [fact], [applied.client_id])
         outreach.advance_client(session, office, applied.client_id)
     if applied.received:

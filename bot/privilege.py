@@ -95,7 +95,9 @@ async def _ruled(app: App, asked: Asked, word: seals.Word) -> Report:
             raise Wrong(refused)
 
     def write(session: Session) -> None:
-        seals.rule(session, app.office(), _found(session, asked.touchpoint), word)
+        touchpoint = _found(session, asked.touchpoint)
+        ruling = seals.rule(session, app.office(), touchpoint, word)
+        seals.redraw(session, app.office(), touchpoint, ruling)
 
     await app.store.write(write, clients=[found.client_id])
     with app.store.read() as session:

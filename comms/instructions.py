@@ -13,8 +13,8 @@ from sqlmodel import Session, col, select
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, escalations, merging, outbox, overrides, staff, tasks
-from comms.models import UNSENT, Message, Purpose, State, Task
+from comms import delivery, escalations, merging, outbox, overrides, seals, staff, tasks
+from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
 from comms.ports import Sent
 
@@ -89,6 +89,13 @@ class LetPass(_Fact):
     by: int
 
 
+class SealWords(_Fact):
+    """What a client wrote is legal advice: nobody sees it any more who is not cleared for it."""
+
+    touchpoint_id: int
+    by: int
+
+
 class Merge(_Fact):
     """Two clients are one; ``keep_id`` is the one that stays."""
 
@@ -113,6 +120,7 @@ Instruction = (
     | ResolveDoubt
     | HandleTask
     | LetPass
+    | SealWords
     | Merge
     | KeepApart
 )
@@ -129,9 +137,9 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
-        case HandleTask():
-            task = session.get(Task, instruction.task_id)
-            return aliases.group(session, task.client_id) if task else []
+        case HandleTask() | SealWords():
+            client_id = _whose(session, instruction)
+            return aliases.group(session, client_id) if client_id else []
         case Merge():
             return [instruction.keep_id, instruction.alias_id]
         case KeepApart():
@@ -148,14 +156,31 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
-        case HandleTask():
-            by = _signed(session, instruction.by)
-            return tasks.handle(session, office, instruction.task_id, instruction.outcome, by)
+        case HandleTask() | SealWords():
+            return _of_words(session, office, instruction)
         case LetPass():
             return _let_pass(session, office, instruction)
         case Merge() | KeepApart():
             return _of_two(session, office, instruction)
     assert_never(instruction)
+
+
+# --- what a client wrote --------------------------------------------------------------------------
+
+
+def _whose(session: Session, asked: HandleTask | SealWords) -> int | None:
+    if isinstance(asked, HandleTask):
+        task = session.get(Task, asked.task_id)
+        return task.client_id if task else None
+    touchpoint = session.get(Touchpoint, asked.touchpoint_id)
+    return touchpoint.client_id if touchpoint else None
+
+
+def _of_words(session: Session, office: Office, asked: HandleTask | SealWords) -> str:
+    by = _signed(session, asked.by)
+    if isinstance(asked, HandleTask):
+        return tasks.handle(session, office, asked.task_id, asked.outcome, by)
+    return seals.seal(session, office, asked.touchpoint_id, by)
 
 
 # --- pauses --------------------------------------------------------------------------------------

@@ -13,15 +13,15 @@ from typing import Literal
 
 from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Client
-from comms import timeline
+from comms import staff, timeline
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader
 from comms.compliance.labels import Label
-from comms.models import Access, Touchpoint
+from comms.models import Access, Audience, Message, Purpose, Touchpoint
 from comms.office import Office
 
 _TOLD = ("subject", "from", "did", "doubtful")
@@ -92,6 +92,40 @@ def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -
     )
     timeline.link(session, client.id, ruling)
     return ruling
+
+
+def seal(session: Session, office: Office, touchpoint_id: int, by: str) -> str:
+    """Somebody pressed the button: sealed, and the cards that show the words are made anew."""
+    touchpoint = session.get(Touchpoint, touchpoint_id)
+    if touchpoint is None:
+        return "That message is no longer there."
+    if Label.PRIVILEGED not in labels_of(session, [touchpoint])[touchpoint.id]:
+        word = Word("sealed", by, "sealed in Slack")
+        ruling = rule(session, office, touchpoint, word)
+        redraw(session, office, touchpoint, ruling)
+    return "Sealed: only who is cleared for legal advice reads it now."
+
+
+def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Access) -> None:
+    """Staff's messages about it take the form that holds from now on."""
+    shown = select(Message).where(
+        Message.audience == Audience.STAFF,
+        Message.subject_kind == "touchpoint",
+        Message.subject_id == touchpoint.id,
+        col(Message.updates_id).is_(None),
+    )
+    for card in session.exec(shown).all():
+        notice = staff.Notice(
+            key=f"{card.key}:ruled:{ruling.id}",
+            purpose=Purpose(card.purpose),
+            template=card.template,
+            to=card.destination,
+            client_id=card.client_id,
+            subject=("touchpoint", touchpoint.id),
+            thread_id=card.thread_id,
+            updates_id=card.id,
+        )
+        staff.tell(session, office, notice)
 
 
 def looked(session: Session, touchpoint: Touchpoint, by: str, now: dt.datetime) -> Access:

@@ -27,6 +27,7 @@ from comms.instructions import (
     Merge,
     Pause,
     ResolveDoubt,
+    SealWords,
 )
 from comms.models import Task
 from comms.office import Office
@@ -227,6 +228,15 @@ def _of_task(outcome: Literal["handled", "accepted", "refused"]) -> _Act:
     return act
 
 
+def _seal(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
+    refused = person.refusal(Action.SEAL, owns=False)
+    if refused is not None:
+        return answers.say(refused)
+    if not isinstance(value.get("t"), int):
+        return answers.say(_GONE)
+    return SealWords(touchpoint_id=value["t"], by=person.id)
+
+
 def _doubt(*, went: bool) -> _Act:
     def act(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
         refused = person.refusal(Action.RESOLVE_DOUBT, owns=False)
@@ -266,6 +276,7 @@ _ACTS: Mapping[str, _Act] = {
     "task.done": _of_task("handled"),
     "task.accept": _of_task("accepted"),
     "task.refuse": _of_task("refused"),
+    "said.seal": _seal,
     "pair.merge": _pair(lambda one, other, by: Merge(keep_id=one, alias_id=other, by=by)),
     "pair.different": _pair(lambda one, other, by: KeepApart(one_id=one, other_id=other, by=by)),
     "doubt.went": _doubt(went=True),

@@ -27,6 +27,7 @@ from bot.slack import (
     lawful,
     records,
     remittances,
+    rights,
     troubles,
     waiting,
 )
@@ -129,7 +130,10 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
         body.append(blocks.section(f"What we did: *{did}*."))
     text = f"{name} wrote by {touchpoint.channel}" + (f": {did}" if did else "")
     body += waiting.of_reply(session, touchpoint)
-    return Card(text, body, blocks.actions(waiting.buttons_of_reply(session, touchpoint)))
+    row = waiting.buttons_of_reply(session, touchpoint)
+    if "sealed" not in said:
+        row.append(blocks.button("Seal: legal advice", "said.seal", {"t": touchpoint.id}))
+    return Card(text, body, blocks.actions(row))
 
 
 def _words(said: Mapping[str, str]) -> list[Block]:
@@ -324,6 +328,7 @@ _CARDS: Mapping[str, _Make] = {
     "task": waiting.compose,
     "legal_state": lawful.compose,
     "remittance": remittances.compose,
+    "rights": rights.compose,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,
 }

@@ -36,7 +36,8 @@ async def product(database: Database, tmp_path: Path) -> AsyncIterator[Product]:
 
 def _staffed(session: Session) -> None:
     for email, role in ((COUNSEL, Role.PRIVILEGED), (CLERK, Role.ACCOUNT_MANAGER)):
-        person = Staff(name=email.partition("@")[0], email=email)
+        name = email.partition("@")[0]
+        person = Staff(name=name, email=email, slack_user=f"U0{name.upper()}")
         session.add(person)
         session.flush()
         session.add(
@@ -137,6 +138,17 @@ async def test_a_person_seals_and_only_who_is_cleared_unseals(product: Product) 
         await privilege.unseal(product.app, sealed, silent)
     await privilege.unseal(product.app, sealed | {"by": COUNSEL, "reason": "it is not"}, silent)
     assert "Arnes" in timeline_of(product)
+
+
+async def test_a_button_seals_and_the_card_shows_it_no_more(product: Product) -> None:
+    product.slack.add_user("U0CLERK", "clerk", CLERK)
+    await texted(product, "The deposition of Ms Arnes went badly for us.")
+    [shown] = [one for one in product.slack.messages(CLIENTS) if "Arnes" in repr(one.blocks)]
+    answer = await product.slack.click("U0CLERK", CLIENTS, shown.ts, "said.seal")
+    assert answer.status == 200
+    await product.settle()
+    assert "Arnes" not in in_slack(product)
+    assert "Sealed: legal advice" in in_slack(product)
 
 
 def timeline_of(product: Product) -> str:
