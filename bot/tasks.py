@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from billing import aliases
@@ -26,7 +27,10 @@ async def ask(app: App) -> int:
     for task_id, client_id in due:
         try:
             await _ask(app, task_id, client_id)
-        except Exception as error:  # noqa: BLE001 - one of them; raised with what else was met
+        except OperationalError as error:
+            raise ExceptionGroup("ask", [error]) from None
+        except Exception as error:  # noqa: BLE001 - put off, and raised with what else was met
+            await _put_off(app, task_id)
             errors.append(error)
     if errors:
         raise ExceptionGroup("ask", errors)
@@ -38,6 +42,11 @@ async def _ask(app: App, task_id: int, client_id: int) -> None:
         lambda session: tasks.look(session, app.office(), task_id),
         clients=lambda session: aliases.group(session, client_id),
     )
+
+
+async def _put_off(app: App, task_id: int) -> None:
+    later = app.clock.now() + dt.timedelta(hours=1)
+    await app.store.write(lambda session: tasks.put_off(session, task_id, later))
 
 
 class Asked(BaseModel):

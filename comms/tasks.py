@@ -126,6 +126,18 @@ def due(session: Session, now: dt.datetime, limit: int) -> Sequence[tuple[int, i
     return session.exec(query.order_by(col(Task.look_at), col(Task.id)).limit(limit)).all()
 
 
+def put_off(session: Session, task_id: int, later: dt.datetime) -> None:
+    """It could not be looked at: later, so that it is not the first in every pass.
+
+    What it holds stays held.
+    """
+    task = session.get_one(Task, task_id, with_for_update=True)
+    hold = session.get(Hold, task.hold_id) if task.hold_id else None
+    task.look_at = later
+    if hold is not None and hold.until is not None and task.kind == TaskKind.REPLY:
+        hold.until = max(hold.until, later + SLACK)
+
+
 def look(session: Session, office: Office, task_id: int) -> None:
     """Nobody has come: ask its owner again, the second time finance as well.
 
