@@ -1,7 +1,7 @@
 """What do our own people say of a client: that the law stands between, or what somebody asked?"""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -242,6 +242,19 @@ def wishes(session: Session, client_id: int) -> Report:
     ]
     lines = [f"{name} wants to hear from us so:"]
     return Report({"preferences": rows}, lines, [Table("", columns, shown)])
+
+
+def told(session: Session, client_id: int) -> Iterator[tuple[str, str]]:
+    """What stands between us and a client, and what it asked for, in a line each."""
+    for one in _standing(session, aliases.group(session, client_id)):
+        who = f"{name}: " if (name := _name(session, one.contact_id)) else ""
+        since = f"{one.placed_at:%-d %b %Y}"
+        yield "the law", f"{who}{one.kind} since {since}, placed by {one.placed_by}"
+    for wish, place in _wishes(session, client_id):
+        asked = [f"only {wish.channels.replace(' ', ' or ')}"] if wish.channels else []
+        asked += [f"not before {wish.not_before}"] if wish.not_before else []
+        asked += [f"not after {wish.not_after}"] if wish.not_after else []
+        yield "asked for", f"{', '.join(asked)} ({place})"
 
 
 def _standing(session: Session, clients: Sequence[int] | None) -> list[LegalState]:

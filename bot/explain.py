@@ -25,7 +25,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot import against, standings, turns
+from bot import against, declarations, standings, turns
 from bot.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.remedies import remedy
 from bot.report import Wrong
@@ -43,6 +43,9 @@ _AT_THE_DOOR = {
     "cancel": "refuse",
     "empty": "empty",
 }
+ANYTHING = "at once when anything about the client changes"
+"""Every fact that touches a client is followed in its own transaction."""
+_PASSED = ("allow", "empty")
 _GONE = (State.SENT, State.DELIVERED)
 _OPEN = (State.QUEUED, State.HELD, State.AWAITING, State.CLAIMED, State.SENDING, State.IN_DOUBT)
 
@@ -78,7 +81,9 @@ def _row(session: Session, model: Any, id_: int) -> Any:
 
 def _client(session: Session, office: Office, client: Client) -> Explanation:
     client = aliases.master(session, client)
-    together = aliases.group(session, client.id)
+    kin = aliases.among(session, [client])
+    aliases.remember(session, kin)
+    together = sorted(kin, key=lambda one: (one != client.id, one))
     enrolments = _enrolments(session, together)
     latest = [_latest(session, "enrolment", one.id) for one in enrolments]
     first = next((one for one in latest if one is not None), None)
@@ -92,9 +97,10 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
         verdict=first.verdict if first else "nothing",
         rule=first.rule if first else None,
         reason=_reason(session, office, first) if first else _unseen(enrolments),
-        facts=tuple(_client_facts(session, office, client)),
+        facts=tuple(_client_facts(session, office, client, kin)),
         would_change=_remedies(rules),
         next_look=_first(looks),
+        next_event=ANYTHING if enrolments or waiting else "",
         related=tuple(_related_messages(waiting)),
         decisions=_made(session, office, col(Decision.client_id).in_(together)),
     )
@@ -106,18 +112,23 @@ def _unseen(enrolments: Sequence[Enrolment]) -> str:
     return "There is nothing to chase and nothing to renew."
 
 
-def _client_facts(session: Session, office: Office, client: Client) -> Iterator[Fact]:
+def _client_facts(
+    session: Session, office: Office, client: Client, kin: aliases.Kin
+) -> Iterator[Fact]:
+    together = sorted(kin, key=lambda one: (one != client.id, one))
     today = local_date(office.now, client.timezone)
     owner = session.get(Staff, client.owner_id) if client.owner_id else None
     yield Fact("owner", f"{owner.name} ({owner.email})" if owner else "nobody")
     yield Fact("time zone", client.timezone)
-    for one in aliases.group(session, client.id)[1:]:
+    for name, asked in declarations.told(session, client.id):
+        yield Fact(name, asked)
+    for one in together[1:]:
         yield Fact("also", f"{session.get_one(Client, one).name} (client:{one}, merged)")
     for pair in duplicates.waiting(session, [client.id]):
         other = pair.second_id if pair.first_id == client.id else pair.first_id
         why = matching.words(pair.reasons.split())
         yield Fact("may be", f"{session.get_one(Client, other).name} (client:{other}): {why}")
-    for balance in accounts.balances(session, client.id, today):
+    for balance in accounts.balances(session, client.id, today, kin):
         entity = session.get_one(LegalEntity, balance.legal_entity_id)
         parts = [
             f"{money.display(amount, balance.currency)} {what}"
@@ -129,17 +140,26 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
             if amount
         ]
         yield Fact(f"{entity.name}, {balance.currency}", ", ".join(parts))
-    for debt in accounts.owed(session, client.id)[:MOST]:
+    for debt in accounts.owed_by(session, [client.id], kin).get(client.id, [])[:MOST]:
         yield Fact(debt.instalment.number, against.of_instalment(debt.instalment, today))
-    for line in against.lines(session, office, client):
+    for line in against.lines(session, office, client, kin):
         yield Fact(*line)
     for said in standings.lines(session, office, client):
         yield Fact(*said)
-    for task in tasks.of_clients(session, aliases.group(session, client.id)):
+    for task in tasks.of_clients(session, together):
         yield Fact("a person's turn", f"{turns.line(session, task)} (task:{task.id})")
-    for hold in accounts.holds(session, client.id):
+    for hold in accounts.holds(session, client.id, kin):
         until = f" until {written(hold.until)}" if hold.until else " until it is released"
         yield Fact("hold", f"{hold.reason}{until}")
+    yield from _ruled_by(office, _enrolments(session, together))
+
+
+def _ruled_by(office: Office, enrolments: Sequence[Enrolment]) -> Iterator[Fact]:
+    """Under which version of the policy a sequence runs, where that is not the one that holds."""
+    for one in enrolments:
+        if one.policy_version and one.policy_version != office.policy.version:
+            holds = f"{one.policy_version}, with which it began; {office.policy.version} holds now"
+            yield Fact(f"policy of the {_sequence(one)}", holds)
 
 
 # --- an invoice -----------------------------------------------------------------------------------
@@ -147,14 +167,7 @@ def _client_facts(session: Session, office: Office, client: Client) -> Iterator[
 
 def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
     client = session.get_one(Client, invoice.client_id)
-    enrolment = session.exec(
-        select(Enrolment).where(
-            Enrolment.sequence == Ladder.DUNNING,
-            Enrolment.client_id == invoice.client_id,
-            Enrolment.legal_entity_id == invoice.legal_entity_id,
-            Enrolment.currency == invoice.currency,
-        )
-    ).first()
+    enrolment = _asking_for(session, invoice, client)
     latest = _latest(session, "enrolment", enrolment.id) if enrolment else None
     open_, messages = _open(session, invoice), _about_invoice(session, invoice)
     debts = [debt for debt in accounts.owed(session, client.id) if _is(debt, invoice)]
@@ -173,9 +186,27 @@ def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
         facts=tuple(_invoice_facts(session, office, invoice, client, open_)),
         would_change=_remedies([*rules, *(one.rule for one in unsent)]),
         next_look=_first(looks) if open_ > 0 else None,
+        next_event=ANYTHING if open_ > 0 else "",
         related=(Related("client", str(client.id), client.name), *_related_messages(messages)),
         decisions=_about(session, office, "enrolment", enrolment.id) if enrolment else (),
     )
+
+
+def _asking_for(session: Session, invoice: Invoice, client: Client) -> Enrolment | None:
+    """The sequence that asks for an invoice: one of its own, of its matter, or of its account."""
+    kin = aliases.among(session, [client])
+    found = session.exec(
+        select(Enrolment).where(
+            Enrolment.sequence == Ladder.DUNNING,
+            col(Enrolment.client_id).in_(kin),
+            Enrolment.legal_entity_id == invoice.legal_entity_id,
+            Enrolment.currency == invoice.currency,
+        )
+    ).all()
+    scopes = (f"invoice:{invoice.id}", f"matter:{invoice.matter}", "")
+    speaking = sorted(found, key=lambda one: (one.client_id != kin[client.id], one.id))
+    mine = [one for scope in scopes for one in speaking if one.scope == scope]
+    return mine[0] if mine else None
 
 
 def _is(debt: accounts.Owed, invoice: Invoice) -> bool:
@@ -236,11 +267,18 @@ def _message(session: Session, office: Office, message: Message) -> Explanation:
         text=said.text if said else None,
         facts=tuple(_message_facts(session, message)),
         door=_door(latest, message),
-        would_change=_remedies([message.rule]) if message.state not in _GONE else (),
+        would_change=_remedies(_rules(message, latest)) if message.state not in _GONE else (),
         next_look=_next_look(message),
+        next_event=ANYTHING if message.state in _OPEN and client else "",
         related=tuple(related),
         decisions=_about(session, office, "message", message.id),
     )
+
+
+def _rules(message: Message, latest: Decision | None) -> list[str]:
+    """The rule that keeps it back, and after it every other that the door would have named."""
+    said = _places(latest) if latest is not None and latest.rule == message.rule else []
+    return [message.rule, *(rule for _, verdict, rule in said if verdict not in _PASSED)]
 
 
 def _next_look(message: Message) -> dt.datetime | None:
@@ -286,18 +324,25 @@ def _door(decision: Decision | None, message: Message) -> tuple[Place, ...]:
     """Every place in the door's order; the one that decided says why."""
     if decision is None:
         return ()
-    told = json.loads(decision.inputs or "{}").get("places", [])
-    said = {place: (verdict, rule) for place, verdict, rule in told}
-    order = [name for name, _ in door.PLACES]
+    told = _places(decision)
     return tuple(
         Place(
-            name,
-            _AT_THE_DOOR.get(said[name][0], said[name][0]) if name in said else "empty",
-            said[name][1] or None if name in said else None,
-            message.reason or None if name in said and said[name][1] == decision.rule else None,
+            place,
+            _AT_THE_DOOR.get(verdict, verdict),
+            rule or None,
+            message.reason or None if rule == decision.rule else None,
         )
-        for name in order
+        for name, _ in door.PLACES
+        for place, verdict, rule in (
+            [one for one in told if one[0] == name] or [[name, "empty", ""]]
+        )
     )
+
+
+def _places(decision: Decision) -> list[list[str]]:
+    """What each place of the door said: its name, its verdict and its rule; some say twice."""
+    found: list[list[str]] = json.loads(decision.inputs or "{}").get("places", [])
+    return found
 
 
 def _decision(session: Session, office: Office, decision: Decision) -> Explanation:
@@ -321,7 +366,9 @@ def _decision(session: Session, office: Office, decision: Decision) -> Explanati
             Fact(name, str(value)) for name, value in sorted(inputs.items()) if name != "places"
         ),
         door=_door(decision, about) if about is not None else (),
-        would_change=_remedies([decision.rule]),
+        would_change=_remedies(
+            [decision.rule, *(rule for _, said, rule in _places(decision) if said not in _PASSED)]
+        ),
         next_look=decision.until,
         related=tuple(related),
     )
@@ -362,7 +409,11 @@ def _subject(session: Session, decision: Decision) -> str:
     if decision.subject_kind != "enrolment":
         return decision.subject_kind.replace("_", " ")
     enrolment = session.get(Enrolment, decision.subject_id)
-    return "renewal" if enrolment and enrolment.sequence == Ladder.RENEWAL else "reminders"
+    return _sequence(enrolment) if enrolment else "reminders"
+
+
+def _sequence(enrolment: Enrolment) -> str:
+    return "renewal" if enrolment.sequence == Ladder.RENEWAL else "reminders"
 
 
 def _reason(session: Session, office: Office, decision: Decision) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, select
 
-from billing import ledger, store, vault
+from billing import ledger, rules, store, vault
 from billing.aliases import Kin
 from billing.models import Client
 from comms import (
@@ -89,7 +89,8 @@ def claim_all(
         messages, judged = messages[:1], judged[:1]
     owners = _owners(session, office, messages, known)
     judgements = [door.judge(case, office.policy) for case in judged]
-    _write_down(session, office, list(zip(messages, judgements, strict=True)), owners, known.kin)
+    judged_all = list(zip(messages, judged, judgements, strict=True))
+    _write_down(session, office, judged_all, owners, known.kin)
     threads = letters.threads(session, messages)
     ready: list[tuple[Message, Outgoing, str]] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
@@ -173,29 +174,34 @@ def _until(finding: Finding, moment: dt.datetime) -> Finding:
 def _write_down(
     session: Session,
     office: Office,
-    judged: Sequence[tuple[Message, Judgement]],
+    judged: Sequence[tuple[Message, Case, Judgement]],
     owners: Mapping[int, str],
     kin: Kin,
 ) -> None:
     """Every failing place goes into the record, the decisive one names it."""
     rulings = [
         timeline.Ruling(
-            _decision(office, message, judgement, kin),
+            _decision(office, message, case, judgement, kin),
             owners[message.id],
             judgement.decisive.reason or "Every place of the door let it pass.",
         )
-        for message, judgement in judged
+        for message, case, judgement in judged
         if message.audience == Audience.CLIENT and message.client_id is not None
     ]
     timeline.decide_all(session, office.keyring, rulings)
 
 
-def _decision(office: Office, message: Message, judgement: Judgement, kin: Kin) -> Decision:
+def _decision(
+    office: Office, message: Message, case: Case, judgement: Judgement, kin: Kin
+) -> Decision:
     found = judgement.decisive
     places = [
         [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
         for one in judgement.findings
     ]
+    inputs = {"places": places, "policy": office.policy.version, "rules": rules.version()}
+    if case.recipient is not None:
+        inputs["where"] = "; ".join(map(str, case.recipient.evidence))
     return store.fresh(
         Decision,
         client_id=kin[message.client_id or 0],
@@ -204,7 +210,7 @@ def _decision(office: Office, message: Message, judgement: Judgement, kin: Kin) 
         verdict=found.verdict,
         rule=found.rule or "all_places_pass",
         until=found.until,
-        inputs=json.dumps({"places": places, "policy": office.policy.version}, sort_keys=True),
+        inputs=json.dumps(inputs, sort_keys=True),
         decided_at=office.now,
     )
 

@@ -10,6 +10,7 @@ import functools
 from dataclasses import dataclass
 
 from babel.core import get_global
+from typing_extensions import override
 
 from billing import rules
 from billing.calendar import clock_of
@@ -26,6 +27,11 @@ class Evidence:
     by: str
     zones: tuple[str, ...]
     states: tuple[str, ...] = ()
+
+    @override
+    def __str__(self) -> str:
+        """As a decision keeps it."""
+        return f"{self.by}: {', '.join((*self.states, *self.zones))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from billing import policy, rules
 from billing.calendar import clock_of, zone
+from billing.policy import Policy
 from comms import phones, whereabouts
 from comms.consent import Consent, Standing
 from comms.door import Case, Live, Recipient, Sender, Spent, Verdict, judge
@@ -93,7 +94,7 @@ def test_every_postal_prefix_lies_in_zones_of_its_states() -> None:
 # --- whose rules ----------------------------------------------------------------------------------
 
 SHIPPED = policy.default()
-PACKS = {name: replace(SHIPPED, pack=name) for name in rules.PACKS}
+PACKS: dict[str, Policy] = {name: replace(SHIPPED, pack=name) for name in rules.PACKS}
 BY = Sender("Harrow Law", "12 Tanner Row", "+15005550006", "https://pay.example")
 
 
@@ -184,7 +185,7 @@ def test_c11_the_eighth_call_of_a_collector_in_a_week_waits_and_texts_do_not_cou
     calls = tuple((noon - WEEK + n * 60 * 60 * SECOND, "voice") for n in range(1, 8))
     collector = PACKS["third_party_collector"]
 
-    def call(rung: tuple[tuple[dt.datetime, str], ...], by: policy.Policy) -> Verdict:
+    def call(rung: tuple[tuple[dt.datetime, str], ...], by: Policy) -> Verdict:
         return judge(replace(text_at(noon, "", rung=rung), channel="voice"), by).verdict
 
     assert call(calls, collector) is Verdict.DEFER
