@@ -257,6 +257,8 @@ def unused(session: Session, agreement: Agreement, today: dt.date) -> list[Unuse
         cycle = cycles.cycle_of(agreement.ended_on, agreement.renews_on, agreement.billing_cycle)
     if cycle is not None and agreement.ended_on is not None and agreement.ended_on > cycle[0]:
         spans.append((agreement.ended_on, cycle[1]))
+    if not spans:
+        return []
     changes = session.execute(_CHANGES, {"agreement": agreement.id}).all()
     found: list[Unused] = []
     for span in spans:

@@ -1,5 +1,7 @@
 import datetime as dt
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 from billing import gates, offers, policy, renewals
 from billing.arrears import OpenInstalment
 from billing.offers import Audience, Made, Make
-from billing.policy import PolicyError
+from billing.policy import PolicyError, whole
 
 NOW = dt.datetime(2026, 7, 1, 16, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
 DAY = dt.timedelta(days=1)
+GUIDE = Path(__file__).parents[2] / "docs/renewals.md"
 TEXT = """
 [renewal.tolerance]
 USD = "1.00"
@@ -158,3 +161,14 @@ def test_nobody_overdue_is_renewed_or_offered_anything_without_a_word_that_is_va
     client = replace(TAX, owed=tuple(debts), overrides=tuple(words))
     made = offers.decide("renewed", client, NOW, POLICY)
     assert isinstance(made, Make) == allowed
+
+
+def test_what_the_policy_offers_is_kept_whole() -> None:
+    assert whole.restored(whole.dumped(POLICY)) == POLICY
+
+
+def test_every_policy_of_the_guide_is_one() -> None:
+    written = re.findall(r"^```toml\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(written) == 4
+    for text in written:
+        policy.parse(text)
