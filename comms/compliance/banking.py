@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from comms.compliance import numbers
+from comms.compliance.places import Place, overlaps
 from comms.compliance.reading import Reading
-
-Place = tuple[int, int]
 
 _IBAN_HEAD: Final = re.compile(r"(?=([A-Za-z]{2})[\s.\-_]?(\d{2}))")
 _IBAN_GAP: Final = frozenset(" \t\r\n.-_/\u00a0>")
@@ -77,8 +76,11 @@ def ibans(reading: Reading) -> Iterator[Place]:
 
 
 def _mid_word(text: str, start: int) -> bool:
-    """Digits glued on the left belong to something longer; letters may be a label ("ibanDE…")."""
-    return start > 0 and text[start - 1].isdigit()
+    """What is glued on the left belongs to something longer, unless it is the word itself."""
+    return (
+        text[max(0, start - 1) : start].isalnum()
+        and text[max(0, start - 4) : start].lower() != "iban"
+    )
 
 
 def _iban(text: str, start: int, length: int) -> Place | None:
@@ -107,12 +109,9 @@ def _written_as_one(rest: str) -> bool:
 
 def accounts(reading: Reading, taken: Sequence[Place]) -> Iterator[Place]:
     """Routing and account numbers; one span where they stand together."""
-    free = [place for place in _accounts(reading.text) if not _overlaps(place, taken)]
+    within = overlaps(taken)
+    free = [place for place in _accounts(reading.text) if not within(*place)]
     yield from _joined(reading.text, sorted(set(free)))
-
-
-def _overlaps(place: Place, taken: Sequence[Place]) -> bool:
-    return any(start < place[1] and place[0] < end for start, end in taken)
 
 
 def _accounts(text: str) -> Iterator[Place]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from comms.compliance.labels import Span
 from comms.compliance.material import Content
+from comms.compliance.places import overlaps
 
 _THING: Final = (
     r"(?:(?:the|your|our|my|this|that|last|both|all|january|february|march|april|may|june"
@@ -67,10 +68,10 @@ _FACTS: Final = tuple(
 
 def billing_fact(content: Content, spans: Sequence[Span]) -> str | None:
     """The first such sentence that touches nothing labelled."""
-    taken = [(span.start, span.end) for span in spans if span.part == "body"]
+    within = overlaps((span.start, span.end) for span in spans if span.part == "body")
     facts = sorted(_facts(content.body), key=lambda place: place[0])
     for start, end in facts:
-        if not any(first < end and start < last for first, last in taken):
+        if not within(start, end):
             return re.sub(r"\s+", " ", content.body[start:end]).strip()
     return None
 

@@ -1,11 +1,12 @@
 """Which digits are the security code of a card?"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from comms.compliance.cards import Card
 from comms.compliance.digits import spoken
+from comms.compliance.places import overlaps
 from comms.compliance.reading import Reading
 
 _NAMED: Final = re.compile(
@@ -46,24 +47,31 @@ _WITHIN = 45
 
 def codes(reading: Reading, known: Sequence[Card]) -> Iterator[tuple[int, int]]:
     """Security codes: named as one, or standing where one stands after a card number."""
-    text = reading.text
-    taken = [(card.start, card.end) for card in known]
+    within = overlaps((card.start, card.end) for card in known)
+    for start, end in _codes(reading.text, known, within):
+        if not within(start, end):
+            yield start, end
+
+
+def _codes(
+    text: str, known: Sequence[Card], within: Callable[[int, int], bool]
+) -> Iterator[tuple[int, int]]:
     for named in _NAMED.finditer(text):
-        yield from _near(text, named.end(), taken)
+        yield from _near(text, named.end(), within)
     for found in _BACKWARDS.finditer(text):
         yield found.span(1)
     for card in known:
         yield from _following(text, card)
     for called in _CALLED.finditer(text):
         if known or _CARD.search(text, max(0, called.start() - 60), called.end() + 40):
-            yield from _near(text, called.end(), taken, within=16)
+            yield from _near(text, called.end(), within, reach=16)
 
 
 def _near(
-    text: str, start: int, taken: Sequence[tuple[int, int]], within: int = _WITHIN
+    text: str, start: int, within: Callable[[int, int], bool], reach: int = _WITHIN
 ) -> Iterator[tuple[int, int]]:
     """The first number of three or four digits, or three spoken ones, after a word for it."""
-    stretch = re.split(r"[!?]|\.\s+[A-Z]|\n\n", text[start : start + within], maxsplit=1)[0]
+    stretch = re.split(r"[!?]|\.\s+[A-Z]|\n\n", text[start : start + reach], maxsplit=1)[0]
     found = [
         (at.start(), at.end())
         for at in _CODE.finditer(text, start, start + len(stretch) + 4)
@@ -75,7 +83,7 @@ def _near(
         for group in spoken(stretch)
         if len(group.digits) in (3, 4)
     ]
-    free = [place for place in found if not any(a < place[1] and place[0] < b for a, b in taken)]
+    free = [place for place in found if not within(*place)]
     if free:
         yield min(free)
 

@@ -9,6 +9,7 @@ from comms.compliance.cues import ACCOUNTS, CARDS, SECRETS
 from comms.compliance.labels import Label, Span
 from comms.compliance.material import Material, span
 from comms.compliance.pieces import pieces
+from comms.compliance.places import overlaps
 from comms.compliance.reading import Reading
 
 
@@ -49,7 +50,8 @@ def _looked(
 
 def _money_of(reading: Reading, had: frozenset[str]) -> Iterator[_Found]:
     ibans = list(banking.ibans(reading)) if "iban" in had else []
-    numbers = [card for card in _cards(reading, had) if not _within(ibans, card.start, card.end)]
+    within = overlaps(ibans)
+    numbers = [card for card in _cards(reading, had) if not within(card.start, card.end)]
     taken = [*ibans, *((card.start, card.end) for card in numbers)]
     for start, end in ibans:
         yield start, end, Label.IBAN
@@ -67,10 +69,6 @@ def _cards(reading: Reading, had: frozenset[str]) -> Iterable[cards.Card]:
     if CARDS.isdisjoint(had) or not digits.enough(reading.text, 12):
         return ()
     return cards.cards(reading)
-
-
-def _within(taken: Iterable[tuple[int, int]], start: int, end: int) -> bool:
-    return any(first < end and start < last for first, last in taken)
 
 
 def _identity_there(material: Material) -> bool:

@@ -27,11 +27,15 @@ _INSTEAD: Final = {
 }
 _NOT_DIGIT: Final = re.compile(r"\D")
 _SHORTEST_AGAIN: Final = 3
+_MOST_VALUES: Final = 40
+"""What holds more different numbers than this is a list of them, and nothing of it is shown."""
 
 
 def masked(content: Content, spans: Sequence[Span]) -> tuple[str, str | None]:
     """The body and the subject, with what is labelled covered."""
-    values = list(_values(content, spans))
+    values = set(_values(content, spans))
+    if len(values) > _MOST_VALUES:
+        return SEALED, None if content.subject is None else SEALED
     body = _again(_covered(content.body, spans, "body"), values)
     if content.subject is None:
         return body, None
@@ -75,7 +79,7 @@ def _values(content: Content, spans: Sequence[Span]) -> Iterable[tuple[str, Labe
             yield text[span.start : span.end], span.label
 
 
-def _again(text: str, values: Sequence[tuple[str, Label]]) -> str:
+def _again(text: str, values: Iterable[tuple[str, Label]]) -> str:
     """Cover the same values where they are written once more, with whatever between the signs."""
     for value, label in values:
         signs = re.sub(r"[\W_]", "", read(value).text)

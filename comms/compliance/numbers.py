@@ -13,6 +13,7 @@ _TABLES: Final[Mapping[str, Any]] = tomllib.loads(
 )
 _NO_SCHEME: Final = frozenset({"source", "as_of", "verified"})
 IBAN_LENGTHS: Final[Mapping[str, int]] = _TABLES["iban"]["length"]
+_NUMERIC: Final = frozenset(_TABLES["iban"]["numeric"])
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -55,6 +56,8 @@ def luhn(digits: str) -> bool:
 def is_iban(written: str) -> bool:
     """ISO 13616: the length of its country, and 1 when divided by 97."""
     if IBAN_LENGTHS.get(written[:2].upper()) != len(written):
+        return False
+    if written[:2].upper() in _NUMERIC and not written[2:].isdigit():
         return False
     turned = written[4:] + written[:4]
     return int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1

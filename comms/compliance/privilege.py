@@ -208,7 +208,7 @@ def _together(
     topic = {name for one in above for name in _helping(one.had) if _is_subject(name)}
     found: set[int] = set()
     for at, one in enumerate(body):
-        if one.weight <= 0:
+        if not 0 < one.weight < enough:
             continue
         if topic and _weight(one.had | topic, role) >= enough + 0.5:
             found.add(at)
@@ -226,7 +226,7 @@ def _is_subject(name: str) -> bool:
 def _pair(body: Sequence[_Weighed], first: int, at: int, role: Role, enough: float) -> bool:
     """Whether two sentences say together what neither says alone."""
     one, other = body[first], body[at]
-    if one.weight < -1 or one.weight + other.weight <= 0 or (one.had | other.had) & _NO_COMPANY:
+    if min(one.weight, other.weight) <= 0 or (one.had | other.had) & _NO_COMPANY:
         return False
     return _weight(frozenset(_helping(one.had)) | other.had, role) >= enough
 
