@@ -128,12 +128,14 @@ def get(session: Session, keyring: Keyring, vault_id: int) -> bytes:
     return _open(own_key, row.ciphertext, bound)
 
 
-def text(session: Session, keyring: Keyring, vault_id: int | None) -> str:
+def text(
+    session: Session, keyring: Keyring, vault_id: int | None, *, errors: str = "strict"
+) -> str:
     """The body as text; a mark where it was erased, nothing where there is none."""
     if vault_id is None:
         return ""
     try:
-        return get(session, keyring, vault_id).decode()
+        return get(session, keyring, vault_id).decode(errors=errors)
     except KeyGone:
         return ERASED
 

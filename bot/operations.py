@@ -14,6 +14,7 @@ from bot import (
     privilege,
     publishing,
     remittances,
+    rights,
     switch,
     tasks,
     tokens,
@@ -62,6 +63,10 @@ async def tick(app: App, _args: Args, progress: Progress) -> Report:
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "open_rights": rights.open_,
+    "extend_rights": rights.extend,
+    "close_rights": rights.close,
+    "export_rights": rights.exported,
     "place_hold": legalholds.place,
     "release_hold": legalholds.release,
     "erase": erasure.erase,

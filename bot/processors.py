@@ -86,6 +86,11 @@ def table(held: Sequence[Holding]) -> Table:
     return Table("Who else has something of them", columns, rows)
 
 
+def holdings_of(exported: Mapping[str, Any]) -> list[Holding]:
+    """Those that an export names."""
+    return [Holding(**one) for one in exported["processors"]]
+
+
 def data(held: Sequence[Holding]) -> list[dict[str, Any]]:
     """The same for a program."""
     return [asdict(one) for one in held]

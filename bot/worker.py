@@ -19,7 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, legalholds, retention, tasks
+from bot import duplicates, inbox, legalholds, retention, rights, tasks
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming
@@ -292,6 +292,7 @@ async def tidy(app: App) -> int:
     now = app.clock.now()
     gone = 0
     await legalholds.keep_bodies(app)
+    await app.store.write(lambda session: rights.tell(session, app.office()))
     while some := await app.store.write(lambda session: vault.expire(session, now)):
         gone += some
     gone += sum((await retention.run(app, preserved=preservation.preserved)).values())

@@ -1,6 +1,5 @@
 """Who is erased is gone: from every table, from copies made before, and when it is done twice."""
 
-import datetime as dt
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,14 +13,10 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, select
 
 from billing import ledger, vault
-from billing.clock import TurnedClock
-from billing.facts import AgreementDescribed, ClientDescribed, InvoiceIssued
+from billing.facts import ClientDescribed
 from billing.keyring import Keyring
-from billing.models import Address, Client, Contact, Erasure, Invoice, LegalHold, Vault
+from billing.models import Client, Erasure, Invoice, LegalHold, Vault
 from billing.store import Store
-from bot import (
-    app as root,
-)
 from bot import (
     backup,
     belongings,
@@ -37,19 +32,12 @@ from bot.backup import Place
 from bot.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming
 from bot.report import Wrong, silent
-from bot.settings import Settings
 from comms import timeline
-from comms.models import Access, Message, Touchpoint
+from comms.models import Access, Message
 from tests import factories
+from tests.bot import canary
+from tests.bot.canary import ASKED, CANARIES, OTHERS, fill, opened
 from tests.factories import NOON
-
-CANARIES = (
-    "quillfeather", "zephyrine", "+12125559876", "crocodile street", "de811907980",
-    "matter-xenolith", "po-jabberwock", "retainer-obsidian", "the canary sings",
-    "brimstone@quillfeather.example",
-)  # fmt: skip
-OTHERS = "Northwind Trading"
-ASKED = {"client": "Quillfeather Holdings", "reason": "Art. 17 request of March"}
 
 
 @pytest.fixture
@@ -60,83 +48,6 @@ def app(database: Any, tmp_path: Path) -> Iterator[App]:
     yield app
     app.store.close()
     app.keyring.close()
-
-
-def opened(url: str, keyring_url: str, folder: Path) -> App:
-    (folder / "key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
-    settings = Settings(
-        database_url=url,
-        keyring_url=keyring_url,
-        master_key_file=folder / "key",
-        erasure_log=folder / "erasures",
-    )
-    return root.books(settings, TurnedClock(NOON))
-
-
-def fill(session: Session, app: App) -> None:
-    factories.firm(session, NOON)
-    factories.owes(
-        session, factories.client(session, app.keyring, NOON, OTHERS), NOON, number="N-1"
-    )
-    app.keyring.make(["client:canary", "inbox:2026-01-06"], NOON)
-    told = ClientDescribed(
-        source="test", external_id="quillfeather-7", name="Quillfeather Holdings",
-        timezone="Europe/Berlin", country="DE", city="Crocodile Street", tax_number="DE811907980",
-        phone="+12125559876", email="brimstone@quillfeather.example", contact_name="Zephyrine Vale",
-    )  # fmt: skip
-    client_id = ledger.apply(session, told, NOON, iter(["client:canary"])).client_id
-    bill = InvoiceIssued(
-        source="test", client_external_id="quillfeather-7", number="Q-1", amount=50_000,
-        currency="USD", issued_on=dt.date(2025, 11, 1), due_on=dt.date(2025, 11, 8),
-        matter="Matter-Xenolith", po_number="PO-Jabberwock",
-    )  # fmt: skip
-    ledger.apply(session, bill, NOON, iter(()))
-    signed = AgreementDescribed(
-        source="test", external_id="A-1", client_external_id="quillfeather-7",
-        kind="retainer", name="Retainer-Obsidian", amount=1000, currency="USD",
-        renews_on=dt.date(2026, 9, 1),
-    )  # fmt: skip
-    ledger.apply(session, signed, NOON, iter(()))
-    assert client_id is not None
-    _speak(session, app, client_id)
-
-
-def _speak(session: Session, app: App, client_id: int) -> None:
-    """Something they wrote, the request that it came in, and a list for staff that names them."""
-    body = vault.put(session, app.keyring, "client:canary", "the canary sings", NOON)
-    contact = session.exec(select(Contact).where(Contact.client_id == client_id)).one()
-    known = factories.Known(
-        "canary",
-        client_id,
-        contact.id,
-        _address(session, "email"),
-        _address(session, "sms"),
-        "",
-        "",
-    )
-    factories.note(session, app.keyring, known, NOON, words="the canary sings", channel="email")
-    timeline.append(
-        session,
-        Touchpoint(
-            client_id=client_id, channel="email", direction="in", kind="reply", body_id=body,
-            occurred_at=NOON, recorded_at=NOON,
-        ),
-    )  # fmt: skip
-    raw = vault.put(session, app.keyring, "client:canary", "raw: the canary sings", NOON)
-    session.add(
-        Incoming(
-            source="email", external_id="<1@quillfeather.example>", state="done", body_id=raw,
-            received_at=NOON, client_id=client_id,
-        )
-    )  # fmt: skip
-    listed = b"cases of this week: QUILLFEATHER Holdings, Northwind"
-    vault.put(session, app.keyring, "inbox:2026-01-06", listed, NOON, NOON + dt.timedelta(days=30))
-    vault.put(session, app.keyring, "inbox:2026-01-06", b"nobody's", NOON, NOON)
-
-
-def _address(session: Session, kind: str) -> int:
-    addresses = select(Address.id).where(Address.kind == kind).order_by(Address.id.desc())  # type: ignore[attr-defined]
-    return session.exec(addresses).first() or 0
 
 
 def everything(store: Store, keyring: Keyring | None = None) -> str:
@@ -222,7 +133,7 @@ async def test_an_erasure_is_a_link_of_the_chain_and_says_who(app: App) -> None:
 
 async def test_an_address_that_said_no_stays_known(app: App) -> None:
     with app.store.read() as session:
-        phone = _address(session, "sms")
+        phone = canary.address(session, "sms")
     app.store.write_now(lambda s: factories.agree(s, phone, NOON, "revoked"))
     report = await erasure.erase(app, ASKED, silent)
     assert report.data["kept_addresses"]["refused"] == [phone]
@@ -398,6 +309,21 @@ def opened_store(database: Any) -> Store:
 
 def keys_of(database: Any) -> Keyring:
     return Keyring(database.keyring_url, bytes(range(32)))
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_no_page_that_they_have_left_travels_in_a_copy(app: App, tmp_path: Path) -> None:
+    await erasure.erase(app, ASKED, silent)
+    place = Place(app.settings.database_url, app.settings.keyring_url)
+    backup.backup(place, tmp_path / "rows", tmp_path / "keys", NOON)
+    assert left_in(f"{tmp_path}/rows/rows.db") == []
+    app.store.close()
+    assert left_in(app.settings.database_url.removeprefix("sqlite:///")) == []
+
+
+def left_in(file: str) -> list[str]:
+    said = Path(file).read_bytes().lower()
+    return [one for one in CANARIES if one.encode() in said]
 
 
 @dataclass

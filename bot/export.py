@@ -1,0 +1,197 @@
+"""What do we hold of a person, all of it, for a program and for them to read?
+
+Everything that hangs on the client, decrypted for this once. What is sealed stays sealed: whether
+it is theirs to see is for counsel to say, who reads it by name.
+"""
+
+import datetime as dt
+import html
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from billing import aliases, money, vault
+from billing.models import Client
+from bot import belongings, processors
+from bot.processors import Holding
+from bot.report import Wrong
+from comms import seals, timeline
+from comms.compliance.labels import SEALING
+from comms.models import Touchpoint
+from comms.office import Office
+
+SEALED = "(sealed; counsel or compliance says whether it is theirs to see)"
+_FIRST: Mapping[str, str] = {
+    "client": "Who you are to us",
+    "contact": "People we know at yours",
+    "address": "Where we write to you",
+    "consent_event": "What you agreed to, and what you did not",
+    "stated_preference": "What you asked us for",
+    "agreement": "What you have agreed to",
+    "invoice": "Bills",
+    "invoice_line": "What the bills are for",
+    "payment": "Payments",
+    "promise": "What you promised to pay",
+    "touchpoint": "What was said between us",
+    "message": "What we wrote to you, or about you",
+    "incoming": "What came in, as it came",
+    "decision": "Why we wrote, or did not",
+}
+_UNTOLD = frozenset({"chain_entry", "chain_head"})
+"""Hashes: they show that the rest was not changed."""
+
+
+def gather(
+    session: Session, office: Office, client: Client, register: Mapping[str, processors.Processor]
+) -> dict[str, Any]:
+    """Everything, by the tables it is in, and who else has something of it."""
+    group = aliases.group(session, client.id)
+    found = belongings.of(session, group)
+    sealed = _sealed(session, group)
+    tables = {
+        name: [_said(session, office, name, row, sealed) for row in rows]
+        for name, rows in found.items()
+        if rows and name not in _UNTOLD
+    }
+    broken = [one for member in group for one in timeline.verify(session, member)]
+    return {
+        "client": client.id,
+        "name": client.name,
+        "made_at": office.now.isoformat(timespec="seconds"),
+        "unchanged_since_it_was_recorded": not broken,
+        "processors": processors.data(processors.holdings(register, found)),
+        "tables": tables,
+    }
+
+
+def _sealed(session: Session, group: Sequence[int]) -> dict[str, set[int]]:
+    """Touchpoints that are sealed, and the requests and messages in which they stand."""
+    said = session.exec(select(Touchpoint).where(col(Touchpoint.client_id).in_(group))).all()
+    labels = seals.labels_of(session, said)
+    closed = [one for one in said if labels[one.id] & SEALING]
+    return {
+        "touchpoint": {one.id for one in closed},
+        "incoming": {one.incoming_id for one in closed if one.incoming_id},
+        "message": {one.message_id for one in closed if one.message_id},
+    }
+
+
+def _said(
+    session: Session,
+    office: Office,
+    table: str,
+    row: Mapping[str, Any],
+    sealed: Mapping[str, set[int]],
+) -> dict[str, Any]:
+    """A row with the words that it names, in the place of their numbers in the vault."""
+    told: dict[str, Any] = {}
+    closed = row.get("id") in sealed.get(table, ())
+    for name, value in row.items():
+        if name not in belongings.BODIES:
+            told[name] = value.isoformat() if isinstance(value, dt.date) else value
+        elif value is not None:
+            told[name.removesuffix("_id")] = SEALED if closed else _words(session, office, value)
+    return told
+
+
+def _words(session: Session, office: Office, body_id: int) -> object:
+    text = vault.text(session, office.keyring, body_id, errors="replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+# --- two files ------------------------------------------------------------------------------------
+
+
+def write(found: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
+    """One for programs and one to read, each for its owner only.
+
+    Raises:
+        Wrong: one is there already.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = f"client-{found['client']}"
+    whole = json.dumps(found, ensure_ascii=False, indent=2, default=str)
+    return (
+        _new(folder / f"{name}.json", whole + "\n"),
+        _new(folder / f"{name}.html", "\n".join(page(found)) + "\n"),
+    )
+
+
+def _new(path: Path, text: str) -> Path:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Wrong(f"{path} exists; name another folder with --to.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def page(found: Mapping[str, Any]) -> Iterator[str]:
+    """What a person reads: the known things first, then whatever else there is."""
+    title = f"What we hold of {html.escape(found['name'])}"
+    yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+    yield f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
+    yield f"<p>Made on {html.escape(found['made_at'][:10])}.</p>"
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = found["tables"]
+    for name, heading in _FIRST.items():
+        if name in tables:
+            yield f"<h2>{html.escape(heading)}</h2>"
+            yield from _grid(tables[name])
+    yield "<h2>Who else has something of it</h2>"
+    held: Sequence[Holding] = found["processors"]
+    yield from _grid(held)  # type: ignore[arg-type]
+    for name, rows in tables.items():
+        if name not in _FIRST:
+            yield f"<details><summary>{html.escape(name.replace('_', ' '))}</summary>"
+            yield from _grid(rows)
+            yield "</details>"
+    yield "</body></html>"
+
+
+def _grid(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    used = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
+    yield "<table><thead><tr>"
+    yield "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in used)
+    yield "</tr></thead><tbody>"
+    for row in rows:
+        yield f"<tr>{''.join(f'<td>{_cell(_shown(row, name))}</td>' for name in used)}</tr>"
+    yield "</tbody></table>"
+
+
+def _shown(row: Mapping[str, Any], name: str) -> object:
+    """Money as people write it."""
+    value = row.get(name)
+    if name in _MONEY and isinstance(value, int) and row.get("currency"):
+        return money.display(value, row["currency"])
+    return value
+
+
+_MONEY = frozenset({"amount", "corrected_amount", "contract_value", "refunded"})
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        parts = (f"{name}: {said}" for name, said in value.items() if said not in (None, ""))
+        return html.escape("\n".join(parts))
+    if isinstance(value, list | tuple):
+        return html.escape("\n".join(map(str, value)))
+    return html.escape(str(value))
+
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem}"
+    "table{border-collapse:collapse;margin:.5rem 0 1.5rem;display:block;overflow-x:auto}"
+    "th,td{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;vertical-align:top;"
+    "white-space:pre-wrap;max-width:36rem}summary{cursor:pointer;font-weight:600}"
+)

@@ -1,0 +1,245 @@
+"""Who asked what we hold of them, or to erase it, and by when must they have an answer?"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session, col, select
+
+from billing import obligations, vault
+from billing.calendar import local_date
+from billing.models import Client, RequestKind, RightsRequest, Role, Staff, StaffRole
+from bot import custodians
+from bot.access import Action
+from bot.app import App
+from bot.report import NO, Args, Progress, Report, Table, Wrong
+from comms import preservation, staff
+from comms.models import Purpose
+from comms.office import Office
+
+SOON = dt.timedelta(days=7)
+"""So long before the day compliance is told."""
+
+
+class Opened(BaseModel):
+    """The arguments of `counterfoil rights open`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client: str
+    kind: RequestKind
+    received: dt.date
+    by: str = "cli"
+
+
+class Word(BaseModel):
+    """The arguments of `counterfoil rights extend` and `close`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    request: int
+    reason: str = Field(default="", max_length=2000)
+    outcome: Literal["granted", "partly", "refused"] = "granted"
+    by: str = "cli"
+
+
+class Exported(BaseModel):
+    """The arguments of `counterfoil rights export`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client: str
+    by: str = "cli"
+
+
+async def open_(app: App, args: Args, _progress: Progress) -> Report:
+    """Begin a case; the clock runs from the day on which the request was received.
+
+    Raises:
+        Wrong: there is no such client, who asks may not, or the day has not come yet.
+    """
+    asked = Opened.model_validate(args)
+    client = custodians.client(app, asked.client, asked.by, Action.ANSWER)
+    now = app.clock.now()
+    if asked.received > local_date(now, client.timezone):
+        raise Wrong(f"--received {asked.received} has not come yet; say when the request came in.")
+
+    def begin(session: Session) -> Report:
+        request = RightsRequest(
+            client_id=client.id,
+            kind=asked.kind,
+            received_on=asked.received,
+            due_on=obligations.due(asked.received, _place(client)),
+            opened_by=asked.by,
+            opened_at=now,
+        )
+        session.add(request)
+        session.flush()
+        tell(session, app.office())
+        said = f"Case {request.id}: {client.name} must have an answer by {request.due_on}."
+        then = f"`counterfoil rights export client:{client.id} --to FOLDER`"
+        if asked.kind is RequestKind.ERASURE:
+            then = f"`counterfoil erase client:{client.id} --reason …`"
+        data = {"request": request.id, "client": client.id, "due": f"{request.due_on}"}
+        return Report(data, [said, f"Then: {then}, and `counterfoil rights close {request.id}`."])
+
+    return await app.store.write(begin, clients=[client.id])
+
+
+async def extend(app: App, args: Args, _progress: Progress) -> Report:
+    """Take longer, once; the person is told why before the first day has passed.
+
+    Raises:
+        Wrong: there is no such case, it was extended before, or its day has passed.
+    """
+    asked = Word.model_validate(args)
+    if not asked.reason:
+        raise Wrong("Say with --reason what the person was told; they must know it in time.")
+    now = app.clock.now()
+
+    def longer(session: Session) -> Report:
+        request, client = _open(session, asked)
+        today = local_date(now, client.timezone)
+        if request.extended_on is not None:
+            raise Wrong(f"Case {request.id} was extended on {request.extended_on}; once is all.")
+        if today > request.due_on:
+            raise Wrong(f"Case {request.id} was due on {request.due_on}; answer it now.")
+        request.extended_on = today
+        request.due_on = obligations.due(request.received_on, _place(client), extended=True)
+        request.note_id = _note(session, app.office(), client, asked.reason)
+        session.add(request)
+        said = f"Case {request.id} is due on {request.due_on}; the person must be told by now."
+        return Report({"request": request.id, "due": f"{request.due_on}"}, [said])
+
+    return await app.store.write(longer)
+
+
+async def close(app: App, args: Args, _progress: Progress) -> Report:
+    """Say that the person has their answer.
+
+    Raises:
+        Wrong: there is no such case, or it was refused without a reason.
+    """
+    asked = Word.model_validate(args)
+    if asked.outcome != "granted" and not asked.reason:
+        raise Wrong("Say with --reason what the person was told.")
+
+    def end(session: Session) -> Report:
+        request, client = _open(session, asked)
+        request.state, request.outcome = "closed", asked.outcome
+        request.closed_at, request.closed_by = app.clock.now(), asked.by
+        if asked.reason:
+            request.note_id = _note(session, app.office(), client, asked.reason)
+        session.add(request)
+        said = f"Case {request.id} is closed: {asked.outcome}."
+        return Report({"request": request.id, "outcome": asked.outcome}, [said])
+
+    return await app.store.write(end)
+
+
+async def exported(app: App, args: Args, _progress: Progress) -> Report:
+    """Write down that all of a client is taken out, before it is shown.
+
+    Raises:
+        Wrong: there is no such client, or who asks may not.
+    """
+    asked = Exported.model_validate(args)
+    client = custodians.client(app, asked.client, asked.by, Action.ANSWER)
+
+    def note(session: Session) -> Report:
+        for one in custodians.group(client.id)(session):
+            preservation.record(session, app.office(), one, "exported", asked.by)
+        return Report({"client": client.id})
+
+    return await app.store.write(note, clients=custodians.group(client.id))
+
+
+def listed(session: Session, office: Office, *, closed: bool = False) -> Report:
+    """Every open case, the next due first; late ones make the answer no."""
+    query = select(RightsRequest, Client).join(Client, col(Client.id) == RightsRequest.client_id)
+    if not closed:
+        query = query.where(RightsRequest.state == "open")
+    found = session.exec(query.order_by(col(RightsRequest.due_on), col(RightsRequest.id))).all()
+    rows = [_row(session, office, request, client) for request, client in found]
+    late = any(one.state == "open" and days_left(one, who, office.now) < 0 for one, who in found)
+    columns = ["case", "client", "name", "kind", "received", "due", "left", "state", "outcome"]
+    table = Table("", columns, [[str(row[name]) for name in columns] for row in rows])
+    lines = [] if rows else ["Nobody waits for an answer about their data."]
+    return Report({"cases": rows}, lines, [table] if rows else [], NO if late else 0)
+
+
+def _row(
+    session: Session, office: Office, request: RightsRequest, client: Client
+) -> dict[str, object]:
+    return {
+        "case": request.id,
+        "client": f"client:{client.id}",
+        "name": client.name,
+        "kind": request.kind,
+        "received": f"{request.received_on}",
+        "due": f"{request.due_on}",
+        "left": days_left(request, client, office.now),
+        "extended": f"{request.extended_on}" if request.extended_on else "",
+        "state": request.state,
+        "outcome": request.outcome,
+        "note": vault.text(session, office.keyring, request.note_id),
+    }
+
+
+def days_left(request: RightsRequest, client: Client, now: dt.datetime) -> int:
+    """Until the day on which it is due; below 0 where that has passed."""
+    return (request.due_on - local_date(now, client.timezone)).days
+
+
+def tell(session: Session, office: Office) -> int:
+    """Tell compliance of each open case that is due soon, and again when its day has passed."""
+    query = (
+        select(RightsRequest, Client)
+        .join(Client, col(Client.id) == RightsRequest.client_id)
+        .where(
+            RightsRequest.state == "open",
+            col(RightsRequest.due_on) <= office.now.date() + SOON,
+        )
+    )
+    told = 0
+    for request, client in session.exec(query).all():
+        stage = "late" if days_left(request, client, office.now) < 0 else "soon"
+        for desk in _desks(session, office):
+            notice = staff.Notice(
+                key=f"alert:rights:{request.id}:{request.due_on}:{stage}:{desk}",
+                purpose=Purpose.ALERT,
+                template="rights",
+                to=desk,
+                client_id=client.id,
+                subject=("rights_request", request.id),
+            )
+            told += staff.tell(session, office, notice) is not None
+    return told
+
+
+def _desks(session: Session, office: Office) -> Sequence[str]:
+    """Everybody of compliance who is in Slack; finance where nobody is."""
+    query = (
+        select(Staff.slack_user)
+        .join(StaffRole, col(StaffRole.staff_id) == Staff.id)
+        .where(StaffRole.role == Role.COMPLIANCE, col(Staff.active).is_(True))
+        .order_by(col(Staff.id))
+    )
+    return [user for user in session.exec(query) if user] or [office.finance]
+
+
+def _open(session: Session, asked: Word) -> tuple[RightsRequest, Client]:
+    custodians.check(session, asked.by, Action.ANSWER)
+    request = session.get(RightsRequest, asked.request)
+    if request is None or request.state != "open":
+        raise Wrong(f"No case {asked.request} is open; `counterfoil rights list` shows them.")
+    return request, session.get_one(Client, request.client_id)
+
+
+def _note(session: Session, office: Office, client: Client, reason: str) -> int:
+    return vault.put(session, office.keyring, client.key_id, reason, office.now)
+
+
+def _place(client: Client) -> str:
+    return f"{client.country}-{client.region}" if client.region else client.country

@@ -1,0 +1,26 @@
+"""What does compliance see of somebody who asks about their data?"""
+
+from sqlmodel import Session
+
+from billing.models import Client, RightsRequest
+from bot.slack import blocks
+from bot.slack.escalations import Card
+from comms.models import Message
+from comms.office import Office
+
+_ASKED = {"access": "what we hold of them", "erasure": "that we erase what we hold of them"}
+
+
+def compose(session: Session, _office: Office, message: Message) -> Card:
+    """By when they must be answered, and how."""
+    request = session.get_one(RightsRequest, message.subject_id)
+    name = blocks.inline(session.get_one(Client, request.client_id).name)
+    what = f"{name} asked {_ASKED[request.kind]}"
+    due = f"Answer by *{request.due_on}* (received {request.received_on})."
+    if request.state == "closed":
+        due = f"Answered: {request.outcome}."
+    body = [
+        blocks.section(f"*{what}*. {due}"),
+        blocks.context(f"Case {request.id}: `counterfoil rights list` on the machine."),
+    ]
+    return Card(what, body)

@@ -1,0 +1,107 @@
+"""A client who is full of canaries, beside one who is not."""
+
+import datetime as dt
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from billing import ledger, vault
+from billing.clock import TurnedClock
+from billing.facts import AgreementDescribed, ClientDescribed, InvoiceIssued
+from billing.models import Address, Contact
+from bot import app as root
+from bot.app import App
+from bot.models import Incoming
+from bot.settings import Settings
+from comms import timeline
+from comms.models import Touchpoint
+from tests import factories
+from tests.factories import NOON
+
+CANARIES = (
+    "quillfeather", "zephyrine", "+12125559876", "crocodile street", "de811907980",
+    "matter-xenolith", "po-jabberwock", "retainer-obsidian", "the canary sings",
+    "brimstone@quillfeather.example",
+)  # fmt: skip
+OTHERS = "Northwind Trading"
+ASKED = {"client": "Quillfeather Holdings", "reason": "Art. 17 request of March"}
+
+
+def opened(url: str, keyring_url: str, folder: Path) -> App:
+    """The product without its channels, at noon."""
+    (folder / "key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    settings = Settings(
+        database_url=url,
+        keyring_url=keyring_url,
+        master_key_file=folder / "key",
+        erasure_log=folder / "erasures",
+    )
+    return root.books(settings, TurnedClock(NOON))
+
+
+def fill(session: Session, app: App) -> None:
+    """A firm, and both of its clients."""
+    factories.firm(session, NOON)
+    factories.owes(
+        session, factories.client(session, app.keyring, NOON, OTHERS), NOON, number="N-1"
+    )
+    app.keyring.make(["client:canary", "inbox:2026-01-06"], NOON)
+    told = ClientDescribed(
+        source="test", external_id="quillfeather-7", name="Quillfeather Holdings",
+        timezone="Europe/Berlin", country="DE", city="Crocodile Street", tax_number="DE811907980",
+        phone="+12125559876", email="brimstone@quillfeather.example", contact_name="Zephyrine Vale",
+    )  # fmt: skip
+    client_id = ledger.apply(session, told, NOON, iter(["client:canary"])).client_id
+    bill = InvoiceIssued(
+        source="test", client_external_id="quillfeather-7", number="Q-1", amount=50_000,
+        currency="USD", issued_on=dt.date(2025, 11, 1), due_on=dt.date(2025, 11, 8),
+        matter="Matter-Xenolith", po_number="PO-Jabberwock",
+    )  # fmt: skip
+    ledger.apply(session, bill, NOON, iter(()))
+    signed = AgreementDescribed(
+        source="test", external_id="A-1", client_external_id="quillfeather-7",
+        kind="retainer", name="Retainer-Obsidian", amount=1000, currency="USD",
+        renews_on=dt.date(2026, 9, 1),
+    )  # fmt: skip
+    ledger.apply(session, signed, NOON, iter(()))
+    assert client_id is not None
+    _speak(session, app, client_id)
+
+
+def _speak(session: Session, app: App, client_id: int) -> None:
+    """Something they wrote, the request that it came in, and a list for staff that names them."""
+    body = vault.put(session, app.keyring, "client:canary", "the canary sings", NOON)
+    contact = session.exec(select(Contact).where(Contact.client_id == client_id)).one()
+    known = factories.Known(
+        "canary",
+        client_id,
+        contact.id,
+        address(session, "email"),
+        address(session, "sms"),
+        "",
+        "",
+    )
+    factories.note(session, app.keyring, known, NOON, words="the canary sings", channel="email")
+    timeline.append(
+        session,
+        Touchpoint(
+            client_id=client_id, channel="email", direction="in", kind="reply", body_id=body,
+            occurred_at=NOON, recorded_at=NOON,
+        ),
+    )  # fmt: skip
+    raw = vault.put(session, app.keyring, "client:canary", "raw: the canary sings", NOON)
+    session.add(
+        Incoming(
+            source="email", external_id="<1@quillfeather.example>", state="done", body_id=raw,
+            received_at=NOON, client_id=client_id,
+        )
+    )  # fmt: skip
+    listed = b"cases of this week: QUILLFEATHER Holdings, Northwind"
+    vault.put(session, app.keyring, "inbox:2026-01-06", listed, NOON, NOON + dt.timedelta(days=30))
+    vault.put(session, app.keyring, "inbox:2026-01-06", b"nobody's", NOON, NOON)
+
+
+def address(session: Session, kind: str) -> int:
+    """Theirs, which is the last of its kind."""
+    addresses = select(Address.id).where(Address.kind == kind).order_by(col(Address.id).desc())
+    return session.exec(addresses).first() or 0
