@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 from billing.models import Client, Enrolment
 from billing.models import Sequence as Ladder
 
+_REMEMBERED = "kin"
 Kin = Mapping[int, int]
 """Every client of some groups, and for each the one that speaks for it."""
 
@@ -51,8 +52,17 @@ def among(session: Session, clients: Iterable[Client]) -> Kin:
     found = {client.id: head(client) for client in held}
     if all(client.merged_into_id is None and client.speaks_since is None for client in held):
         return found
-    rows = session.execute(_GROUPS, {"heads": sorted(set(found.values()))})
+    heads = set(found.values())
+    known: Kin = session.info.get(_REMEMBERED, {})
+    if heads <= known.keys():
+        return {one: speaker for one, speaker in known.items() if speaker in heads}
+    rows = session.execute(_GROUPS, {"heads": sorted(heads)})
     return found | {row[0]: row[1] for row in rows}
+
+
+def remember(session: Session, kin: Kin) -> None:
+    """For a session that only reads: its snapshot stays, so nobody need ask for these again."""
+    session.info[_REMEMBERED] = kin
 
 
 def of(session: Session, clients: Collection[int]) -> Kin:

@@ -97,7 +97,7 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
         verdict=first.verdict if first else "nothing",
         rule=first.rule if first else None,
         reason=_reason(session, office, first) if first else _unseen(enrolments),
-        facts=tuple(_client_facts(session, office, client, kin)),
+        facts=tuple(_client_facts(session, office, client, together)),
         would_change=_remedies(rules),
         next_look=_first(looks),
         next_event=ANYTHING if enrolments or waiting else "",
@@ -113,9 +113,8 @@ def _unseen(enrolments: Sequence[Enrolment]) -> str:
 
 
 def _client_facts(
-    session: Session, office: Office, client: Client, kin: aliases.Kin
+    session: Session, office: Office, client: Client, together: Sequence[int]
 ) -> Iterator[Fact]:
-    together = sorted(kin, key=lambda one: (one != client.id, one))
     today = local_date(office.now, client.timezone)
     owner = session.get(Staff, client.owner_id) if client.owner_id else None
     yield Fact("owner", f"{owner.name} ({owner.email})" if owner else "nobody")
@@ -128,7 +127,7 @@ def _client_facts(
         other = pair.second_id if pair.first_id == client.id else pair.first_id
         why = matching.words(pair.reasons.split())
         yield Fact("may be", f"{session.get_one(Client, other).name} (client:{other}): {why}")
-    for balance in accounts.balances(session, client.id, today, kin):
+    for balance in accounts.balances(session, client.id, today):
         entity = session.get_one(LegalEntity, balance.legal_entity_id)
         parts = [
             f"{money.display(amount, balance.currency)} {what}"
@@ -140,15 +139,15 @@ def _client_facts(
             if amount
         ]
         yield Fact(f"{entity.name}, {balance.currency}", ", ".join(parts))
-    for debt in accounts.owed_by(session, [client.id], kin).get(client.id, [])[:MOST]:
+    for debt in accounts.owed(session, client.id)[:MOST]:
         yield Fact(debt.instalment.number, against.of_instalment(debt.instalment, today))
-    for line in against.lines(session, office, client, kin):
+    for line in against.lines(session, office, client):
         yield Fact(*line)
     for said in standings.lines(session, office, client):
         yield Fact(*said)
     for task in tasks.of_clients(session, together):
         yield Fact("a person's turn", f"{turns.line(session, task)} (task:{task.id})")
-    for hold in accounts.holds(session, client.id, kin):
+    for hold in accounts.holds(session, client.id):
         until = f" until {written(hold.until)}" if hold.until else " until it is released"
         yield Fact("hold", f"{hold.reason}{until}")
     yield from _ruled_by(office, _enrolments(session, together))

@@ -63,6 +63,8 @@ class Explanation:
     door: Sequence[Place] = ()
     would_change: Sequence[str] = ()
     next_look: dt.datetime | None = None
+    next_event: str = ""
+    """What lets it be looked at before, or where no moment is known at all."""
     related: Sequence[Related] = ()
     decisions: Sequence[Made] = ()
 
@@ -73,7 +75,7 @@ def report(found: Explanation) -> Report:
     lines = [f"{found.title}: {found.verdict.replace('_', ' ')}{rule}"]
     lines += [f"  {found.reason}"] if found.reason else []
     lines += [f"  What would change it: {one}" for one in found.would_change]
-    lines += [f"  Looked at next: {written(found.next_look)}"] if found.next_look else []
+    lines += [f"  Looked at next: {when}"] if (when := next_words(found)) else []
     lines += [f"  See {one.kind}:{one.id}  {one.label}" for one in found.related]
     tables = [Table("Facts", ["fact", "value"], [[one.name, one.value] for one in found.facts])]
     if found.door:
@@ -87,6 +89,12 @@ def report(found: Explanation) -> Report:
         columns = ["when", "about", "verdict", "rule", "reason"]
         tables.append(Table("Decisions, the newest first", columns, decided))
     return Report(plain(found), lines, tables)
+
+
+def next_words(found: Explanation) -> str:
+    """When it is looked at next, for a person."""
+    known = [written(found.next_look)] if found.next_look else []
+    return ", and ".join([*known, *([found.next_event] if found.next_event else [])])
 
 
 def plain(found: Explanation) -> dict[str, Any]:

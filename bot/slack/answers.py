@@ -2,14 +2,14 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
 from billing import aliases
 from billing.models import Client, Enrolment, EscalationCase, Invoice
-from bot import access
+from bot import access, explain, explanation
 from bot.slack import blocks, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person
@@ -134,7 +134,8 @@ def _limits(cut: Cut) -> str:
 def why(session: Session, office: Office, client: Client) -> Reply:
     """The newest decisions about a client: of its sequences, and at the door."""
     found = records.decisions(session, client.id, limit=_WHY)
-    return _reasons(session, office, client, found, client.name)
+    stands = explain.of(session, office, "client", client.id)
+    return _reasons(session, office, client, found, stands)
 
 
 def why_invoice(session: Session, office: Office, invoice: Invoice, client: Client) -> Reply:
@@ -156,20 +157,35 @@ def why_invoice(session: Session, office: Office, invoice: Invoice, client: Clie
         for one in records.decisions(session, client.id, limit=10 * _WHY)
         if (one.subject_kind, one.subject_id) in of
     ]
-    return _reasons(session, office, client, found[:_WHY], f"{invoice.number}, {client.name}")
+    stands = explain.of(session, office, "invoice", invoice.id)
+    return _reasons(session, office, client, found[:_WHY], stands)
 
 
 def _reasons(
-    session: Session, office: Office, client: Client, found: Sequence[Decision], title: str
+    session: Session,
+    office: Office,
+    client: Client,
+    found: Sequence[Decision],
+    stands: explanation.Explanation,
 ) -> Reply:
-    shown = blocks.inline(title)
+    shown = blocks.inline(stands.title)
     body = [
         blocks.section(f"*Why, for {shown}*, the newest first"),
+        *_standing(stands),
         *(blocks.section(_reason(session, office, client, one)) for one in found),
     ]
     if not found:
         body.append(blocks.section("Nothing was decided yet."))
     return Reply(f"Why, for {shown}", blocks.fit(body))
+
+
+def _standing(stands: explanation.Explanation) -> Iterator[Block]:
+    """What would have to change, and when it is looked at next."""
+    lines = [f"_What would change it_: {blocks.inline(one)}" for one in stands.would_change]
+    if when := explanation.next_words(stands):
+        lines.append(f"_Looked at next_: {blocks.inline(when)}")
+    if lines:
+        yield blocks.section("\n".join(lines))
 
 
 def _reason(session: Session, office: Office, client: Client, decision: Decision) -> str:

@@ -1,11 +1,12 @@
 import datetime as dt
 
 import pytest
-from sqlmodel import Session
+from sqlalchemy import event
+from sqlmodel import Session, select
 
 from billing.clock import TurnedClock
 from billing.keyring import Keyring
-from billing.models import InvoiceDispute
+from billing.models import Address, Client, Enrolment, InvoiceDispute
 from billing.store import Store
 from bot import cli, explain, explanation, remedies, subjects, switch
 from bot.explanation import Explanation
@@ -174,11 +175,92 @@ def test_stop_takes_back_what_was_about_to_leave(
         assert session.get_one(Message, message_id).state == "queued"
 
 
-@pytest.mark.parametrize(
-    "rule", ["not_live", "opted_out", "overdue", "quiet_hours", "step_not_due", "in_doubt"]
-)
-def test_a_rule_says_what_would_change_it(rule: str) -> None:
-    assert remedies.remedy(rule).endswith(".")
+def test_it_says_what_brings_the_next_look_besides_time(
+    store: Store, keyring: Keyring, known: Known
+) -> None:
+    store.write_now(lambda session: factories.switch(session, NOON, "closed"))
+    message_id = reminded(store, keyring, known)
+    at_the_door(store, keyring, message_id)
+    client = why(store, keyring, "client", known.client_id)
+    assert "when anything about the client changes" in explanation.next_words(client)
+    message = explanation.report(why(store, keyring, "message", message_id))
+    assert any("Looked at next: at once when anything" in line for line in message.lines)
+    store.write_now(lambda session: outbox.sent(session, message_id, "p", NOON))
+
+
+def test_every_rule_that_would_keep_a_message_says_what_would_change_it(
+    store: Store, keyring: Keyring, known: Known
+) -> None:
+    """Closed to clients, and its address dead as well: opening the door would not be enough."""
+    store.write_now(lambda session: factories.switch(session, NOON, "closed"))
+    message_id = reminded(store, keyring, known)
+
+    def die(session: Session) -> None:
+        session.get_one(Address, known.email_id).health = "dead"
+
+    store.write_now(die)
+    at_the_door(store, keyring, message_id)
+    found = why(store, keyring, "message", message_id)
+    assert remedies.remedy("not_live") in found.would_change
+    assert remedies.remedy("address_dead") in found.would_change
+
+
+def test_a_sequence_that_began_under_another_policy_says_so(
+    store: Store, keyring: Keyring, known: Known
+) -> None:
+    reminded(store, keyring, known)
+
+    def before(session: Session) -> None:
+        session.exec(select(Enrolment)).one().policy_version = "0123456789ab"
+
+    store.write_now(before)
+    facts = why(store, keyring, "client", known.client_id).facts
+    [policy] = [one.value for one in facts if one.name == "policy of the reminders"]
+    assert policy.startswith("0123456789ab, with which it began")
+
+
+def test_an_invoice_is_explained_by_the_sequence_that_asks_for_it(
+    store: Store, keyring: Keyring, known: Known
+) -> None:
+    reminded(store, keyring, known)
+
+    def apart(session: Session) -> None:
+        enrolment = session.exec(select(Enrolment)).one()
+        enrolment.next_due_at = NOON + dt.timedelta(days=90)
+        values = enrolment.model_dump(exclude={"id", "next_due_at", "scope"})
+        moment = NOON + dt.timedelta(days=7)
+        session.add(Enrolment(**values, scope="invoice:1", next_due_at=moment))
+
+    store.write_now(apart)
+    assert why(store, keyring, "invoice", 1).next_look == NOON  # its message comes first
+    [message] = factories.messages(store, purpose="dunning")
+    store.write_now(lambda session: outbox.sent(session, message.id, "p", NOON))
+    assert why(store, keyring, "invoice", 1).next_look == NOON + dt.timedelta(days=7)
+
+
+def test_who_is_one_with_a_client_is_asked_once(
+    store: Store, keyring: Keyring, known: Known
+) -> None:
+    reminded(store, keyring, known)
+
+    def merge(session: Session) -> None:
+        other = factories.client(session, keyring, NOON, "Northwind", phone=None, email=None)
+        session.get_one(Client, other.client_id).merged_into_id = known.client_id
+        session.get_one(Client, known.client_id).speaks_since = NOON
+
+    store.write_now(merge)
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    with store.read() as session:
+        engine = session.get_bind()
+        event.listen(engine, "before_cursor_execute", count)
+        found = explain.of(session, factories.office(keyring), "client", known.client_id)
+        event.remove(engine, "before_cursor_execute", count)
+    assert any(one.name == "also" for one in found.facts)
+    assert sum("coalesce(client.merged_into_id" in one for one in asked) == 1
 
 
 def test_the_command_line_is_there() -> None:
