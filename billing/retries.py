@@ -151,6 +151,8 @@ Standing = Literal[
     "active", "past_due", "suspended", "cancel_scheduled", "ended", "renewed", "lapsed", "cancelled"
 ]
 
+_TOLD: dict[str, Standing] = {"renewed": "renewed", "lapsed": "lapsed", "cancelled": "cancelled"}
+
 
 def standing(
     term: Term, items: Sequence[Item], now: dt.datetime, today: dt.date, policy: Retries
@@ -158,8 +160,6 @@ def standing(
     """Where an agreement stands; active again only when every item that was dunned is paid."""
     if term.ended_on is not None and term.ended_on <= today:
         return "ended"
-    if term.state in {"lapsed", "cancelled"} and term.ended_on is None:
-        return "lapsed" if term.state == "lapsed" else "cancelled"
     if any(first <= today and (end is None or today < end) for first, end in term.pauses):
         return "suspended"
     failing = [one for one in items if is_dunned(before_the_end(one, term.ended_on))]
@@ -168,4 +168,4 @@ def standing(
         return "suspended" if over else "past_due"
     if term.ended_on is not None:
         return "cancel_scheduled"
-    return "renewed" if term.state == "renewed" else "active"
+    return _TOLD.get(term.state, "active")

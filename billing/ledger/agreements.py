@@ -154,7 +154,7 @@ def renew(session: Session, agreement: Agreement, paid_on: dt.date) -> None:
     )
     early = min(_EARLY, (cycle[1] - cycle[0]).days // 2) if cycle else _EARLY
     if (
-        agreement.state == AgreementState.ACTIVE
+        agreement.state in (AgreementState.ACTIVE, AgreementState.LAPSED)
         and term
         and all(agreements.is_clear(one) for one in items)
         and paid_on >= agreement.renews_on - dt.timedelta(days=early)
