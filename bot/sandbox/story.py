@@ -17,6 +17,7 @@ from billing.models import Address, Client, Contact, ContactAddress, Payment, Pa
 from bot.sandbox.chronicle import ROUTINE, Chronicle, Line
 from bot.sandbox.faults import Fault
 from bot.sandbox.world import World, client_named, slack_id
+from bot.slack import blocks
 from comms import timeline
 from comms.models import Audience, ChainEntry, Message, State
 
@@ -151,15 +152,32 @@ def clicks(person: str, client: str, action_id: str) -> Act:
     return act
 
 
+def reads(person: str, client: str) -> Act:
+    """Somebody deals with what a client wrote, and says so below it."""
+
+    async def act(world: World) -> None:
+        user, room = slack_id(person), world.app.settings.slack_clients_channel
+        wrote = f"{blocks.inline(client)} wrote"
+        cards = [post for post in world.slack.messages(room) if wrote in post.text]
+        await world.slack.click(user, room, cards[-1].ts, "task.done")
+        await world.settle()
+
+    return act
+
+
 BEATS = (
     Beat(1, 7, "Elmgate's number turns out to be a landline", is_a_landline("Elmgate Supply")),
     Beat(2, 15, "The door to clients is opened", opens_the_door()),
     Beat(8, 15, "Alder Street Bakery answers its reminder by mail",
          answers("Alder Street Bakery", "Thanks for the nudge. We pay this Friday.\n\nNora")),
+    Beat(8, 19, "Dana answers Alder Street Bakery, and says that it is read",
+         reads("dana", "Alder Street Bakery")),
     Beat(9, 16, "A stranger texts us",
          a_stranger_texts("+12125550199", "hi, is this the right number for the clinic?")),
     Beat(11, 17, "Brook & Fen Estates answers a text",
          texts("Brook & Fen Estates", "Sorry! The cheque goes out on Monday.")),
+    Beat(15, 14, "Dana reads what Brook & Fen Estates wrote",
+         reads("dana", "Brook & Fen Estates")),
     Beat(18, 7, "Twilio takes a text to Hollis Marine and its answer is lost",
          loses_the_answer("Hollis Marine")),
     Beat(23, 10, "Ivy Lane Pottery says STOP while a text to it waits for the morning",

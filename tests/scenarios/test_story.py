@@ -34,7 +34,16 @@ from bot.sandbox.workspace import Post
 from bot.sandbox.world import World, client_named, running
 from bot.slack import answers
 from comms import timeline
-from comms.models import Attempt, Audience, ConsentEvent, Decision, Message, State, Touchpoint
+from comms.models import (
+    Attempt,
+    Audience,
+    ConsentEvent,
+    Decision,
+    Message,
+    State,
+    Task,
+    Touchpoint,
+)
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(300)]
 GONE = (State.SENT, State.DELIVERED)
@@ -520,3 +529,17 @@ def test_the_readme_quotes_the_transcript(told: Told) -> None:
     quoted = readme.read_text().split("```text\n")[1].split("```")[0].splitlines()
     assert len(quoted) == 15
     assert [line for line in quoted if line not in told.transcript] == []
+
+
+def test_after_a_reply_reminders_wait_until_it_is_read(rows: Session) -> None:
+    client = client_named(rows, "Brook & Fen Estates")
+    (task,) = rows.exec(select(Task).where(Task.client_id == client.id)).all()
+    held = rows.get_one(Hold, task.hold_id)
+    reminders = [one for one in messages(rows, client.name) if one.purpose == "dunning"]
+    assert (task.outcome, task.closed_by) == ("handled", "dana@harrowlark.example")
+    assert held.released_at == task.closed_at
+    assert task.closed_at is not None
+    assert not [
+        one for one in reminders
+        if one.sent_at is not None and task.opened_at <= one.sent_at < task.closed_at
+    ]  # fmt: skip
