@@ -11,15 +11,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import exists, update
+from sqlalchemy import exists, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import policy as policies
 from billing import publication
-from billing.models import Enrolment, EnrolmentState, PolicyPublication, PolicyVersion, StepTaken
+from billing.models import (
+    Client,
+    Enrolment,
+    EnrolmentState,
+    Invoice,
+    PolicyPublication,
+    PolicyVersion,
+    StepTaken,
+)
 from billing.models import Sequence as Ladder
 from billing.policy import Mistake, Policy, PolicyError, whole
+from billing.policy.ladders import DEFAULT
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
 from comms import outbox
@@ -61,6 +70,8 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     before = app.rules
 
     def make(session: Session) -> Report:
+        if lacking := tuple(_ladders_in_use(session, policy)):
+            raise PolicyError(asked.name, lacking)
         publication.keep(session, before, now)  # so that what it ruled can go on under it
         if publication.publish(session, policy, asked.text, row) is None:
             said = f"Nothing changed: version {policy.version} holds already."
@@ -74,6 +85,20 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     app.refresh()
     app.wake.set()
     return report
+
+
+def _ladders_in_use(session: Session, policy: Policy) -> Iterator[Mistake]:
+    """Ladders that clients or invoices have, and that this policy has not."""
+    known = {DEFAULT, *(name for name, _ in policy.ladders.by_name)}
+    for model, called in ((Client, Client.name), (Invoice, Invoice.number)):
+        query = select(model.ladder, func.min(called), func.count())
+        for name, first, many in session.exec(
+            query.where(col(model.ladder).is_not(None)).group_by(col(model.ladder))
+        ):
+            if name not in known:
+                others = f" and {many - 1:,} more" if many > 1 else ""
+                what = f"{model.__name__.lower()} {first}{others}"
+                yield Mistake(f"ladders.{name}", f"is missing, and {what} has it; keep it")
 
 
 def _look_anew(session: Session, now: dt.datetime) -> int:

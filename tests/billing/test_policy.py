@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from billing import policy, shipped
-from billing.policy import Amounts, PolicyError, Step
+from billing.policy import Amounts, PolicyError, Step, whole
 
 REMIND = 'action = "remind"\ntemplate = "t"\nchannels = ["sms"]'
 
@@ -168,6 +168,79 @@ def test_a_claim_of_payment_holds_by_its_method(method: str, days: int) -> None:
 )
 def test_a_mistake_is_named(text: str, key: str, reason: str) -> None:
     assert reason in mistakes(text)[key]
+
+
+LADDERS = """
+[dunning.tolerance]
+USD = "5.00"
+[ladders.gentle]
+count_from = "due"
+grace_days = 10
+[ladders.gentle.tolerance]
+EUR = "25.00"
+[ladders.alone]
+chase = false
+[segments]
+hospitals = "gentle"
+partners = "default"
+"""
+
+
+def test_a_ladder_is_laid_over_the_one_of_dunning() -> None:
+    changed = policy.parse(LADDERS)
+    gentle, alone = changed.ladders.of("gentle"), changed.ladders.of("alone")
+    assert gentle is not None
+    assert alone is not None
+    assert (gentle.count_from, gentle.grace_days, gentle.name) == ("due", 10, "gentle")
+    assert dict(gentle.tolerance.by_currency) == {"EUR": 2_500, "USD": 500}
+    assert gentle.steps == alone.steps == changed.dunning.steps
+    assert (gentle.chase, alone.chase, changed.dunning.chase) == (True, False, True)
+    assert changed.ladders.of_segment("hospitals") == "gentle"
+    assert (changed.ladders.of_segment("schools"), changed.ladders.of("x")) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ("[ladders.x]\ncount_frm = 1", "ladders.x.count_frm", '"count_from"'),
+        ('[ladders.x]\ndays = "work"', "ladders.x.days", '"business"'),
+        ("[ladders.default]\nrounds = 1", "ladders.default", "which is [dunning]"),
+        ('[ladders."The Slow"]\nrounds = 1', "ladders.The Slow", "small letters"),
+        ('[segments]\nhospitals = "slow"', "segments.hospitals", '"default", not "slow"'),
+        ("[segments]\nhospitals = 3", "segments.hospitals", "in quotes"),
+        ('[dunning]\nat_end = "sue"', "dunning.at_end", '"legal"'),
+        ('[dunning]\ngrouping = "client"', "dunning.grouping", '"matter"'),
+        (f'[[dunning.steps]]\noffset = 9\ntone = "mad"\n{REMIND}', "dunning.steps[0].tone", "firm"),
+        (
+            f'[[dunning.steps]]\noffset = 9\nattachments = ["bill"]\n{REMIND}',
+            "dunning.steps[0].attachments[0]",
+            '"invoice"',
+        ),
+        (
+            f"[[ladders.x.steps]]\nmonths = 1\n{REMIND}\n[[ladders.x.steps]]\noffset = 9\n{REMIND}",
+            "ladders.x.steps[1].offset",
+            "more than the step before",
+        ),
+        (
+            '[[dunning.pre_due]]\ndays_before = 3\ntemplate = "t"\nchannels = ["sms"]\n' * 2,
+            "dunning.pre_due[1].days_before",
+            "less than the notice before, 3",
+        ),
+    ],
+)
+def test_a_mistake_in_a_ladder_is_named(text: str, key: str, reason: str) -> None:
+    assert reason in mistakes(text)[key]
+
+
+def test_a_mistake_in_dunning_is_not_said_again_for_each_ladder() -> None:
+    text = "[dunning]\ngrace_days = -1\n[ladders.x]\nrounds = 0"
+    assert set(mistakes(text)) == {"dunning.grace_days", "ladders.x.rounds"}
+
+
+def test_all_of_a_policy_survives_being_written_down() -> None:
+    for said in (policy.default(), policy.parse(LADDERS)):
+        again = whole.restored(whole.dumped(said))
+        assert (again, again.version) == (said, said.version)
 
 
 def test_all_mistakes_are_named_at_once() -> None:

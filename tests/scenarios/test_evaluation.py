@@ -282,7 +282,7 @@ async def test_37_what_is_in_flight_keeps_the_version_that_it_began_with(
     steps = ladder("x", "", 20, 35, owner=60).replace("ladders.x", "dunning")
     file = tmp_path / "sooner.toml"
     file.write_text(POLICY + "\n" + steps.removeprefix("[dunning]\n"))
-    asking = comparing.Asked(file=file, days=10)
+    asking = comparing.Asked(file=file, days=3)
     differs = await asyncio.to_thread(comparing.run, app, asking, silent)
     assert [one["client"] for one in differs.data["gained"]] == [fresh]
     assert differs.data["keep_their_version"] >= len(begun)
