@@ -82,13 +82,17 @@ class Firm:
 
     def stop(self, known: Known) -> Move:
         """The phone says STOP."""
+        return self.text(known, "STOP")
+
+    def text(self, known: Known, words: str) -> Move:
+        """The phone says something."""
         message = InboundMessage(
             channel="sms", external_id="SM1", sender=known.phone, recipient=factories.SENDER,
-            body="STOP", visible="STOP",
+            body=words, visible=words,
         )  # fmt: skip
 
         def receive(session: Session) -> int | None:
-            body = factories.sealed(session, self.keyring, "STOP", NOON)
+            body = factories.sealed(session, self.keyring, words, NOON)
             row = Incoming(source="twilio.sms", external_id="SM1", received_at=NOON, body_id=body)
             session.add(row)
             session.flush()
@@ -318,6 +322,31 @@ def test_a_claim_behind_a_pause_finds_it(firm: Firm, pool: ThreadPoolExecutor) -
     known = firm.known()
     message_id = firm.reminder(known)
     _, claimed = meet(firm, pool, firm.pause(known), firm.claim(message_id, known))
+    assert claimed is None
+    assert firm.at(message_id) == State.HELD
+
+
+# --- a reply --------------------------------------------------------------------------------------
+
+
+def test_52_a_reply_behind_a_claim_takes_the_reminder_back(
+    firm: Firm, pool: ThreadPoolExecutor
+) -> None:
+    known = firm.known()
+    message_id = firm.reminder(known)
+    reply = firm.text(known, "Which invoice is this?")
+    claimed, _ = meet(firm, pool, firm.claim(message_id, known), reply)
+    assert claimed is not None
+    assert not firm.now(firm.begin(claimed))
+    assert firm.now(firm.claim(message_id, known)) is None
+    assert firm.at(message_id) == State.HELD
+
+
+def test_52_a_claim_behind_a_reply_finds_it(firm: Firm, pool: ThreadPoolExecutor) -> None:
+    known = firm.known()
+    message_id = firm.reminder(known)
+    reply = firm.text(known, "Which invoice is this?")
+    _, claimed = meet(firm, pool, reply, firm.claim(message_id, known))
     assert claimed is None
     assert firm.at(message_id) == State.HELD
 
