@@ -30,6 +30,7 @@ def _source(name: str) -> str:
 _SOME: Final = (
     r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|me|myself|he|he's|she|she's|his|her|him|hers|himself"
     r"|herself"
+    r"|the patient|this patient|patient (?:is|was|has|denies|reports|states|had)|\d+[- ]year[- ]old"
     r"|mine|mi|mis|su|mein\w*|ich|mon|ma|mes|je|moi|sr|sra|srta|mio|mia)\b"
 )
 _KIN: Final = (
@@ -46,7 +47,8 @@ _OWNED: Final = (
 )
 _SUFFERED: Final = (
     r"\b(?:diagnosed|suffer(?:s|ed|ing)?|recover(?:ing|ed)|undergo(?:ing|es)?|underwent"
-    r"|prescribed|admitted"
+    r"|prescribed|admitted (?:for|last|yesterday|today|on"
+    r"|to (?:the )?(?:hospital|icu|er|ward|clinic|rehab|psych\w*))"
     r"|hospitali[sz]ed|treated for|being treated|treatment for|had (?:a|an|his|her|my) "
     r"|having (?:a|an|his"
     r"|her|my) |going in for|scheduled for|needs? (?:a|an) |tested|taking|on meds|out sick|off sick"
@@ -163,7 +165,11 @@ def _tells_of_somebody(
     sentence: Sentence, before: Sentence | None, material: Material, known: object
 ) -> bool:
     """Whether the message names somebody elsewhere, or its writer speaks of himself in short."""
-    if known or (before is not None and _person(before.text, _WHICH(before.text)) >= 2):
+    if (
+        known
+        or material.noted
+        or (before is not None and _person(before.text, _WHICH(before.text)) >= 2)
+    ):
         return True
     return material.role is Role.CLIENT and len(sentence.text) < 80
 

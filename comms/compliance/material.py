@@ -61,6 +61,8 @@ class Material:
     role: Role
     parties: Parties
     cues: frozenset[str]
+    noted: bool = False
+    """Whether it is a note of ours on a client, who is then meant without being named."""
 
     @classmethod
     def of(cls, content: Content) -> "Material":
@@ -70,7 +72,7 @@ class Material:
         role = role_of(content.sender, content.parties)
         body = read(content.body, markup=markup)
         text = f"{subject.text}\n{body.text}" if subject else body.text
-        return cls(body, subject, role, content.parties, cues(text))
+        return cls(body, subject, role, content.parties, cues(text), content.channel == "call_note")
 
     @property
     def text(self) -> str:

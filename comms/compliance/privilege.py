@@ -254,7 +254,8 @@ def _opines(one: _Weighed) -> bool:
 
 def _is_office(one: _Weighed) -> bool:
     legal = any(_is_subject(name) for name in one.had)
-    return not legal and (one.weight < 0 or _OFFICE.search(one.sentence.text) is not None)
+    other = one.had & {"logistics", "talk", "market", "billing"}
+    return not legal and (bool(other) or _OFFICE.search(one.sentence.text) is not None)
 
 
 def _stretches(
