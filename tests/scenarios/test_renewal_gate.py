@@ -11,6 +11,7 @@ import pytest_asyncio
 from bot import duplicates, overrides
 from bot.report import silent
 from comms.models import Purpose
+from tests.conftest import Database
 from tests.factories import FINANCE
 from tests.scenarios.parlour import ADA, FINN, OWNER, Parlour, database_in, open_parlour
 from tests.scenarios.test_money import bill, client, failed, paid
@@ -364,20 +365,20 @@ async def test_62_the_ladder_of_retries(stage: Parlour) -> None:
     name = "Kapok"
     await stage.tell(client(name), agreement(stage, name, "a62", days=0))
     await stage.tell(declined(stage, name, "ch62", "a62"))
-    await stage.pass_days(2)
+    await stage.jump(2)
     assert told_finance(stage, name, "Charge again") == 1
     await stage.tell(declined(stage, name, "ch62b", "a62"))
     due = f"the next try is due {stage.today + dt.timedelta(days=5)}"
     assert due in fact_of(stage, name, "charge")
     await stage.tell(declined(stage, name, "ch62c", "a62", initiated_by="customer"))
     assert due in fact_of(stage, name, "charge")
-    await stage.pass_days(1)
+    await stage.jump(1)
     card = {"type": "card_changed", "client_external_id": name, "happened_at": stage.moment()}
     assert await stage.tell(card, card) == [True, False]
     assert told_finance(stage, name, "Charge again") == 2
     await stage.tell(declined(stage, name, "ch62d", "a62"))
     assert due in fact_of(stage, name, "charge")  # the ladder is where it was
-    await stage.pass_days(4)
+    await stage.jump(4)
     assert told_finance(stage, name, "Charge again") == 3
 
 
@@ -386,7 +387,7 @@ async def test_62_a_hard_decline_is_not_tried_again_before_its_deadline(stage: P
     await stage.tell(client(name), agreement(stage, name, "a62h", days=0))
     await stage.tell(declined(stage, name, "ch62h", "a62h", decline="hard"))
     assert "refuses this card for good" in fact_of(stage, name, "charge")
-    await stage.pass_days(20)
+    await stage.jump(20)
     assert told_finance(stage, name, "Charge again") == 0
     await stage.jump(2)
     assert told_finance(stage, name, "Not renewed") == 1
@@ -438,3 +439,31 @@ async def test_nothing_is_offered_to_others_or_to_who_still_owes(stage: Parlour)
     rules = [{one["rule"] for one in stage.why(name)["decisions"]} for name in (other, owing)]
     assert "other_audience" in rules[0]
     assert "still_open" in rules[1]
+
+
+# --- on both databases ----------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def postgres(postgres_database: Database, tmp_path: Path) -> AsyncIterator[Parlour]:
+    async for stage in open_parlour(postgres_database, tmp_path, POLICY):
+        yield stage
+
+
+async def test_the_gate_stands_the_same_on_postgresql(postgres: Parlour) -> None:
+    stage, name, other = postgres, "Quince", "Rose"
+    await stage.tell(
+        client(name), bill(stage, name, "G01", 31_000, days=10, service_type="tax"),
+        agreement(stage, name, "a01"), client(other), agreement(stage, other, "a02", days=0),
+        declined(stage, other, "ch01", "a02"),
+    )  # fmt: skip
+    assert notices(stage, name) == ["held"]
+    await let_pass(stage, name)
+    assert notices(stage, name) == ["sent"]
+    await stage.tell(paid(stage, name, "p01", 31_000))
+    assert [one.state for one in stage.messages(name, Purpose.OFFER)] == ["queued"]
+    assert fact_of(stage, other, "Plan a02").startswith("past due")
+    await stage.jump(2)
+    assert told_finance(stage, other, "Charge again") == 1
+    await stage.tell(charged(stage, other, "ch02", "a02"))
+    assert fact_of(stage, other, "Plan a02").startswith("renewed")
