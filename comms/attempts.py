@@ -37,6 +37,14 @@ def begin(session: Session, messages: Sequence[int], wall: dt.datetime) -> None:
     bulk.insert(session, _ATTEMPTS, rows)
 
 
+def first(session: Session, message_id: int) -> dt.datetime:
+    """When it was tried first, by the wall clock."""
+    tried = _ATTEMPTS.c.message_id == message_id
+    found = store.below(session).execute(select(func.min(_ATTEMPTS.c.started_at)).where(tried))
+    moment: dt.datetime = found.scalar_one()
+    return moment
+
+
 def end(
     session: Session,
     message_id: int,

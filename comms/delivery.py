@@ -289,7 +289,7 @@ def did_not_go(session: Session, office: Office, claimed: Claim, error: Delivery
         outbox.again(session, claimed, office.now + wait, rule="throttled", attempt=False)
     elif isinstance(error, Uncertain):
         doubt(session, office, message, error.sentence)
-    elif not error.permanent and message.attempts < TRIES and not _too_old(message, office):
+    elif not error.permanent and _goes_on(session, message, office):
         again_at = office.now + _backoff(message.attempts)
         outbox.again(session, claimed, again_at, rule="retry", attempt=True)
     else:
@@ -306,8 +306,13 @@ def _backoff(attempts: int) -> dt.timedelta:
     return dt.timedelta(seconds=min(3600, 30 * 2 ** max(0, attempts - 1)))
 
 
-def _too_old(message: Message, office: Office) -> bool:
-    return message.audience == Audience.CLIENT and office.now - message.created_at > GIVE_UP
+def _goes_on(session: Session, message: Message, office: Office) -> bool:
+    """Whether it is tried again, a day at most since the first try, however long it waited before.
+
+    What a client does not get goes another way soon; our own people have no other.
+    """
+    few = message.attempts < TRIES or message.audience != Audience.CLIENT
+    return few and office.wall - attempts.first(session, message.id) <= GIVE_UP
 
 
 def doubt(session: Session, office: Office, message: Message, sentence: str) -> None:

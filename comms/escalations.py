@@ -84,11 +84,20 @@ def close(session: Session, office: Office, case: EscalationCase, outcome: str, 
 
 def refresh(session: Session, office: Office, case: EscalationCase) -> None:
     """Show the case anew where it was shown before."""
-    first = _first_card(session, case)
     case.revision += 1
     session.add(case)
-    if first is not None:
-        staff.tell(session, office, _card(case, first.destination, updates_id=first.id))
+    for place, card in enumerate(_cards(session, case)):
+        case.revision += place > 0
+        staff.tell(session, office, _card(case, card.destination, updates_id=card.id))
+
+
+def hand_over(session: Session, office: Office, case: EscalationCase) -> None:
+    """Whose it is now sees it where they read, if it was not shown there before."""
+    desk = staff.desk_of(session, office, case.owner_id)
+    if desk not in {card.destination for card in _cards(session, case)}:
+        case.revision += 1
+        session.add(case)
+        staff.tell(session, office, _card(case, desk))
 
 
 def remind(session: Session, office: Office, case: EscalationCase, at: dt.datetime | None) -> None:
@@ -100,19 +109,25 @@ def remind(session: Session, office: Office, case: EscalationCase, at: dt.dateti
     outbox.cancel(session, to_come, "superseded", "The pause ends at another time.")
     if at is None:
         return
-    first = _first_card(session, case)
     case.revision += 1
     session.add(case)
-    if first is not None:
-        staff.tell(session, office, _card(case, first.destination), at)
+    cards = _cards(session, case)
+    if cards:
+        # Who has it now is asked again, and not everybody who had it.
+        staff.tell(session, office, _card(case, cards[-1].destination), at)
 
 
-def _first_card(session: Session, case: EscalationCase) -> Message | None:
-    return session.exec(
+def _cards(session: Session, case: EscalationCase) -> list[Message]:
+    """The first card that shows it at each desk, in the order in which they saw it."""
+    shown = session.exec(
         select(Message)
         .where(Message.subject_kind == "case", Message.subject_id == case.id)
         .order_by(col(Message.id))
-    ).first()
+    )
+    first: dict[str, Message] = {}
+    for card in shown:
+        first.setdefault(card.destination, card)
+    return list(first.values())
 
 
 def _card(case: EscalationCase, to: str, updates_id: int | None = None) -> staff.Notice:

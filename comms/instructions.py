@@ -326,6 +326,7 @@ def _assign(session: Session, office: Office, asked: AssignCase) -> str:
     if case.owner_id != person.id:
         case.owner_id = person.id
         escalations.refresh(session, office, case)
+        escalations.hand_over(session, office, case)
     return f"The case of {_client_name(session, case)} is {person.name}'s now."
 
 

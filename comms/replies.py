@@ -48,7 +48,7 @@ _SLIPS = (
 )
 _FILLERS = (
     r"(?:please|pls|plz|plse|just|now|thanks|thank you|thx|ty|ok|okay|immediately|asap|today|all"
-    r"|already|it|this|these|that|everything|right away|at once|svp|por favor|bitte|hey|hi|hello"
+    r"|already|it|this|these|that|of|everything|right away|at once|svp|por favor|bitte|hey|hi|hello"
     r"|guys|you people|im out|me)"
 )
 _BARE = re.compile(

@@ -38,6 +38,9 @@ def describe(entry: Entry, fact: facts.ClientDescribed) -> Applied:
         session.add(client)
         session.flush()
         references.remember(session, fact.source, "client", fact.key, client.id)
+    if fact.country not in (None, client.country):
+        # What was known of a place in another country says nothing of this one.
+        told = {"region": "", "city": "", "postal_code": ""} | told
     changed = client_id is None or any(getattr(client, key) != value for key, value in told.items())
     client.sqlmodel_update(told)
     duplicates.note(session, client.id, fact, entry.now)

@@ -370,3 +370,18 @@ def test_a_found_fault_is_mended(books: Store, told: tuple[facts.Fact, ...]) -> 
     for order in itertools.permutations(told):
         twice = Life(((*order, *reversed(order)),), ())
         assert undone(books, functools.partial(in_order, life=twice)) == straight, order
+
+
+def test_who_moves_to_another_country_leaves_its_region_behind(books: Store) -> None:
+    about = {"source": "s", "external_id": "moved", "name": "Moved"}
+    here = facts.ClientDescribed(country="US", region="TX", city="Austin", **about)
+
+    def region_after(session: Session, **more: str) -> tuple[str, str]:
+        tell(session, here)
+        tell(session, facts.ClientDescribed(**about, **more))
+        client = session.execute(select(Client).where(col(Client.name) == "Moved")).scalar_one()
+        return client.region, client.city
+
+    assert undone(books, lambda s: region_after(s, country="GB")) == ("", "")
+    assert undone(books, lambda s: region_after(s, country="US")) == ("TX", "Austin")
+    assert undone(books, lambda s: region_after(s, country="US", region="NY"))[0] == "NY"

@@ -149,9 +149,16 @@ def test_a_429_waits_as_long_as_the_provider_says_and_costs_no_try(desk: Desk) -
         desk.now = found.send_after
 
 
-def test_a_try_of_yesterday_is_the_last(desk: Desk) -> None:
-    message_id = desk.note(created_at=NOON - delivery.GIVE_UP - MINUTE)
+def test_a_day_after_its_first_try_nothing_is_tried_again(desk: Desk) -> None:
+    message_id = desk.note()
+    assert desk.failed(desk.on_the_wire(message_id), TRANSIENT).state == State.QUEUED
+    desk.now += delivery.GIVE_UP + MINUTE
     assert desk.failed(desk.on_the_wire(message_id), TRANSIENT).state == State.FAILED
+
+
+def test_what_waited_a_weekend_at_the_door_is_tried_as_often_as_the_rest(desk: Desk) -> None:
+    message_id = desk.note(created_at=NOON - 3 * delivery.GIVE_UP)
+    assert desk.failed(desk.on_the_wire(message_id), TRANSIENT).state == State.QUEUED
 
 
 def test_a_dead_number_is_remembered_and_finance_told(desk: Desk) -> None:

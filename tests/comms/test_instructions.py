@@ -89,7 +89,10 @@ def desk(store: Store, keyring: Keyring, office: Office) -> Desk:
     due = office.now.date() - dt.timedelta(days=2)
 
     def establish(session: Session) -> tuple[int, int, int, int]:
-        people = [Staff(name=n, email=f"{n.lower()}@firm.example") for n in ("Ada", "Finn")]
+        people = [
+            Staff(name=n, email=f"{n.lower()}@firm.example", slack_user=f"U-{n}")
+            for n in ("Ada", "Finn")
+        ]
         session.add_all(people)
         session.add(
             LegalEntity(
@@ -227,7 +230,17 @@ def test_a_case_is_closed_once_and_its_card_refreshed(desk: Desk) -> None:
 def test_a_case_goes_to_whoever_takes_it(desk: Desk) -> None:
     assign = AssignCase(case_id=desk.case, to_staff_id=desk.finn, by=desk.finn)
     assert desk.do(assign) == desk.do(assign) == "The case of Northwind is Finn's now."
-    assert len(desk.told("escalation")) == 2
+    first, update, card = desk.told("escalation")
+    assert (update.updates_id, card.updates_id) == (first.id, None)
+    assert (first.destination, card.destination) == ("C-FINANCE", "U-Finn")
+
+
+def test_a_case_that_two_desks_saw_is_shown_anew_at_both(desk: Desk) -> None:
+    desk.do(AssignCase(case_id=desk.case, to_staff_id=desk.finn, by=desk.finn))
+    desk.do(CloseCase(case_id=desk.case, by=desk.ada))
+    cards = [one for one in desk.told("escalation") if one.updates_id is None]
+    updated = [one.updates_id for one in desk.told("escalation") if one.updates_id]
+    assert updated[-2:] == [one.id for one in cards]
 
 
 def test_a_closed_case_is_not_given_away(desk: Desk) -> None:

@@ -48,7 +48,7 @@ def test_other_keywords_and_none(body: str, expected: Keyword | None) -> None:
     ["please stop texting me", "take me off your list", "lose my number", "no more messages",
      "unsubscribe me", "Stop", "STPO", "stop please", "I paid this Monday. Stop texting me.",
      "Don\u2019t contact me again", "kindly remove my number from your list", "I revoke my consent",
-     "I do not want to receive these emails", "quit messaging me!", "leave me alone",
+     "I do not want to receive these emails", "quit messaging me!", "leave me alone", "stop all of this",
      "could you stop sending me reminders", "Why do you keep texting me?? stop",
      "do not text this number", "I never signed up for this", "opt me out", "cease and desist",
      "if you text me again I will report you", "please take me off the text list, email is fine",
