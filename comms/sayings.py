@@ -21,6 +21,7 @@ from billing.models import (
     LegalEntity,
 )
 from comms import (
+    agreed,
     closing,
     consent,
     enforcement,
@@ -31,7 +32,7 @@ from comms import (
     tasks,
     timeline,
 )
-from comms.facts import ClientSaid, Heard, ReplyHandled
+from comms.facts import ClientSaid, ConsentStated, Heard, ReplyHandled
 from comms.intents import EFFECTS, Debt, Effect, Meaning, Speaker, billing_facts
 from comms.models import ConsentEvent, Saying, Task, TaskKind, Touchpoint
 from comms.office import Office
@@ -66,6 +67,9 @@ def clients_of(session: Session, heard: Heard, about: Touchpoint | None) -> set[
     if isinstance(heard, ClientSaid):
         for address in _addresses(session, heard, about):
             found |= set(consent.clients_of(session, address.id))
+    if isinstance(heard, ConsentStated):
+        for address in agreed.addresses_of(session, heard):
+            found |= set(consent.clients_of(session, address.id))
     return found
 
 
@@ -79,6 +83,8 @@ def take(session: Session, office: Office, heard: Heard, about: Touchpoint | Non
     match heard:
         case ReplyHandled():
             return _handled(session, office, heard)
+        case ConsentStated():
+            return agreed.take(session, office, heard)
         case ClientSaid():
             return _said(session, office, heard, about)
 
@@ -107,6 +113,8 @@ def _said(session: Session, office: Office, said: ClientSaid, about: Touchpoint 
         return Applied(client_id, changed=False)
     client = aliases.master(session, session.get_one(Client, client_id))
     touchpoint = about or _write_down(session, office, said, client)
+    if about is not None and said.note:
+        _write_down(session, office, said, client, "internal")
     task = _follow(session, office, said, client, touchpoint)
     session.add(
         Saying(
@@ -132,8 +140,13 @@ def _client_of(session: Session, said: ClientSaid, about: Touchpoint | None) -> 
     return named
 
 
-def _write_down(session: Session, office: Office, said: ClientSaid, client: Client) -> Touchpoint:
-    """What was said elsewhere is in the timeline as well, in the words of whoever tells it."""
+def _write_down(
+    session: Session, office: Office, said: ClientSaid, client: Client, direction: str = "in"
+) -> Touchpoint:
+    """What was said elsewhere is in the timeline as well, in the words of whoever tells it.
+
+    So is what they note beside a message of the client's own.
+    """
     note, labels, fact = screening.covered(said.note)
     words = {"visible": note, "did": said.intent.replace("_", " "), "fact": fact}
     owner = client.key_id
@@ -142,7 +155,7 @@ def _write_down(session: Session, office: Office, said: ClientSaid, client: Clie
         Touchpoint(
             client_id=client.id,
             channel=said.channel,
-            direction="in",
+            direction=direction,
             kind="said",
             labels=" ".join(labels),
             body_id=vault.put(session, office.keyring, owner, json.dumps(words), office.now),

@@ -186,6 +186,7 @@ async def test_51_a_claim_of_payment_is_waited_for_and_then_asked_again(stage: P
     assert await stage.says(name, "paid_claim", **said) == [True]
     assert await stage.says(name, "paid_claim", **said) == [False]
     assert stage.waiting(name) == ["claim"]
+    assert stage.timeline(name)[-2:] == [("in", "sms", "message"), ("internal", "other", "said")]
     card = stage.cards(FINANCE)[-1]
     assert "find the money" in card.text
     assert "ref 881" in str(card.blocks)
