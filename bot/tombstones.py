@@ -9,6 +9,7 @@ that every column of text stands in one of the two.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from sqlalchemy import (
     ColumnElement,
@@ -58,13 +59,16 @@ NUMBERED: Final = {
 GONE: Final = ("client_key", "contact_address")
 """Rows that are nothing but a way to find somebody."""
 
+MAYBE: Final = {"payment": "reference", "chargeback": "reference", "credit_note": "number"}
+"""A file that has no name for its money makes one of what it calls the client."""
+
 KEPT: Final[Mapping[str, str]] = {
     "the key of a keyring, random": "client.key_id erasure.key_id",
     "where they are, as coarse as a country": "client.timezone client.country client.language",
     "how the firm bills": (
         "agreement.currency agreement.service_type agreement.rate_card agreement.payment_terms "
         "agreement.ladder client.ladder invoice.currency invoice.service_type invoice.terms "
-        "invoice.ladder payment.currency promise.currency credit_note.currency credit_note.number "
+        "invoice.ladder payment.currency promise.currency credit_note.currency "
         "enrolment.currency enrolment.policy_version invoice_line.quantity invoice_line.tax_code "
         "invoice_line.jurisdiction promise_scope.invoice_number offer_made.discount_code "
         "offer_made.percent offer_made.currency posting.currency step_taken.ladder"
@@ -88,6 +92,7 @@ KEPT: Final[Mapping[str, str]] = {
         "attempt.code thread.family touchpoint.body_digest touchpoint.labels task.outcome"
     ),
     "what a provider calls it, random": "message.provider_id attempt.provider_id",
+    "wiped where it holds what they are called": "credit_note.number",
     "wiped where a mailbox or a carrier named it": "incoming.external_id",
 }
 
@@ -132,6 +137,7 @@ def wipe(session: Session, clients: Collection[int], found: Found) -> Wiped:
     for name in GONE:
         _delete(session, name, found[name])
     _delete(session, "external_ref", _telling_refs(found))
+    _rename(session, found)
     return Wiped(_bodies(session, found), len(cancelled), *stays)
 
 
@@ -214,14 +220,31 @@ def _delete(session: Session, name: str, rows: belongings.Rows) -> None:
 
 def _telling_refs(found: Found) -> belongings.Rows:
     """What others call the client; and their bills, where that holds what they call the client."""
+    called = _called(found)
     refs = found["external_ref"]
-    called = [row["external_id"].rpartition("/")[2] for row in refs if row["kind"] == "client"]
-    return [
-        row
-        for row in refs
-        if row["kind"] == "client"
-        or any(f"/{one}/" in f"{row['external_id']}/" for one in called if one)
-    ]
+    return [row for row in refs if row["kind"] == "client" or _holds(row["external_id"], called)]
+
+
+def _rename(session: Session, found: Found) -> None:
+    """The same, where it is how a bank or a file calls money."""
+    called = _called(found)
+    for name, column in MAYBE.items():
+        table = _table(name)
+        ids = [row["id"] for row in found[name] if _holds(row[column], called)]
+        number = literal("erased:") + cast(table.c.id, String)
+        for some in _parts(ids):
+            session.execute(update(table).where(table.c.id.in_(some)).values({column: number}))
+
+
+def _called(found: Found) -> frozenset[str]:
+    """What other systems call the client itself."""
+    refs = [row["external_id"] for row in found["external_ref"] if row["kind"] == "client"]
+    return frozenset(unquote(ref.rpartition("/")[2]) for ref in refs)
+
+
+def _holds(external_id: str, called: frozenset[str]) -> bool:
+    """Whether one of the parts that an id was made of is what they are called."""
+    return not called.isdisjoint(unquote(unquote(external_id)).split("/"))
 
 
 def _parts(ids: list[int]) -> list[list[int]]:

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from billing import ledger, vault
 from billing.clock import TurnedClock
-from billing.facts import AgreementDescribed, ClientDescribed, InvoiceIssued
+from billing.facts import AgreementDescribed, ClientDescribed, InvoiceIssued, PaymentSettled
 from billing.models import Address, Contact
 from bot import app as root
 from bot.app import App
@@ -58,6 +58,11 @@ def fill(session: Session, app: App) -> None:
         matter="Matter-Xenolith", po_number="PO-Jabberwock",
     )  # fmt: skip
     ledger.apply(session, bill, NOON, iter(()))
+    paid = PaymentSettled(
+        source="test", external_id="quillfeather-7/Harrow Law/Q-1", amount=10_000, currency="USD",
+        client_external_id="quillfeather-7", received_on=dt.date(2025, 12, 1),
+    )  # fmt: skip
+    ledger.apply(session, paid, NOON, iter(()))
     signed = AgreementDescribed(
         source="test", external_id="A-1", client_external_id="quillfeather-7",
         kind="retainer", name="Retainer-Obsidian", amount=1000, currency="USD",
