@@ -24,6 +24,8 @@ from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
 from bot.metrics import Meters
+from bot.papers import logos
+from bot.papers.enclosed import Enclosing
 from bot.settings import Settings
 from bot.slack import cards
 from bot.slack.channel import SlackChannel
@@ -34,7 +36,7 @@ from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
 from comms.delivery import Cards
 from comms.instructions import Instruction
-from comms.office import Office
+from comms.office import Office, Papers
 from comms.ports import Channel
 from comms.rendering import Templates
 from comms.screening import screened
@@ -68,6 +70,7 @@ class App:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     readers: Mapping[str, Reader] = field(default_factory=dict)
     cards: Cards = cards.compose
+    papers: Papers | None = None
     meters: Meters = field(default_factory=Meters)
     pulse: Pulse = field(default_factory=Pulse)
     notice: Notice = field(default_factory=Notice)
@@ -96,6 +99,7 @@ class App:
             wall=self.clock.wall(),
             finance=self.settings.slack_finance_channel,
             clients=self.settings.slack_clients_channel,
+            papers=self.papers,
         )
 
     async def close(self) -> None:
@@ -145,6 +149,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
         channels=_channels(settings, app.clock),
         readers=reading,
         cards=partial(cards.compose, letters=letters(reading)),
+        papers=Enclosing(app.keyring, partial(logos.read, settings.logo)),
     )
 
 

@@ -31,7 +31,7 @@ from billing.models import (
 from comms.channels.mime import message_id
 from comms.models import Message, Purpose, State
 from comms.office import Office
-from comms.ports import Outgoing
+from comms.ports import Attachment, Outgoing
 from comms.rendering import Templates
 
 _EARLIER = (
@@ -113,6 +113,7 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
         subject=rendered.subject,
         html=rendered.html,
         headers=_threading(letter),
+        attachments=_enclosed(session, office, letter),
     )
 
 
@@ -175,20 +176,27 @@ def _news(session: Session, office: Office, letter: Letter) -> dict[str, object]
     return about | _payment(session, message)
 
 
+def _enclosed(session: Session, office: Office, letter: Letter) -> tuple[Attachment, ...]:
+    """The papers that the policy wants with a mail, of what it names."""
+    message, account = letter.message, letter.account
+    if not message.attachments or message.channel != "email" or account is None:
+        return ()
+    if office.papers is None:
+        return ()
+    named, _ = _named_in(office, account, letter.step)
+    invoices = [one.invoice_id for one in named]
+    names = message.attachments.split()
+    return office.papers(session, office.now, letter.client.id, names, invoices)
+
+
 def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
     """Everything of the account that may be chased today, also what came after the decision.
 
     Of a notice before the due day: what it named and is still to come.
     """
-    account = arrears.standing(account, office.now, office.policy)
+    named, total = _named_in(office, account, step)
     today = local_date(office.now, account.timezone)
-    rules = arrears.ruled(account, today, office.policy)
-    if step < 0:
-        named, total = arrears.coming(account, step, today)
-    else:
-        named = arrears.overdue(account, today, rules)
-        total = arrears.collectible(account, today, rules)
-    rungs = rules.dunning.steps
+    rungs = arrears.ruled(account, today, office.policy).dunning.steps
     return {
         "currency": account.currency,
         "total": total,
@@ -196,6 +204,18 @@ def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, obje
         "tone": rungs[step - 1].tone if 0 < step <= len(rungs) else "",
         "invoices": [_line(instalment, today) for instalment in named],
     }
+
+
+def _named_in(
+    office: Office, account: arrears.Account, step: int
+) -> tuple[Sequence[arrears.OpenInstalment], int]:
+    """What a step names, and what it comes to."""
+    stands = arrears.standing(account, office.now, office.policy)
+    today = local_date(office.now, account.timezone)
+    if step < 0:
+        return arrears.coming(stands, step, today)
+    rules = arrears.ruled(stands, today, office.policy)
+    return arrears.overdue(stands, today, rules), arrears.collectible(stands, today, rules)
 
 
 _CHARGES = {"late_fee": " (late fee)", "interest": " (interest)"}

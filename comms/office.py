@@ -1,10 +1,28 @@
 """What does everything in comms need at hand, besides the session it works in?"""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from sqlmodel import Session
 
 from billing.keyring import Keyring
 from billing.policy import Policy
+from comms.ports import Attachment
+
+
+class Papers(Protocol):
+    """Makes the papers of these names that go with a mail to a client about these invoices."""
+
+    def __call__(  # noqa: D102 - said above
+        self,
+        session: Session,
+        now: dt.datetime,
+        client_id: int,
+        names: Sequence[str],
+        invoices: Sequence[int],
+    ) -> tuple[Attachment, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +40,5 @@ class Office:
     wall: dt.datetime
     finance: str
     clients: str
+    papers: Papers | None = None
+    """Where there is none, mails go without."""

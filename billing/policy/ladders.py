@@ -120,6 +120,10 @@ def read_dunning(table: Table, rates: Rates) -> Dunning:
     )
     if table.raw.get("steps") == []:
         table.wrong("steps", "must have at least one step")
+    papers = {paper for step in dunning.steps for paper in step.attachments}
+    papers |= {paper for notice in dunning.pre_due for paper in notice.attachments}
+    if dunning.grouping == "matter" and "statement" in papers:
+        table.wrong("grouping", 'goes by "matter", and a statement names all of them; leave it out')
     table.close()
     return dunning
 

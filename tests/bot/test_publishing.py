@@ -212,6 +212,7 @@ async def test_a_ladder_without_an_escalation_ends_with_its_owner(product: Produ
     await product.settle()
     (message,) = factories.messages(product.store, client_id=known.client_id, purpose="dunning")
     assert message.attachments == "invoice"
+    assert b"Invoice INV-1.pdf" in product.mail.heard[-1].body
     await product.later(days=2)
     with product.store.read() as session:
         (case,) = session.exec(select(EscalationCase))
