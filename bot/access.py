@@ -119,8 +119,6 @@ def place_refusal(*, guest: bool = False, shared: bool = False, unseen: bool = F
 
 FACTS = "facts:write"
 """Tell facts: ``facts:write:crm`` those of one source."""
-REPORTS = "report:read"
-"""Read reports."""
 OURS = frozenset({"clio", "csv", "hubspot", "quickbooks", "salesforce", "stripe", "xero"})
 """Sources that a way of our own feeds: who may tell facts of any source does not mean these."""
 
@@ -132,9 +130,9 @@ def scope(written: str) -> str:
         ValueError: there is no such scope.
     """
     asked = written.strip()
-    if asked in {FACTS, REPORTS} or re.fullmatch(rf"{FACTS}:[a-z][a-z0-9_.-]{{0,39}}", asked):
+    if asked == FACTS or re.fullmatch(rf"{FACTS}:[a-z][a-z0-9_.-]{{0,39}}", asked):
         return asked
-    raise ValueError(f"is no scope; write {FACTS}, {FACTS}:SOURCE or {REPORTS}")
+    raise ValueError(f"is no scope; write {FACTS} or {FACTS}:SOURCE")
 
 
 def may_tell(scopes: Collection[str], source: str) -> bool:

@@ -9,7 +9,7 @@ from bot.commands.terminal import command
 from bot.report import Report
 
 token = typer.Typer(no_args_is_help=True, help="Tokens with which other systems ask and tell.")
-SCOPES = "facts:write, facts:write:SOURCE or report:read; give it several times for several."
+SCOPES = "facts:write or facts:write:SOURCE; give it several times for several."
 
 
 @token.command()

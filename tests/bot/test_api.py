@@ -101,7 +101,6 @@ LEAVE = (
     (("facts:write:stripe",), "stripe", 200),
     (("facts:write:stripe",), "crm", 403),
     (("facts:write:crm", "facts:write:csv"), "csv", 200),
-    (("report:read",), "crm", 403),
 )
 
 
