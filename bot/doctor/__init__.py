@@ -34,7 +34,7 @@ def examine(
     found = [*environment.look(given)]
     with ExitStack() as stack:
         store = rows.store_of(given, found, stack)
-        rows.look_at_keys(given, found, stack)
+        rows.look_at_keys(given, found, stack, store)
         if store is not None:
             found += rows.look(store)
             found += rows.careful(data.look, store)

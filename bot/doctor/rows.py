@@ -10,8 +10,9 @@ from sqlmodel import Session, col, select
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
 from billing.store import Store
-from bot import errors, masterkeys, schema, switch
+from bot import erasurelog, errors, masterkeys, schema, switch
 from bot.doctor.finding import Finding, ok, warning, wrong
+from bot.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming, IncomingState
 from bot.settings import Settings
 from comms.models import Audience, Message, State
@@ -46,16 +47,43 @@ def store_of(given: Settings, found: list[Finding], stack: ExitStack) -> Store |
     return store
 
 
-def look_at_keys(given: Settings, found: list[Finding], stack: ExitStack) -> None:
-    """Do the master keys open the keys, and which of them is under which?"""
+def look_at_keys(
+    given: Settings, found: list[Finding], stack: ExitStack, store: Store | None = None
+) -> None:
+    """Do the master keys open the keys, which of them is under which, and is nobody erased here?"""
     try:
         keyring = masterkeys.ring(given)
         stack.callback(keyring.close)
         found += _under(keyring)
+        if store is not None:
+            found += look_at_erasures(given, store, keyring)
     except Exception as error:  # noqa: BLE001 - whatever it is, no key can be used
         said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
         todo = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
         found.append(wrong("keyring", said, todo))
+
+
+def look_at_erasures(given: Settings, store: Store, keyring: Keyring) -> Iterator[Finding]:
+    """Is everybody who was erased gone from here, and is the log where it should be?"""
+    log = given.erasures_file
+    if log is None:
+        said = "COUNTERFOIL_ERASURE_LOG is not set, so nobody can be erased."
+        yield warning(
+            "erasures", said, "Name a file outside the database, on every machine the same."
+        )
+        return
+    try:
+        erasurelog.need_replayed(log, store, keyring)
+    except (NotReplayed, LogDamaged) as error:
+        said, _, todo = f"{error}.".partition("; ")
+        yield wrong("erasures", f"{said.rstrip('.')}.", todo[:1].upper() + todo[1:])
+        return
+    rows = given.database_url.removeprefix("sqlite:///")
+    if rows != given.database_url and Path(rows).resolve().parent == log.resolve().parent:
+        said = f"{log.name} lies in the folder of the rows, and would be lost with them."
+        yield warning("erasures", said, "Move it, and name it with COUNTERFOIL_ERASURE_LOG.")
+        return
+    yield ok("erasures", f"{len(erasurelog.read(log)):,} keys were destroyed, and none is here.")
 
 
 def _under(keyring: Keyring) -> Iterator[Finding]:
