@@ -19,7 +19,7 @@ from billing.models import ExternalRef
 from billing.references import Unknown
 from bot.models import Incoming
 from comms import pledges, sayings
-from comms.facts import ClientSaid, Heard, ReplyHandled, Tellable
+from comms.facts import ClientSaid, ConsentStated, Heard, ReplyHandled, Tellable
 from comms.models import Touchpoint
 from comms.office import Office
 
@@ -83,7 +83,7 @@ def _together(
 
 
 def _apply(session: Session, office: Office, fact: Tellable, keys: Iterator[str]) -> Applied:
-    if isinstance(fact, ClientSaid | ReplyHandled):
+    if isinstance(fact, ClientSaid | ReplyHandled | ConsentStated):
         return sayings.take(session, office, fact, written(session, fact))
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if applied.changed:

@@ -35,6 +35,7 @@ _SAMPLES: Mapping[str, Any] = {
     "notice_days": 30,
     "not_before": "10:00",
     "not_after": "17:00",
+    "ip": "192.0.2.1",
 }
 """What stands in examples, by the name of the field."""
 _BY_FORMAT = {"date": "2026-01-05", "date-time": "2026-01-05T17:00:00Z"}

@@ -28,7 +28,14 @@ from comms import (
     sayings,
     tasks,
 )
-from comms.facts import ClientSaid, DeliveryReport, InboundMessage, ReplyHandled, Tellable
+from comms.facts import (
+    ClientSaid,
+    ConsentStated,
+    DeliveryReport,
+    InboundMessage,
+    ReplyHandled,
+    Tellable,
+)
 from comms.inbound import Letter
 from comms.instructions import Instruction
 from comms.models import ConsentEvent
@@ -71,7 +78,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.KeepApart()
             ):
                 return instructions.clients_of(session, fact)
-            case ClientSaid() | ReplyHandled():
+            case ClientSaid() | ReplyHandled() | ConsentStated():
                 return sayings.clients_of(session, fact, bookings.written(session, fact))
             case _:
                 return _known(session, fact)
@@ -113,7 +120,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
         ):
             instructions.carry_out(session, office, fact)
             return None
-        case ClientSaid() | ReplyHandled():
+        case ClientSaid() | ReplyHandled() | ConsentStated():
             (outcome,) = take_told(session, office, [fact], [])
             return outcome.applied.client_id if outcome.applied else None
         case _:

@@ -4,10 +4,11 @@ Frozen and validated: a row of ours is made only from one of these.
 """
 
 import datetime as dt
+import ipaddress
 from enum import StrEnum
-from typing import Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from billing import facts
 from billing.facts.words import (
@@ -84,6 +85,13 @@ class DeliveryReport(_Fact):
     occurred_at: AwareDatetime | None = None
 
 
+def _ip(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address such as 192.0.2.1 or 2001:db8::1") from None
+
+
 class ClientSaid(Told):
     """The client said something, and whoever heard it says what was meant.
 
@@ -140,7 +148,38 @@ class ReplyHandled(Told):
         return joined(self.source, "handled", client, self.handled_at.isoformat())
 
 
-Heard: TypeAlias = ClientSaid | ReplyHandled
+class ConsentStated(Told):
+    """Somebody agreed to be written to at an address, or took it back, and how that is shown.
+
+    A form, a letter, a contract or a call: what they said to us is a ``client_said``.
+    """
+
+    external_id: Reference
+    client_external_id: Reference
+    email: Mailbox | None = None
+    phone: Phone | None = None
+    agreed: bool
+    topic: Literal["all", "billing", "renewal", "marketing"] = "all"
+    method: Literal["form", "letter", "contract", "call"]
+    given_at: Happened
+    wording: Reason = ""
+    """What they agreed to, with the name that they know us by; kept sealed."""
+    ip: Annotated[str, AfterValidator(_ip)] | None = None
+    """Where a form was sent from; kept sealed."""
+
+    @model_validator(mode="after")
+    def _of_an_address(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise ValueError("is about an address; name the email or the phone")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Stable name of what this speaks of."""
+        return joined(self.source, "consent", self.external_id)
+
+
+Heard: TypeAlias = ClientSaid | ReplyHandled | ConsentStated
 """What others tell of a conversation."""
 Tellable: TypeAlias = facts.Fact | Heard
 """Everything that another system may tell."""

@@ -234,8 +234,8 @@ class ConsentProof(SQLModel, table=True):
     __tablename__ = "consent_proof"
 
     event_id: int = Field(foreign_key="consent_event.id", primary_key=True, sa_type=Id)
-    kind: str = code()
-    """What it was shown on: form, letter, contract, call."""
+    told_as: str = code(unique=True)
+    """What its source calls it."""
     body_id: int | None = body()
 
 

@@ -41,7 +41,7 @@ from bot.settings import Settings
 from bot.slack.hook import slack_side
 from bot.web import web
 from comms import outbox
-from comms.facts import ClientSaid, ReplyHandled
+from comms.facts import ClientSaid, ConsentStated, ReplyHandled
 
 MORNING = dt.time(9)
 BEFORE_WORK = dt.time(5)
@@ -294,7 +294,9 @@ async def _history(world: World) -> None:
     agreements = portfolio.read_agreements(shipped.path("examples", "agreements.csv"))
     facts = [fact for row in read.rows for fact in portfolio.to_facts(row, now.date())]
     told = factsheet.read(shipped.path("examples", "events.json").read_bytes())
-    facts += [fact for fact in told if not isinstance(fact, ClientSaid | ReplyHandled)]
+    facts += [
+        fact for fact in told if not isinstance(fact, ClientSaid | ReplyHandled | ConsentStated)
+    ]
     zones = {
         fact.external_id: fact.timezone or "UTC"
         for fact in facts

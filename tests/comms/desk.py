@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from billing import facts, policy
+from billing import policy
 from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.store import Store
@@ -17,7 +17,7 @@ from bot.bookings import Outcome
 from bot.models import Incoming
 from comms import consent, delivery, outbox, timeline
 from comms.consent import Consent
-from comms.facts import InboundMessage
+from comms.facts import InboundMessage, Tellable
 from comms.inbound import Letter
 from comms.models import Message
 from comms.office import Office
@@ -51,7 +51,7 @@ class Desk:
     def act(self, fn: Callable[[Session], T]) -> T:
         return self.store.write_now(fn, clients=[self.known.client_id])
 
-    def told(self, *said: facts.Fact) -> list[Outcome]:
+    def told(self, *said: Tellable) -> list[Outcome]:
         return self.act(lambda s: list(intake.take_told(s, self.office, said, [])))
 
     def hears(self, words: str, channel: str = "sms", **more: Any) -> None:

@@ -2,18 +2,22 @@
 
 import datetime as dt
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlmodel import Session, select
 
-from billing import rules
+from billing import rules, vault
+from billing.ledger import Contradiction
 from billing.models import Address, ContactAddress
 from billing.store import Store
 from comms import consent, optouts
 from comms.consent import BILLING, MARKETING, RENEWAL, Standing, fold
-from comms.models import ConsentEvent, Message, Purpose, State
+from comms.facts import ConsentStated
+from comms.models import ConsentEvent, ConsentProof, Message, Purpose, State
 from tests import factories
 from tests.comms.desk import SHIPPED, Desk, opened
 from tests.conftest import Database
@@ -253,6 +257,46 @@ def test_c05_words_before_the_keyword_are_not_forgotten(desk: Desk) -> None:
         desk.hears(words)
         desk.now += MINUTE
     assert desk.held().standing is Standing.REVOKED
+
+
+def states(desk: Desk, external_id: str = "F1", **more: Any) -> Any:
+    """A form, as another system tells of it."""
+    given = {
+        "agreed": True, "method": "form", "phone": desk.known.phone, "given_at": desk.now,
+        "wording": "Harrow Law may text me about my account.", "ip": "192.0.2.1",
+    }  # fmt: skip
+    (outcome,) = desk.told(
+        ConsentStated(
+            source="test", external_id=external_id, client_external_id=desk.known.name,
+            **(given | more),
+        )
+    )  # fmt: skip
+    return outcome.error or outcome.applied
+
+
+def test_c27_a_form_is_kept_with_its_wording_and_where_it_came_from(desk: Desk) -> None:
+    desk.hears("leave me alone")
+    assert states(desk).changed
+    assert not states(desk).changed
+    held = desk.held()
+    assert (held.standing, held.method) == (Standing.GRANTED, "form")
+    (proof,) = desk.rows(ConsentProof)
+    with desk.store.read() as session:
+        sealed = json.loads(vault.text(session, desk.keyring, proof.body_id) or "")
+        (event,) = session.exec(select(ConsentEvent).where(ConsentEvent.id == proof.event_id)).all()
+    assert sealed == {"wording": "Harrow Law may text me about my account.", "ip": "192.0.2.1"}
+    assert (event.source, event.topic, event.occurred_at) == ("test", "all", desk.now)
+
+
+def test_c27_what_is_taken_back_on_paper_stops_what_waits(desk: Desk) -> None:
+    waiting, renewal = desk.note(), desk.note(purpose=Purpose.RENEWAL)
+    states(desk, agreed=False, method="letter", topic="renewal", ip=None)
+    assert desk.at(renewal).state == State.CANCELLED
+    assert desk.at(waiting).state == State.QUEUED
+
+
+def test_c27_consent_for_an_address_of_somebody_else_is_refused(desk: Desk) -> None:
+    assert isinstance(states(desk, phone="+12125550199"), Contradiction)
 
 
 def test_c27_the_same_events_in_an_empty_store_give_the_same_standing(desk: Desk) -> None:

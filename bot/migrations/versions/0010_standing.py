@@ -85,6 +85,7 @@ def _consent_proof() -> None:
     op.create_table(
         "consent_proof",
         sa.Column("event_id", ID, sa.ForeignKey("consent_event.id"), primary_key=True),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("told_as", sa.String(), nullable=False),
         sa.Column("body_id", ID),
+        sa.UniqueConstraint("told_as", name="consent_proof_told_as_once"),
     )
