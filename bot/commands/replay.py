@@ -47,6 +47,9 @@ def replay(  # noqa: PLR0913 - each is a flag
     png: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw cash and notices by week.")
     ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write cash and notices by day.")
+    ] = None,
     firm: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Legal entities and staff.")
     ] = None,
@@ -78,6 +81,7 @@ def replay(  # noqa: PLR0913 - each is a flag
             count_from=_one_of("--count-from", count_from, "issued", "due"),
             bare=bare,
             png=png,
+            csv=csv,
             firm=_there(firm) if firm else None,
             templates=given.templates_dir,
             date_format=date_format,

@@ -52,6 +52,7 @@ class Asked(BaseModel):
     count_from: Literal["issued", "due"] | None = None
     bare: bool = False
     png: Path | None = None
+    csv: Path | None = None
 
     @property
     def by_invoice(self) -> bool:
@@ -96,6 +97,8 @@ async def run(asked: Asked, progress: Progress) -> Report:
     ]
     if asked.png:
         _draw(asked, span, runs)
+    if asked.csv:
+        telling.write_days(asked.csv, {run.name: run.outcome for run in runs})
     return _said(asked, lived, span, runs, problems)
 
 
@@ -215,6 +218,9 @@ def _said(
         "skipped": [_plain(problem) for problem in problems],
         "paid_without_a_date": lived.undated,
         "on_paper": asked.bare or not lived.reachable,
+        "assumed": telling.ASSUMED,
+        "as_it_was": telling.AS_IT_WAS,
+        "may_differ": telling.MAY_DIFFER,
         **_told(runs[0]),
     }
     if len(runs) > 1:
@@ -252,4 +258,6 @@ def _notes(asked: Asked, lived: History, problems: Sequence[Problem]) -> list[st
         notes.append("The file has no address of anybody, so each client has a mailbox on paper.")
     if asked.png:
         notes.append(f"The picture is in {asked.png}.")
-    return notes
+    if asked.csv:
+        notes.append(f"Day by day it is in {asked.csv}.")
+    return [*notes, telling.ASSUMED]

@@ -1,16 +1,30 @@
 """How are the figures of one replay, or of two side by side, told to a person?"""
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 from billing import money
 from bot.replay.outcome import Outcome
-from bot.report import Table
+from bot.report import Table, Wrong
 
 Number = int | float
 Shown = Callable[[Number], str]
 _MOST_REMINDERS = 6
+PAID, CASH = "Days to pay, as they were", "Cash by month, as it was"
+AS_IT_WAS = ("days_to_pay", "cash_by_day", "cash_by_month")
+"""Figures that no policy of a replay can change."""
+MAY_DIFFER = (
+    "steps", "escalations", "stopped", "withheld", "reminders_per_paid_invoice", "messages",
+    "notices_by_day",
+)  # fmt: skip
+ASSUMED = (
+    "Assumed: clients pay and dispute as they did, whatever they are sent. So cash and days to pay "
+    "are the same under every policy; what differs is what is sent, held, refused and handed over."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +35,34 @@ class Figure:
     label: str
     value: Number | None
     shown: Shown
+
+
+def write_days(path: Path, outcomes: Mapping[str, Outcome]) -> None:
+    """Day by day, the cash of the history and the notices of each policy, as a CSV file.
+
+    Raises:
+        Wrong: it cannot be written.
+    """
+    first = next(iter(outcomes.values()))
+    currencies = sorted(first.cash_by_day)
+    days = {day for cash in first.cash_by_day.values() for day in cash}
+    days |= {day for one in outcomes.values() for day in one.notices_by_day}
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            sheet = csv.writer(file)
+            cash = [f"cash {currency}" for currency in currencies]
+            sheet.writerow(["day", *cash, *(f"notices {name}" for name in outcomes)])
+            for day in sorted(days):
+                paid = [_major(first.cash_by_day[one].get(day, 0), one) for one in currencies]
+                sent = [sum(one.notices_by_day.get(day, {}).values()) for one in outcomes.values()]
+                sheet.writerow([day, *paid, *sent])
+    except OSError as error:
+        raise Wrong(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def _major(amount: int, currency: str) -> str:
+    """As a spreadsheet reads it."""
+    return str(Decimal(amount).scaleb(-money.exponent(currency)))
 
 
 def tables(outcomes: Mapping[str, Outcome]) -> list[Table]:
@@ -41,7 +83,7 @@ def tables(outcomes: Mapping[str, Outcome]) -> list[Table]:
 
 
 def _counts(title: str) -> bool:
-    return title not in {"Days to pay", "Cash by month"}
+    return title not in {PAID, CASH}
 
 
 def _row(label: str, found: Sequence[Figure | None]) -> list[str]:
@@ -65,13 +107,13 @@ def figures(outcome: Outcome) -> Iterator[Figure]:
     for often, value in _few(outcome.reminders_per_paid_invoice).items():
         yield Figure("Reminders per paid invoice", often, value, _whole)
     paid = outcome.days_to_pay
-    yield Figure("Days to pay", "invoices", paid.count, _whole)
+    yield Figure(PAID, "invoices", paid.count, _whole)
     for label in ("mean", "median", "p90"):
-        yield Figure("Days to pay", label, getattr(paid, label), _tenths)
+        yield Figure(PAID, label, getattr(paid, label), _tenths)
     for currency, months in outcome.cash_by_month.items():
         for month, amount in months.items():
             shown = partial(_money, currency)
-            yield Figure("Cash by month", f"{month} {currency}", amount, shown)
+            yield Figure(CASH, f"{month} {currency}", amount, shown)
     for channel, purposes in outcome.messages.items():
         for purpose, value in purposes.items():
             label = f"{channel}, {purpose.replace('_', ' ')}"

@@ -256,6 +256,52 @@ def test_two_policies_stand_side_by_side(tmp_path: Path) -> None:
     assert told(report)["against"]["policy"]["count_from"] == "due"
 
 
+def test_no_policy_changes_what_was_paid_and_the_report_says_so(tmp_path: Path) -> None:
+    later = tmp_path / "later.toml"
+    later.write_text('[dunning]\ncount_from = "due"\n')
+    report = replayed(history(tmp_path, LATE), against=later)
+    data = told(report)
+    for name in data["as_it_was"]:
+        assert data[name] == data["against"][name], name
+    assert any(data[name] != data["against"][name] for name in data["may_differ"])
+    figures = {*data["against"]} - {"policy", "seconds"}
+    assert figures == {*data["as_it_was"], *data["may_differ"]}
+    assert report.lines[-1].startswith("Assumed: clients pay and dispute as they did")
+
+
+def test_the_days_are_a_spreadsheet_of_cash_and_notices(tmp_path: Path) -> None:
+    later, days = tmp_path / "later.toml", tmp_path / "days.csv"
+    later.write_text('[dunning]\ncount_from = "due"\n')
+    replayed(history(tmp_path, LATE), against=later, csv=days)
+    with days.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["day", "cash USD", "notices default", "notices later.toml"]
+    assert [row["cash USD"] for row in rows if row["cash USD"] != "0.00"] == ["100.00"]
+    assert [
+        sum(int(row[f"notices {one}"]) for row in rows) for one in ("default", "later.toml")
+    ] == [
+        3,
+        2,
+    ]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real history is not here")
+def test_two_policies_over_a_real_history_differ_in_what_is_sent_alone(tmp_path: Path) -> None:
+    """Sixty invoices of it: the whole is a command of its own."""
+    rows = REAL.read_text(encoding="utf-8-sig").splitlines()
+    (tmp_path / "real.csv").write_text("\n".join(rows[:61]) + "\n")
+    early = tmp_path / "early.toml"
+    step = '[[dunning.steps]]\noffset = {}\naction = "remind"\ntemplate = "first_reminder"\n'
+    step += 'channels = ["email"]\n'
+    early.write_text("".join(step.format(day) for day in (16, 32)))
+    data = told(replayed(tmp_path / "real.csv", mapping=THEIRS, against=early))
+    assert data["invoices"] == 60
+    assert data["cash_by_day"] == data["against"]["cash_by_day"] != {}
+    assert data["days_to_pay"] == data["against"]["days_to_pay"]
+    sent = [sum(step["notices"] for step in one["steps"]) for one in (data, data["against"])]
+    assert sent[1] > sent[0]
+
+
 def test_paid_without_a_date_is_left_out_and_said(tmp_path: Path) -> None:
     undated = "b,B-1,2026-01-05,2026-02-04,100,yes,,no,b@b.example,"
     report = replayed(history(tmp_path, LATE, undated))
