@@ -54,6 +54,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "tick": process.tick,
         "ladder": policy.ladder,
         "again": policy.again,
+        "decide": policy.decide,
         "golive": process.golive,
         "stop": process.stop,
         "override": override.override,

@@ -19,6 +19,7 @@ from bot import (
     tasks,
     tokens,
     understanding,
+    verdicts,
     worker,
 )
 from bot.app import App
@@ -75,6 +76,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "remittance": remittances.run,
     "again": ladders.again,
     "choose_ladder": ladders.choose,
+    "decide": verdicts.decide,
     "golive": switch.golive,
     "stop": switch.stop,
     "publish_policy": publishing.publish,

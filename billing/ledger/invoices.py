@@ -262,6 +262,12 @@ def write_off(entry: Entry, fact: facts.InvoiceWrittenOff) -> Applied:
     return _restate(entry, invoice, fact.key, fact.happened_at.date())
 
 
+def give_up(entry: Entry, invoice: Invoice, key: str) -> Applied:
+    """A person of ours decided that nobody collects what is left of it."""
+    invoice.written_off_at = entry.now
+    return _restate(entry, invoice, key, entry.now.date())
+
+
 def _restate(entry: Entry, invoice: Invoice, key: str, on: dt.date) -> Applied:
     """The state follows from what was told, in whatever order that came."""
     given_up, taken_back = invoice.written_off_at, invoice.write_off_undone_at

@@ -28,6 +28,18 @@ def again(client: Annotated[str, typer.Argument(help="A name or a reference.")])
     return terminal.writing("again", {"client": client, "by": terminal.by()})
 
 
+@command
+def decide(
+    client: Annotated[str, typer.Argument(help="A name or a reference.")],
+    decision: Annotated[str, typer.Argument(help="write_off, agency or legal.")],
+) -> Report:
+    """Close a client's open case at the end of its ladder: a person decides what becomes of it."""
+    if decision not in ("write_off", "agency", "legal"):
+        raise Wrong(f"{decision} is no decision; choose write_off, agency or legal.")
+    asked = {"client": client, "decision": decision, "by": terminal.by()}
+    return terminal.writing("decide", asked)
+
+
 @policy.command()
 @command
 def check(

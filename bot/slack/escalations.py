@@ -65,6 +65,7 @@ def compose(session: Session, office: Office, message: Message) -> Card:
         *blocks.lines("Contested", records.disputes(session, client)),
         *_last_words(session, office, client),
         blocks.section(f"*Suggested*: {_suggestion(session, client, debt)}"),
+        *_proposal(case),
         *_history(session, office, case, client),
     ]
     return Card(f"Your turn: {blocks.inline(title)}", body, _buttons(case))
@@ -108,6 +109,21 @@ def _suggestion(session: Session, client: Client, debt: Debt) -> str:
     if word is None:
         return "call them: they have answered nothing so far."
     return "call them and agree on a day, then pause until that day."
+
+
+_PROPOSALS = {
+    "write_off_proposal": "write it off (`counterfoil decide CLIENT write_off`)",
+    "agency": "hand it to an agency (`counterfoil decide CLIENT agency`)",
+    "legal": "hand it to counsel (`counterfoil decide CLIENT legal`)",
+}
+
+
+def _proposal(case: EscalationCase) -> list[Block]:
+    """What the policy proposes at the end of the ladder; it does nothing by itself."""
+    proposed = _PROPOSALS.get(case.proposal or "")
+    if not proposed:
+        return []
+    return [blocks.section(f"*By policy, if nothing else helps*: {proposed}. You decide.")]
 
 
 def _last_reminder(session: Session, client: Client) -> Touchpoint | None:

@@ -10,9 +10,9 @@ import pytest_asyncio
 from sqlmodel import Session, col, select
 
 from billing import policy, publication
-from billing.models import Client, Enrolment, EscalationCase, StepTaken
+from billing.models import Client, Enrolment, EscalationCase, Invoice, StepTaken
 from billing.policy import PolicyError
-from bot import ladders, publishing
+from bot import ladders, publishing, verdicts
 from bot.report import Wrong, silent
 from comms import outreach
 from comms.models import Message, Purpose
@@ -212,10 +212,22 @@ async def test_a_ladder_without_an_escalation_ends_with_its_owner(product: Produ
     await product.settle()
     (message,) = factories.messages(product.store, client_id=known.client_id, purpose="dunning")
     assert message.attachments == "invoice"
-    assert b"Invoice INV-1.pdf" in product.mail.heard[-1].body
+    assert b"Invoice INV-1.pdf" in product.mail.mailboxes[known.email][0].raw
     await product.later(days=2)
     with product.store.read() as session:
         (case,) = session.exec(select(EscalationCase))
         assert case.proposal == "write_off_proposal"
         kept = session.exec(select(Message).where(Message.purpose == Purpose.ESCALATION))
         assert len(kept.all()) == 1
+    told = product.slack.messages(factories.FINANCE)
+    assert "write it off" in str(told)
+    with pytest.raises(ValueError, match="decision"):
+        await verdicts.decide(product.app, {"client": known.name, "decision": "sue"}, silent)
+    decided = {"client": known.name, "decision": "write_off", "by": "cli:ada"}
+    assert (await verdicts.decide(product.app, decided, silent)).data["written_off"] == ["INV-1"]
+    with product.store.read() as session:
+        (case,) = session.exec(select(EscalationCase))
+        assert (case.state, case.outcome, case.closed_by) == ("closed", "write_off", "cli:ada")
+        assert session.exec(select(Invoice.state)).one() == "uncollectible"
+    with pytest.raises(Wrong, match="has no open case"):
+        await verdicts.decide(product.app, decided, silent)
