@@ -12,9 +12,9 @@ from billing import policy
 from billing.models import Client, Hold
 from bot.sandbox import blockkit
 from bot.slack import actions, answers, cards
-from comms import tasks
+from comms import gatekeeping, tasks
 from comms.instructions import HandleTask
-from comms.models import Message, Task, TaskKind
+from comms.models import Message, Purpose, Task, TaskKind
 from comms.tasks import Wanted
 
 ADA, FINN, NOBODY = "U0ADA", "U0FINN", "U0NOBODY"
@@ -178,3 +178,36 @@ def test_a_look_at_another_moment_changes_nothing(firm: Any, reply: int) -> None
     assert task(firm, reply).look_at == before
     assert before is not None
     assert before - firm.office.now > dt.timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("hold", "rule"), [("reminders", None), ("everything", "reply")], ids=["default", "everything"]
+)
+def test_an_offer_waits_for_a_reply_only_where_the_policy_says_so(
+    firm: Any, reply: int, hold: str, rule: str | None
+) -> None:
+    firm.office = dataclasses.replace(
+        firm.office, policy=policy.parse(f'[replies]\nhold = "{hold}"')
+    )
+
+    def asked(session: Session) -> str | None:
+        client = session.get_one(Client, firm.client("Southwind Traders").id)
+        offer = Message(
+            id=1, purpose=Purpose.OFFER, client_id=client.id, subject_kind="", subject_id=None,
+            step_id=None,
+        )  # fmt: skip
+        known = gatekeeping.know(
+            session, firm.office, [offer], {client.id: client}, {client.id: client.id}
+        )
+        refusal, _ = gatekeeping.answer(known, firm.office, offer, client)
+        return refusal.rule if refusal else None
+
+    firm.describe("southwind", "Southwind Traders")
+    touchpoint = firm.wrote("Hello")
+
+    def opened(session: Session) -> None:
+        client = session.get_one(Client, firm.client("Southwind Traders").id)
+        tasks.open_reply(session, firm.office, client, touchpoint)
+
+    firm.write(opened)
+    assert firm.write(asked) == rule
