@@ -19,7 +19,8 @@ _BANK: Final = re.compile(
     r"|sort[ -]?code|bsb|swift|bic|credit union|transfers?|refund(?:s|ed)? to|pay ?outs?|iban"
     r"|payroll"
     r"|überweis\w*|banco|banque|virement|transferencia|eft|building society|remit(?:tance)?|trust"
-    r" account|micr|transit|zelle|into (?:my|our|his|her|their|the) (?:acc\w*|a/c))\b",
+    r" account|micr|transit|zelle|blz|clabe|ifsc|a/c|acct|konto|girokonto|into (?:my|our|his"
+    r"|her|their|the) (?:acc\w*|a/c))\b",
     re.IGNORECASE,
 )
 _ROUTING: Final = re.compile(
@@ -29,7 +30,8 @@ _ROUTING: Final = re.compile(
 )
 _ACCOUNT: Final = re.compile(
     r"\b(?:(?:bank |checking |savings |current |trust |escrow |payroll |operating |deposit )?"
-    r"(?:accounts?|acct|acc|a/c)|konto(?:nummer|-?nr)?|kto|cuenta|compte|conto"
+    r"(?:accounts?|acct|acc|a/c)|konto(?:nummer|-?nr)?|kto|checking|savings|che?quing|clabe"
+    r"|cuenta|compte|conto"
     r"|rekening(?:nummer)?)\b"
     r"[\s.:#=]{0,3}(?:(?:no|nr|num|number|#|ending)\b[\s.:#=]{0,3})?(?:(?:is|:|=|of|to|at|in"
     r"|de|details)\s)?"
@@ -45,10 +47,13 @@ _SORT_CODE: Final = re.compile(
     r"(?<![\d/.-])\d{2}-\d{2}-\d{2}(?![\d-])[\s,;:/|a-z.#]{1,24}\d{8}(?!\d)"
     r"|\bsort[ -]?code\b[^\d\n]{0,12}\d{2}[- ]?\d{2}[- ]?\d{2}(?!\d)(?:[^\d]{1,30}\d{7,8}(?!\d))?"
     r"|\bbsb\b[^\d\n]{0,10}\d{3}[- ]?\d{3}(?!\d)(?:[^\d]{1,30}\d{6,10}(?!\d))?"
+    r"|\b(?:blz|bankleitzahl)\b[^\d\n]{0,12}\d{3} ?\d{3} ?\d{2}(?!\d)"
     r"|\btransit\b[^\d\n]{0,10}\d{5}\b[^\d]{1,30}\b\d{3}\b[^\d]{1,30}\d{7,12}(?!\d)",
     re.IGNORECASE,
 )
-_PAIR: Final = re.compile(r"(?<!\d)(\d{9})[\s/|,:⑆⑈-]{1,6}(\d{6,17})(?!\d)")
+_PAIR: Final = re.compile(
+    r"(?<!\d)(\d{9})(?!\d)[^\d\n.!?]{1,30}(?<![\d$€£#])(\d{6,17})(?!\d|[.,]\d)"
+)
 _NUMBER: Final = re.compile(r"(?<![\d#A-Za-z-])\d{7,17}(?![\d-]|\.\d)")
 _INTO: Final = re.compile(
     r"\b(?:pay|paid|send|wire|transfer|deposit|refund|remit|credit)\w*\b[^.!?\n]{0,40}"

@@ -30,6 +30,7 @@ _SHAPES: Final = frozenset(
      (6, 6, 4), (4, 4, 8), (4, 12), (12, 4), (8, 4, 4), (6, 13), (8, 11), (4, 11), (4, 10),
      (5, 5, 5), (4, 8, 4)}
 )  # fmt: skip
+_USUAL: Final = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4)})
 _PLAIN_GAP: Final = re.compile(r"[\s\-.·_]{1,6}|\n?[> ]{1,6}")
 ABOUT_CARDS: Final = re.compile(
     r"\b(?:cards?|visa|master ?card|amex|american express|discover|diners|jcb|union ?pay"
@@ -39,21 +40,25 @@ ABOUT_CARDS: Final = re.compile(
     r" (?:begins|starts|is))\b|カード|卡|карт",
     re.IGNORECASE,
 )
-_NO_CARD: Final = re.compile(
-    r"\b(?:track(?:ing)?|orders?|invoices?|inv|ref|refs|reference|trace|trans(?:action)?|txn"
-    r"|request"
-    r"|session|message|msg|case|ticket|serials?|s/?n|imei2?|iccid|sim|device|gtin|ean|upc|isbn"
-    r"|barcodes?|part|sku|lot|batch|licen[cs]e|parcels?|packages?|shipments?|consignment"
-    r"|waybill|awb"
-    r"|ups|usps|fedex|dhl|po|policy|claim|meter|time ?stamp|epoch|confirmation|booking|reservation"
-    r"|customer|members?|membership|loyalty|phones?|tel|telephone|mobile|fax|cell|call|whatsapp|vat"
-    r"|ein|totals?|amounts?|figures|quantities|uu?id|id|ids|hash|job|build|commit|run|span|npi|ndc"
-    r"|asset|model|mac|user|thread|docket|matter|sendungsnummer|bestell(?:ung|nummer)|rechnung"
-    r"|rechnungsnummer|factura|facture|pedido|commande|suivi|seguimiento|auftrag)\b"
-    r"(?:[ _-]?(?:no|nos|nr|num|nums|numbers?|ids?|code|key|stamp|on)\b)?[\s.:=#()\"'/-]{0,5}"
-    r"(?:(?:is|are|was|of|by month|ending)\b[\s:=]{0,3})?$",
-    re.IGNORECASE,
+_HARD: Final = (
+    r"track(?:ing)?|orders?|invoices?|inv|trace|serials?|s/?n|imei2?|iccid|sim|device|gtin"
+    r"|ean|upc|isbn|barcodes?|sku|lot|batch|licen[cs]e|parcels?|packages?|shipments?"
+    r"|consignment|waybill|awb|ups|usps|fedex|dhl|meter|time ?stamp|epoch|uu?id|hash|commit"
+    r"|npi|ndc|asset|mac|docket|matter|sendungsnummer|bestell(?:ung|nummer)|rechnung"
+    r"|rechnungsnummer|factura|facture|pedido|commande|suivi|seguimiento|auftrag"
 )
+_SOFT: Final = (
+    r"customer|members?|membership|loyalty|phones?|tel|telephone|mobile|fax|cell|call"
+    r"|whatsapp|totals?|amounts?|figures|quantities|ids?|user|thread|run|policy|claim"
+    r"|confirmation|booking|reservation|request|session|message|msg|case|ticket|ref|refs"
+    r"|reference|po|vat|ein|transaction|txn|trans|model|part|build|job|span"
+)
+_ENDS: Final = (
+    r"(?:[ _-]?(?:no|nos|nr|num|nums|numbers?|ids?|code|key|stamp|on)\b)?[\s.:=#()\"'/-]{0,5}"
+    r"(?:(?:is|are|was|of|by month|ending)\b[\s:=]{0,3})?$"
+)
+_NO_CARD: Final = re.compile(rf"\b(?:{_HARD})\b{_ENDS}", re.IGNORECASE)
+_HARDLY_CARD: Final = re.compile(rf"\b(?:{_SOFT})\b{_ENDS}", re.IGNORECASE)
 _NO_CARD_AFTER: Final = re.compile(
     r"\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
     r"(?:the |my |our |your |a )?(?:tracking|order|invoice|reference|serial|imei|trace|shipment)\b",
@@ -194,6 +199,8 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
     expires = _expires(text, window)
     if not expires and (_NO_CARD.search(before) or _NO_CARD_AFTER.match(after)):
         return False
+    if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
+        return False
     if window.rest and not expires:
         return False
     if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x\b|and|thru", after):
@@ -223,9 +230,11 @@ def _formatted(window: _Window) -> bool:
     """Whether people write card numbers in groups like these."""
     if len(window.sizes) == 1:
         return True
+    single = len(set(window.gaps)) == 1
+    if single and window.gaps[0] != ", " and window.sizes in _USUAL:
+        return True
     if not all(map(_PLAIN_GAP.fullmatch, window.gaps)):
         return False
-    single = len(set(window.gaps)) == 1
     return window.sizes in _SHAPES or (single and set(window.sizes) in ({1}, {2}, {2, 1}))
 
 

@@ -59,9 +59,11 @@ _ASSIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 _SAID: Final = re.compile(
-    r"\b(?:pass ?words?|pass ?phrase|passwd|pwd|pw|kennwort|passwort|contraseña|clave|mot de passe"
+    r"\b(?:pass ?words?|p/w|pword|passw|pass ?phrase|passwd|pwd|pw|kennwort|passwort"
+    r"|contraseña|clave|mot de passe"
     r"|mdp|senha|wachtwoord|parola|pass ?code|pass|login|log-?in|creds|credentials|logon"
-    r"|(?:wi-?fi|network) (?:key|code)|api key|secret(?: key)?|security (?:answer|word)"
+    r"|(?:wi-?fi|network) (?:key|code)|(?:api |encryption |deploy |ssh |private |master )?key"
+    r"|secret(?: key)?|security (?:answer|word)"
     r"|(?:answer|response) to (?:the|my) (?:security|secret) question|(?:secret|safe"
     r"|magic) (?:word|answer)"
     r"|mother'?s maiden name|maiden name|recovery (?:code|key|phrase)|seed phrase"
@@ -97,7 +99,22 @@ _PAIR: Final = re.compile(
     r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})",
     re.IGNORECASE,
 )
-_VALUE: Final = re.compile(r"[\"'`“(]?([^\s\"'`”]{3,100})")
+_VALUE: Final = re.compile(r"[\"'`(]?([^\s\"'`]{3,100})")
+_QUOTED: Final = re.compile(r"([\"'`])([^\"'`\n]{3,60})\1")
+_BEARER: Final = re.compile(r"\bbearer ([0-9A-Za-z._~+/-]{16,400})", re.IGNORECASE)
+_DOORS: Final = (
+    r"(?:gate|door|alarm|lock ?box|lock|safe|key ?safe|garage|building|gym|locker|office|entry"
+    r"|entrance|side door|back door|keypad|elevator|voicemail|phone|tablet|ipad|laptop|cabinet"
+    r"|suitcase|atm|debit)"
+)
+_OPENS: Final = r"(\d{3,8}|\d{1,2}(?:-\d{1,2}){2,3})(?![\d-]|[.,]\d)"
+_DOOR: Final = re.compile(
+    rf"\b(?:code|pin|combo|combination|passcode)\b[^.!?\n\d]{{0,30}}\b{_DOORS}\b[^.!?\n\d]{{0,20}}"
+    rf"(?<![\w#.-]){_OPENS}"
+    rf"|\b{_DOORS}\b[^.!?\n\d]{{0,25}}\b(?:code|pin|combo|combination|passcode|opens with)\b"
+    rf"[^.!?\n\w]{{0,4}}(?:is |= ?)?[#*]?(?<![\w.-]){_OPENS}",
+    re.IGNORECASE,
+)
 _PLAIN_WORDS: Final = words("after_a_password")
 _PLACEHOLDER: Final = re.compile(
     r"[*x•.\-_#?]{3,}|<.*|\[.*|\$?\{.*|%\w+%|\$\(.*|\$[A-Za-z_]\w*|(?:your|my)[-_ ]?\w*"
@@ -119,11 +136,13 @@ def secrets(reading: Reading, had: frozenset[str]) -> Iterator[tuple[int, int]]:
     if "key" in had:
         yield from (found.span() for found in _KEY.finditer(text))
         yield from (found.span() for found in _BLOCK.finditer(text))
+        yield from (found.span(1) for found in _BEARER.finditer(text))
         yield from (found.span(1) for found in _IN_URL.finditer(text) if not _placeholder(found[1]))
     if "secret_word" in had:
         yield from _worded(text)
     if "pin" in had:
         yield from (found.span(1) for found in _PIN.finditer(text))
+        yield from (found.span(found.lastindex or 0) for found in _DOOR.finditer(text))
 
 
 def _worded(text: str) -> Iterator[tuple[int, int]]:
@@ -141,6 +160,10 @@ def _worded(text: str) -> Iterator[tuple[int, int]]:
 
 def _said(text: str, found: "re.Match[str]") -> Iterator[tuple[int, int]]:
     """What follows "the password is"."""
+    quoted = _QUOTED.match(text, found.end())
+    if quoted and found["link"].strip():
+        yield quoted.span(2)
+        return
     value = _VALUE.match(text, found.end())
     if value is None:
         return

@@ -30,11 +30,12 @@ cues: Final = Which(
         r"|on the (?:back|front|reverse)|\b(?:code|c[óo]digo|kod)\b",
         "iban": rf"(?:{_COUNTRIES})[\s.\-_]?[0-9]{{2}}[\s.\-_/>]{{0,5}}[0-9a-z]",
         "account": r"\b(?:accounts?|acct|acc|a/c|konto\w*|kto|cuenta|compte|conto|rekening\w*"
-        r"|routing|aba|rtn|transit|r/t|fedwire|bsb|sort[ -]?code)\b",
+        r"|routing|aba|rtn|transit|r/t|fedwire|bsb|blz|bankleitzahl|clabe|ifsc|checking|savings|ch[ae]quing|deposit|wire"
+        r"|sort[ -]?code)\b",
         "six_digits": r"[0-9](?:[ -]?[0-9]){5}",
         "sort_code": r"[0-9]{2}-[0-9]{2}-[0-9]{2}[^-0-9]|[0-9]{9}[\s/|,:⑆⑈-]{1,6}[0-9]{6}",
         "pay_to": r"(?:to|into)\s[0-9]{7}",
-        "social": r"[0-9]{3}[\s.\-/]{0,4}[0-9]{2}[\s.\-/]{0,4}[0-9]{4}",
+        "social": r"[0-9]{3}[\s.\-_/]{0,4}[0-9]{2}[\s.\-_/]{0,4}[0-9]{4}",
         "date": r"[0-9]\s?[./-]\s?[0-9]{1,2}\s?[./-]|[0-9]{8}"
         r"|[0-9](?:st|nd|rd|th|\.)?[\s-](?:of |de |den )?[a-zéûä]{3,12}\.?,?[\s-]"
         r"(?:of |de |del )?'?[0-9]{2}"
@@ -48,7 +49,12 @@ cues: Final = Which(
         "pin": r"\bpin\b|\bpin'|\bcode\b|\bcodes\b|combo|combination|\botp\b|2fa|\bmfa\b|geheimzahl"
         r"|c[óo]digo|t[üu]rcode|passcode|one[- ]time",
         "key": "|".join(
-            (*KEYS, r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", r"://[^\s/:@]{0,80}:[^\s/@]{2,120}@")
+            (
+                r"\bbearer [0-9A-Za-z._~+/-]{16}",
+                *KEYS,
+                r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
+                r"://[^\s/:@]{0,80}:[^\s/@]{2,120}@",
+            )
         ),
     }
 )

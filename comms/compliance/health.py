@@ -61,6 +61,23 @@ _SUFFERED: Final = (
     r"|sees? a|seeing a|relapsed?|dying|died of|gave birth|doctor (?:says?|said|told|wants|thinks"
     r"|ordered)|dr (?:says?|said|told|wants)|allergic to)"
 )
+_AILMENTS: Final = (
+    r"(?:surgery|operation|treatments?|injections?|medications?|medicine|meds|prescription"
+    r"|diagnosis"
+    r"|(?:test|lab|blood|scan) results?|illness|disease|infection|therapy|allerg(?:y|ies)"
+    r"|injur(?:y|ies)|pills?|pregnancy|scan|symptoms|recovery|wound|lump|headaches|pain|disability"
+    r"|transplant|check-?up|screening|blood pressure|heart|lungs?|kidneys?|liver|knee|hip"
+    r"|spine|back"
+    r"|appetite)"
+)
+_AILING: Final = (
+    rf"\b(?:my|his|her|\w+'s)\s(?:[\w-]+\s){{0,2}}{_AILMENTS}\s(?:is|was|are|were|on|went|next|this"
+    r"|tomorrow|today|got|has|hurts?|at|again|since|came|scheduled|date|for|and|in)\b"
+    r"|\b(?:for|after|from|with|about|because of|due to|during)\s(?:my|his|her|\w+'s)\s"
+    rf"(?:[\w-]+\s){{0,2}}{_AILMENTS}\b|\byour\s(?:[\w-]+\s){{0,1}}(?:surgery|operation|injections?"
+    r"|medications?|prescription|diagnosis|(?:test|lab|blood|scan) results?|symptoms|wound"
+    r"|pregnancy|transplant)\b"
+)
 _WHICH: Final = Which(
     {
         "plain": _source("plain"),
@@ -75,6 +92,7 @@ _WHICH: Final = Which(
         "loose": _LOOSE,
         "owned": _OWNED,
         "suffered": _SUFFERED,
+        "ailing": _AILING,
     }
 )
 _TITLED: Final = re.compile(
@@ -98,7 +116,9 @@ _STRONG_PERSON: Final = frozenset({"some", "kin"})
 def possible(material: Material) -> bool:
     """Whether the words of the message could add up to health information at all."""
     had = _WHICH(material.text)
-    return "plain" in had or {"payer", "care"} <= had or {"ambiguous", "suffered"} <= had
+    return bool(
+        had & {"plain", "ailing"} or {"payer", "care"} <= had or {"ambiguous", "suffered"} <= had
+    )
 
 
 def find(material: Material) -> Iterator[Span]:
@@ -135,7 +155,7 @@ def _somebody(material: Material) -> bool:
 
 def _tells(sentence: Sentence, before: Sentence | None, material: Material, known: object) -> bool:
     had = _WHICH(sentence.text)
-    if not had & {"plain", "ambiguous", "payer"}:
+    if not had & {"plain", "ambiguous", "payer", "ailing"}:
         return False
     person = _person(sentence.text, had)
     if "general" in had and person < 2:
@@ -143,11 +163,7 @@ def _tells(sentence: Sentence, before: Sentence | None, material: Material, know
     if "plain" in had:
         told = _tells_plainly(had, person)
         return told if told is not None else _tells_of_somebody(sentence, before, material, known)
-    if had & {"idiom", "machine"}:
-        return False
-    if "payer" in had and "care" in had:
-        return person >= 2 and "general" not in had
-    return _tells_vaguely(had, person)
+    return not had & {"idiom", "machine"} and _tells_vaguely(had, person)
 
 
 def _tells_plainly(had: frozenset[str], person: int) -> bool | None:
@@ -175,8 +191,12 @@ def _tells_of_somebody(
 
 
 def _tells_vaguely(had: frozenset[str], person: int) -> bool:
-    """A word that may be of health, of a person, and what happens to the ill."""
-    return person >= 2 and "general" not in had and "suffered" in had
+    """Words that may be of health, and of a person: their ailment, their care, who pays for it."""
+    if "general" in had:
+        return False
+    if "ailing" in had:
+        return True
+    return person >= 2 and ({"payer", "care"} <= had or {"ambiguous", "suffered"} <= had)
 
 
 def _person(text: str, had: frozenset[str]) -> int:

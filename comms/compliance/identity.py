@@ -8,8 +8,8 @@ from comms.compliance import numbers
 from comms.compliance.reading import Reading
 
 _SHAPED: Final = re.compile(
-    r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})([-. /]|\s?-\s?\n?|\n)(\d{2})(\s?[-. /]\s?|\s?-\n"
-    r"|\n)(\d{4})(?![-./]?\d|\s\d{2})"
+    r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})(\s?[-._/]\s?\n?| |\n)(\d{2})(\s?[-._/]\s?\n?| |\n)(\d{4})"
+    r"(?![-./]?\d|\s\d{2})"
 )
 _BARE: Final = re.compile(r"(?<![\d-])(\d{3})[\s.\-/]{0,3}(\d{2})[\s.\-/]{0,3}(\d{4})(?!\d|-\d)")
 _CONTEXT: Final = re.compile(
@@ -19,8 +19,10 @@ _CONTEXT: Final = re.compile(
     r"|tin)\b[^\d]{0,40}$",
     re.IGNORECASE,
 )
-_PAPERS: Final = re.compile(
-    r"\b(?:ssn|social|w-?[249]|1099|i-9|s\.s\.n|payroll|garnish\w+|tin)\b", re.IGNORECASE
+_CONTEXT_AFTER: Final = re.compile(
+    r"[\s,.)(=-]{0,4}(?:(?:is|was|that's|thats|as) )?(?:(?:my|his|her|the|their|a) )?"
+    r"(?:ssn|social|soc)\b",
+    re.IGNORECASE,
 )
 _OTHER: Final = re.compile(
     r"\b(?:parts?|order|invoice|inv|ref|reference|serial|sku|model|lot|case|claim|policy|ticket"
@@ -77,20 +79,21 @@ def ssns(reading: Reading) -> Iterator[tuple[int, int]]:
         area, first, group, second, serial = found.groups()
         if not numbers.is_ssn(area, group, serial):
             continue
-        dashed = "-" in first and "-" in second
-        uniform = first.strip() == second.strip() and (dashed or _PAPERS.search(text))
-        shaped = uniform or _called(text, found.start()) or first == second == "."
+        alike = first.strip() == second.strip() or "-" in first + second
+        shaped = alike or _called(text, *found.span())
         if shaped and not _OTHER.search(text[max(0, found.start() - _NEXT_TO) : found.start()]):
             seen.add(found.start())
             yield found.span()
     for found in _BARE.finditer(text):
         free = found.start() not in seen and numbers.is_ssn(*found.groups())
-        if free and _called(text, found.start()):
+        if free and _called(text, *found.span()):
             yield found.span()
 
 
-def _called(text: str, start: int) -> bool:
+def _called(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - _NEXT_TO) : start]
+    if _CONTEXT_AFTER.match(text, end):
+        return True
     return bool(_CONTEXT.search(before)) and not _OTHER.search(before)
 
 

@@ -79,6 +79,7 @@ _COURTESY: Final = re.compile(
 _SHORT: Final = 12
 _LONG: Final = 900
 _LONG_MORE: Final = 0.5
+_COUNSEL_LESS: Final = 1.0
 _NEWS_MORE: Final = 2.0
 _STORY: Final = 5
 _NEWS: Final = re.compile(
@@ -103,7 +104,7 @@ def find(material: Material) -> Iterator[Span]:
     above = _weighed(material.subject, material.role) if material.subject else []
     weighed = _weighed(material.body, material.role)
     body = [one for one in weighed if _own(one)]
-    enough = _enough(material.body.text)
+    enough = _enough(material)
     chosen = {at for at, one in enumerate(body) if one.weight >= enough}
     chosen |= _together(body, above, material.role, enough) or _story(body)
     if not chosen:
@@ -111,10 +112,12 @@ def find(material: Material) -> Iterator[Span]:
     yield from _stretches("body", material.body, body, sorted(chosen))
 
 
-def _enough(text: str) -> float:
+def _enough(material: Material) -> float:
     """The longer a text, the more chance has to say: a digest of news, the minutes of a board."""
+    text = material.body.text
     more = _LONG_MORE if len(text) > _LONG else 0.0
-    return _ENOUGH + more + (_NEWS_MORE if _NEWS.search(text[:60_000]) else 0.0)
+    less = _COUNSEL_LESS if material.role is Role.COUNSEL else 0.0
+    return _ENOUGH + more - less + (_NEWS_MORE if _NEWS.search(text[:60_000]) else 0.0)
 
 
 def _story(body: Sequence[_Weighed]) -> set[int]:
@@ -135,7 +138,8 @@ def possible(material: Material) -> bool:
     had = _WHICH(material.text)
     if "header" in had or (material.role is Role.COUNSEL and "modal" in had):
         return True
-    return _weight(frozenset(_helping(had)), material.role) >= _ENOUGH
+    least = _ENOUGH - (_COUNSEL_LESS if material.role is Role.COUNSEL else 0.0)
+    return _weight(frozenset(_helping(had)), material.role) >= least
 
 
 def _weighed(reading: Reading, role: Role) -> list[_Weighed]:
