@@ -88,8 +88,13 @@ def hours(case: Case, policy: Policy) -> Iterator[Finding]:
     to = case.recipient
     if to is None or case.purpose in ANY_HOUR:
         return
-    own = tuple(Window(name, (policy.hours.of(case.channel),)) for name in to.zones)
-    legal = [(rule, _legal(rule, to)) for rule in _of_law(case, policy) if rule.open]
+    ours = policy.hours.of(case.channel)
+    own = tuple(Window(name, (ours,)) for name in to.zones)
+    legal = [
+        (rule, _legal(rule, to))
+        for rule in _of_law(case, policy)
+        if rule.open and not _allows(rule, ours)
+    ]
     wished = [(wish.said, window) for wish in to.preferences for window in _wished(wish, to)]
     every = (*own, *(window for _, some in legal for window in some), *(one for _, one in wished))
     try:
@@ -114,6 +119,17 @@ def hours(case: Case, policy: Policy) -> Iterator[Finding]:
     for said in dict.fromkeys(said for said, window in wished if closed((window,))):
         reason = f"They want to hear from us {said}; {told}."
         yield Finding("hours", Verdict.DEFER, "preferred_hours", reason, until=opens)
+
+
+def _allows(rule: Rule, ours: Hours) -> bool:
+    """Whether the firm's own hours lie inside the law's, which then need no second look."""
+    return any(
+        one.holidays
+        and one.start <= ours.start
+        and ours.end <= one.end
+        and ours.weekdays <= one.weekdays
+        for one in rule.open
+    )
 
 
 def _legal(rule: Rule, to: Recipient) -> tuple[Window, ...]:

@@ -17,7 +17,7 @@ from billing.models import Client, Enrolment, StepListed, StepTaken
 from billing.models import Sequence as Ladder
 from billing.policy import Dunning, PreDue, RenewalStep, Step
 from billing.policy.ladders import DEFAULT
-from comms import outbox, recipients, timeline
+from comms import consent, outbox, recipients, timeline
 from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
 
@@ -152,7 +152,8 @@ def elsewhere(session: Session, office: Office, message: Message) -> bool:
     others = [one for one in channels if one != message.channel]
     if not others or message.contact_id is None:
         return False
-    reach = recipients.of_contacts(session, office.policy, [message.contact_id])
+    topic = consent.topic_of(message.purpose)
+    reach = recipients.of_contacts(session, office.policy, [message.contact_id], topic)
     reached = recipients.choose(reach[message.contact_id], others)
     if not recipients.is_usable(reach[message.contact_id], reached[2]):
         return False

@@ -119,8 +119,8 @@ def sender(**changes: Any) -> Callable[[Case, Policy], Facts]:
 
 
 def later(case: Case, policy: Policy) -> Facts:
-    """The firm texts from ten on."""
-    sms = replace(policy.hours.sms, start=dt.time(10))
+    """The firm texts from a quarter to ten on."""
+    sms = replace(policy.hours.sms, start=dt.time(9, 45))
     return case, replace(policy, hours=replace(policy.hours, sms=sms))
 
 
@@ -394,6 +394,16 @@ def test_a_paid_debt_cancels_its_reminder() -> None:
 def test_nobody_to_write_to_is_said() -> None:
     found = judge(replace(GOOD, recipient=None), POLICY)
     assert found.decisive.rule == "no_address"
+
+
+@pytest.mark.parametrize("purpose", [one for one in Purpose if one is not Purpose.OPT_OUT])
+@pytest.mark.parametrize("verification", ["unverified", "wrong", "reassigned"])
+def test_c16_an_address_that_nobody_confirmed_hears_nothing_of_a_debt(
+    verification: str, purpose: Purpose
+) -> None:
+    case = replace(GOOD, purpose=purpose, recipient=to(verification=verification))
+    found = judge(case, POLICY)
+    assert (found.verdict, found.decisive.rule) == (Verdict.WITHHOLD, f"address_{verification}")
 
 
 # --- any case -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.store import Store
+from bot.slack import cards
 from comms import enforcement, outreach
 from comms.enforcement import FinalNotice, Refused
 from comms.models import Decision, Message, State
@@ -92,6 +93,17 @@ def test_a_state_told_twice_is_one_and_finance_hears_once(desk: Desk, kind: str)
     place(desk, kind, "told elsewhere")
     assert [one.kind for one in desk.rows(LegalState)] == [kind]
     assert len(factories.messages(desk.store, template="legal_state")) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finance_reads_who_it_is_and_what_was_withheld(desk: Desk, kind: str) -> None:
+    desk.note()
+    place(desk, kind)
+    (card,) = factories.messages(desk.store, template="legal_state")
+    shown = desk.act(lambda s: cards.compose(s, desk.office, card))
+    assert shown is not None
+    assert shown.text.startswith("Northwind Trading ")
+    assert "1 message withheld" in str(shown.blocks)
 
 
 @pytest.mark.parametrize("kind", KINDS)
