@@ -81,8 +81,11 @@ def of_pack(pack: str) -> tuple[Rule, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def calling(pack: str, channel: str, country: str, states: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules about hours and about how often, for somebody who may be in any of these states."""
-    places = {country, *(f"{country}-{state}" for state in states)}
+    """The rules about hours and about how often, for somebody who may be in any of these states.
+
+    Only states of the United States are known, and their phones are carried anywhere.
+    """
+    places = {country, *("US" for _ in states[:1]), *(f"US-{state}" for state in states)}
     return tuple(
         rule
         for rule in of_pack(pack)

@@ -194,6 +194,13 @@ def test_c11_the_eighth_call_of_a_collector_in_a_week_waits_and_texts_do_not_cou
     assert call(calls, SHIPPED) is Verdict.ALLOW
 
 
+def test_c07_a_phone_of_a_state_brings_its_law_wherever_the_account_is() -> None:
+    """Found by the simulation: a text to California at 8:00, for the account was in Brazil."""
+    abroad = {rule.id for rule in rules.calling("b2b_first_party", "sms", "BR", ("CA",))}
+    assert abroad == {rule.id for rule in rules.calling("b2b_first_party", "sms", "US", ("CA",))}
+    assert rules.calling("b2b_first_party", "sms", "BR", ()) == ()
+
+
 def test_a_mail_is_bound_by_no_hours_of_calling() -> None:
     case = replace(text_at(at(MONDAY, "09:30"), "KY"), channel="email")
     by = replace(BY, address="accounts@harrow.example")
