@@ -172,6 +172,10 @@ class Books:
             case _:
                 self._stand_against(fact)
 
+    def forget(self) -> None:
+        """What was reckoned holds no more."""
+        self._stands.clear()
+
     def _issue(self, fact: facts.InvoiceIssued) -> None:
         if fact.number in self.bills:
             return

@@ -8,15 +8,16 @@ step it is.
 import datetime as dt
 import functools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import holidays
 
+from billing import facts
 from tests.simulation.books import Key
 from tests.simulation.carrier import Taken
-from tests.simulation.people import Person, Place, local, zones_of
+from tests.simulation.people import Person, Place, local, states_of, zones_of
 from tests.simulation.world import World
 
 LEASE = dt.timedelta(minutes=2)
@@ -46,21 +47,32 @@ class Leaving:
     owes: bool
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a policy of the firm says of hours and budgets, as the firm meant it."""
+
+    mail: tuple[int, int] = (8, 18)
+    per_day: int = 1
+    per_week: int = 3
+    brake: int = 3
+
+
 @dataclass
 class Judge:
     """Everything that left, and what must be so of it."""
 
     world: World
-    per_day: int = 1
-    per_week: int = 3
-    brake: int = 3
+    rules: list[tuple[dt.datetime, Rules]] = field(default_factory=list)
+    """What the firm has published, and when; what was replaced a moment ago may still rule."""
     on_the_way: dict[str, Leaving] = field(default_factory=dict)
     levels: dict[tuple[int, int], int] = field(default_factory=dict)
     got: dict[str, list[tuple[dt.datetime, str]]] = field(default_factory=lambda: defaultdict(list))
     """By address and by client: when they got something, and what it was about."""
+    by_kin: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     arrived: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     keys: dict[str, str] = field(default_factory=dict)
     checked: int = 0
+    left: Counter[str] = field(default_factory=Counter)
 
     # --- at the door ------------------------------------------------------------------------------
 
@@ -68,7 +80,8 @@ class Judge:
         """A message is about to go on the wire; nothing stands between any more."""
         world, client = self.world, row["client"]
         person, kin = world.people[client], world.one_with(client)
-        today = local(world.now, today_zone).date()
+        zones = {world.people[one].place.zone for one in kin} if len(kin) > 1 else {today_zone}
+        today = min(local(world.now, zone).date() for zone in zones)
         late = {
             number: left
             for key in world.books.accounts(kin)
@@ -83,12 +96,13 @@ class Judge:
         self.checked += 1
         world.note(client, f"leaves: {leaving.purpose} by {leaving.channel}, {leaving.key}")
         self._no_stop(leaving)
-        self._hours(leaving, person)
+        self._hours(leaving, [world.people[one] for one in kin])
+        self._asked(leaving, person, kin)
         if late and leaving.purpose not in ABOUT_THE_DEBT:
             world.break_(client, "renewals_wait", f"{leaving.key} leaves while {late} is overdue")
         if leaving.purpose == "dunning":
             leaving = self._a_debt(leaving, row["account"], kin, today)
-            self._one_step(leaving, imported, row["kin_level"])
+            self._one_step(leaving, imported)
         self.on_the_way[leaving.reference] = leaving
 
     def _no_stop(self, leaving: Leaving) -> None:
@@ -97,12 +111,40 @@ class Judge:
             said = f"{leaving.key} leaves for {leaving.to}, which was closed {since}"
             self.world.break_(leaving.client, "stop_is_kept", said)
 
-    def _hours(self, leaving: Leaving, person: Person) -> None:
+    @property
+    def ruling(self) -> list[Rules]:
+        """The rules that a message which leaves now may have been judged by."""
+        recent = [one for at, one in self.rules if at > self.world.now - 5 * LEASE]
+        before = [one for at, one in self.rules if at <= self.world.now - 5 * LEASE]
+        return [*recent, *(before[-1:] or [Rules()])]
+
+    def _asked(self, leaving: Leaving, person: Person, kin: frozenset[str]) -> None:
+        """The law, and what they asked for, let it go."""
+        if leaving.purpose == "opt_out":
+            return
+        if states := [name for name, whose in self.world.legal.items() if whose in kin]:
+            said = f"{leaving.key} leaves in spite of {states}"
+            self.world.break_(leaving.client, "the_law_is_kept", said)
+        for wish in self.world.wishes.values():
+            if wish.client_external_id not in kin or leaving.purpose in ANY_HOUR:
+                continue
+            moments = (self.world.now, self.world.now - LEASE)
+            zone = wish.timezone or person.place.zone
+            if not any(_as_wished(local(one, zone), leaving.channel, wish) for one in moments):
+                said = f"{leaving.key} leaves by {leaving.channel}, and they asked {wish}"
+                self.world.break_(leaving.client, "wishes_are_kept", said)
+
+    def _hours(self, leaving: Leaving, people: list[Person]) -> None:
         if leaving.purpose in ANY_HOUR:
             return
         moments = (self.world.now, self.world.now - LEASE)
-        if not any(_open(moment, leaving, person) for moment in moments):
-            there = local(self.world.now, person.place.zone)
+        if not any(
+            _open(moment, leaving, person, rules)
+            for moment in moments
+            for person in people
+            for rules in self.ruling
+        ):
+            there = local(self.world.now, people[0].place.zone)
             said = f"{leaving.key} leaves by {leaving.channel} to {leaving.to} at {there:%a %c}"
             self.world.break_(leaving.client, "hours_are_kept", said)
 
@@ -122,8 +164,10 @@ class Judge:
             world.break_(leaving.client, "paid_is_paid", said)
         return replace(leaving, may_name=frozenset(late))
 
-    def _one_step(self, leaving: Leaving, imported: int, kin_level: int) -> None:
-        level = max(self.levels.get(leaving.ladder, 0), imported, kin_level)
+    def _one_step(self, leaving: Leaving, imported: int) -> None:
+        kin = self.world.one_with(leaving.client)
+        known = [self.by_kin[one] for one in kin if one in self.by_kin] if len(kin) > 1 else []
+        level = max(self.levels.get(leaving.ladder, 0), imported, *known, 0)
         if leaving.step > level + 1:
             said = f"{leaving.key} is step {leaving.step} after step {level}"
             self.world.break_(leaving.client, "one_step_at_a_time", said)
@@ -140,11 +184,13 @@ class Judge:
             self.world.break_("the firm", "the_door_is_the_way", said)
             return
         self._once(leaving)
+        self.left[leaving.purpose] += 1
         self._words(leaving, taken)
         if not taken.lost:
             self._budget(leaving)
         self.levels[leaving.ladder] = max(self.levels.get(leaving.ladder, 0), leaving.step)
         if leaving.purpose == "dunning":
+            self.by_kin[leaving.client] = max(self.by_kin[leaving.client], leaving.step)
             self.world.reminded[leaving.client] = self.world.now
         self.world.note(leaving.client, f"arrived: {leaving.purpose} by {leaving.channel}")
 
@@ -182,10 +228,12 @@ class Judge:
             self.got[whose].append((now, leaving.purpose))
             week = [one for one in self.got[whose] if one[0] > now - WEEK]
             self.got[whose] = week
+            rules = self.ruling
+            counts = leaving.purpose in BUDGETED
             limits = (
-                (self.per_day, DAY, leaving.purpose in BUDGETED, BUDGETED),
-                (self.per_week, WEEK, leaving.purpose in BUDGETED, BUDGETED),
-                (self.brake, DAY, leaving.purpose != "opt_out", _AUTOMATIC),
+                (max(one.per_day for one in rules), DAY, counts, BUDGETED),
+                (max(one.per_week for one in rules), WEEK, counts, BUDGETED),
+                (max(one.brake for one in rules), DAY, leaving.purpose != "opt_out", _AUTOMATIC),
             )
             for most, span, counts, kinds in limits:
                 since = now - span + LEASE
@@ -198,21 +246,36 @@ class Judge:
 _AUTOMATIC = ("dunning", "renewal", "offer", "receipt", "answer")
 
 
-def _open(moment: dt.datetime, leaving: Leaving, person: Person) -> bool:
+def _as_wished(there: dt.datetime, channel: str, wish: facts.PreferenceStated) -> bool:
+    if wish.channels and channel not in wish.channels:
+        return False
+    return (wish.not_before or "00:00") <= f"{there:%H:%M}" < (wish.not_after or "24:00")
+
+
+def _open(moment: dt.datetime, leaving: Leaving, person: Person, rules: Rules) -> bool:
     """Whether somebody may be disturbed at that moment, wherever they may be."""
     phone = leaving.to if leaving.channel == "sms" else ""
     return all(
-        _open_there(local(moment, zone), leaving.channel, person)
+        _open_there(local(moment, zone), leaving, person.place, rules)
         for zone in zones_of(person.place.zone, phone)
     )
 
 
-def _open_there(there: dt.datetime, channel: str, person: Person) -> bool:
-    if channel == "sms":
-        return dt.time(8) <= there.time() < dt.time(21)
-    place = person.place
+TEXTS = {
+    "NY": (8, 21), "FL": (8, 20), "IL": (9, 21), "TX": (9, 21), "CO": (8, 21), "AZ": (8, 21),
+    "CA": (9, 21),
+}  # fmt: skip
+"""Hours of texts by state; in Texas not before noon on Sundays."""
+
+
+def _open_there(there: dt.datetime, leaving: Leaving, place: Place, rules: Rules) -> bool:
+    if leaving.channel == "sms":
+        spans = [TEXTS.get(state, (8, 21)) for state in states_of(place, leaving.to)] or [(8, 21)]
+        if "TX" in states_of(place, leaving.to) and there.weekday() == 6:
+            spans.append((12, 21))
+        return all(first <= there.hour < last for first, last in spans)
     working = there.weekday() < 5 and there.date() not in _days(place, there.year)
-    return working and dt.time(8) <= there.time() < dt.time(18)
+    return working and rules.mail[0] <= there.hour < rules.mail[1]
 
 
 @functools.cache

@@ -82,6 +82,7 @@ class Day:
                 yield from self._of_bill(bill)
         yield from self._words()
         yield from self._orders()
+        yield from self._asks()
         if self.dice.random() < 0.0015:
             yield self._move()
         if self.dice.random() < 0.006:
@@ -102,7 +103,15 @@ class Day:
         """Now and then the news comes late, and so after younger ones."""
         moment = self.moment(later)
         for fact in told:
-            for name in ("happened_at", "closed_at", "made_at", "placed_at", "corrected_at"):
+            for name in (
+                "happened_at",
+                "closed_at",
+                "made_at",
+                "lifted_at",
+                "stated_at",
+                "placed_at",
+                "corrected_at",
+            ):
                 moment = max(moment, getattr(fact, name, None) or moment)
         if self.dice.random() < 0.12:
             moment += dt.timedelta(minutes=self.dice.randint(1, 2200))
@@ -309,9 +318,32 @@ class Day:
             order = Ordered("close case")
         elif roll < 0.012:
             order = Ordered("assign case")
+        elif roll < 0.0135:
+            order = Ordered("merge")
         else:
             return
         yield Happening(self.moment(), self.person.number, order)
+
+    def _asks(self) -> Iterator[Happening]:
+        """The law steps in between, or they ask to be written to in another way."""
+        roll, days = self.dice.random(), self.dice.randint(3, 30)
+        name = {"external_id": self.name("L"), **self.about}
+        if roll < 0.0015:
+            kind = self.dice.choice(("represented", "bankruptcy", "cease", "deceased"))
+            placed = facts.LegalStatePlaced(kind=kind, placed_at=self.moment(), **name)
+            yield self._tell(placed)
+            if self.dice.random() < 0.6:
+                lifted = facts.LegalStateLifted(lifted_at=self.moment(days), **name)
+                yield self._tell(lifted, later=days)
+        elif roll < 0.0035:
+            wish = self.dice.choice(
+                ({"channels": ("email",)}, {"channels": ("sms",)}, {"not_before": "10:00"},
+                 {"not_after": "16:00", "timezone": "America/Los_Angeles"})
+            )  # fmt: skip
+            yield self._tell(facts.PreferenceStated(stated_at=self.moment(), **wish, **name))
+            if self.dice.random() < 0.6:
+                ended = facts.PreferenceEnded(ended_at=self.moment(days), **name)
+                yield self._tell(ended, later=days)
 
     def _move(self) -> Happening:
         """Somewhere else, with another phone or mailbox: what was so stays so until it is told."""

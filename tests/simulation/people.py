@@ -56,6 +56,10 @@ AREAS = {
     "+4930": "Europe/Berlin", "+6129": "Australia/Sydney", "+5511": "America/Sao_Paulo",
 }  # fmt: skip
 """Where a phone is, by how its number begins: our own knowledge, not the product's."""
+STATES = {
+    "+1212": "NY", "+1646": "NY", "+1305": "FL", "+1312": "IL", "+1214": "TX", "+1303": "CO",
+    "+1602": "AZ", "+1213": "CA",
+}  # fmt: skip
 ENTITIES = (("", "USD"), ("", "USD"), ("", "USD"), ("Harrow Europe", "EUR"))
 _PAYS = ("prompt", "late", "late", "parts", "never")
 
@@ -142,6 +146,12 @@ def _phone(seed: int, number: int, dice: random.Random) -> str:
 def zones_of(zone: str, phone: str) -> set[str]:
     """Every zone in which somebody may be who answers this phone, or reads at this mailbox."""
     return {zone} | {where for start, where in AREAS.items() if phone.startswith(start)}
+
+
+def states_of(place: Place, phone: str) -> set[str]:
+    """Every state of the US in which whoever answers this phone may be."""
+    found = {state for start, state in STATES.items() if phone.startswith(start)}
+    return found | ({place.region} if place.country == "US" else set())
 
 
 def local(moment: dt.datetime, zone: str) -> dt.datetime:

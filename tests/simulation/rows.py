@@ -87,7 +87,7 @@ class Rows:
     def _told(self, row: Any) -> dict[str, Any]:
         entity = ENTITIES.get(row["legal_entity_id"], "")
         account: Key = (entity, row["currency"] or "")
-        return {**dict(row), "client": client_of(row["client"]), "account": account, "kin_level": 0}
+        return {**dict(row), "client": client_of(row["client"]), "account": account}
 
     def _imported(self, row: Any) -> int:
         if row["step"] is None:
@@ -103,6 +103,12 @@ class Rows:
         """The id of the row of a client."""
         row = self.one("SELECT id FROM client WHERE name = ?", self._world.people[client].name)
         return int(row["id"]) if row else None
+
+    def are_one(self, one: str, other: str) -> bool:
+        """Whether they were merged."""
+        query = "SELECT coalesce(merged_into_id, id) AS head FROM client WHERE id = ?"
+        heads = [self.one(query, self.client_id(client)) for client in (one, other)]
+        return all(heads) and heads[0]["head"] == heads[1]["head"]
 
     def open_case(self, client: str) -> int | None:
         """The case that a card in Slack is about."""

@@ -19,9 +19,10 @@ from pathlib import Path
 from sqlmodel import Session
 from typing_extensions import override
 
+from billing import shipped
 from billing.facts import Fact
 from billing.models import LiveSwitch
-from bot import factsheet, worker
+from bot import factsheet, publishing, worker
 from bot.firm import establish
 from bot.inbox import Parcel
 from bot.understanding import understand
@@ -37,6 +38,7 @@ from tests.simulation.troubles import Trouble, troubles
 from tests.simulation.world import OURS, Broken, World, Wrong
 
 DAY, MINUTE = dt.timedelta(days=1), dt.timedelta(minutes=1)
+_CLAIMED = "SELECT 1 FROM message WHERE state = 'claimed'"
 QUIET = 4
 """Days at the end on which nothing goes wrong any more, so that everything can come to rest."""
 Do = Callable[[], Awaitable[None] | None]
@@ -85,7 +87,8 @@ class Story:
     """Deliveries of which something waits for something else: whose it is."""
     meanwhile: list[tuple[int, Do]] = field(default_factory=list)
     """What happens between two transactions of a pass, after so many of them."""
-    stall: tuple[int, dt.timedelta] | None = None
+    stall: dt.timedelta | None = None
+    """By how much time passes when a message is claimed and not yet on the wire."""
     settled: set[tuple[str, str]] = field(default_factory=set)
     """Deliveries that were taken in: when they come again they change nothing."""
     wrong: Wrong | None = None
@@ -121,6 +124,8 @@ class Story:
                 await self._step()
             whole.at_rest(self.rows, self.world, self.machine.app, self.post)
             self.met["messages judged"] += self.judge.checked
+            for purpose, many in self.judge.left.items():
+                self.met[f"{purpose} left"] += many
         except Broken as broken:
             return broken.wrong
         finally:
@@ -276,7 +281,7 @@ class Story:
         self.met[f"staff: {ordered.what}"] += 1
 
         def carried_out(_row: int) -> None:
-            firm.ordered(self.world, client, instruction, name)
+            firm.ordered(self.world, self.rows, client, instruction, name)
 
         parcel = hooks.click(name, instruction)
         self.at(self.clock.now(), lambda: self._knock(parcel, carried_out))
@@ -326,12 +331,10 @@ class Story:
 
     async def _pause(self) -> None:
         """Between two transactions of a pass: time may pass, and another process may work."""
-        if self.stall is not None:
-            left, span = self.stall
-            self.stall = (left - 1, span) if left > 1 else None
-            if self.stall is None:
-                self.met["stalls"] += 1
-                self.clock.moment += span
+        if self.stall is not None and self.rows.one(_CLAIMED):
+            self.clock.moment += self.stall
+            self.stall = None
+            self.met["stalls"] += 1
         self.meanwhile = [(left - 1, do) for left, do in self.meanwhile]
         while due := [one for one in self.meanwhile if one[0] <= 0]:
             self.meanwhile.remove(due[0])
@@ -351,13 +354,23 @@ class Story:
             case "down":
                 self.post.down[trouble.what] = self.clock.now() + trouble.span
             case "stall":
-                self.stall = (trouble.nth, trouble.span)
+                self.stall = trouble.span
             case "wall":
                 self.clock.astray = trouble.span
+            case "publish":
+                self.at(self.clock.now(), lambda: self._publish(random.Random(trouble.nth)))
             case "back":
                 self.clock.moment -= trouble.span
             case _:
                 self.clock.moment += trouble.span
+
+    async def _publish(self, dice: random.Random) -> None:
+        """The firm changes its mind; from the commit on, and a moment before, either may rule."""
+        text, rules = firm.another_policy(shipped.path("policy.toml").read_text(), dice)
+        self.judge.rules.append((self.clock.now(), rules))
+        asked = {"text": text, "by": "dana@harrow.example"}
+        await publishing.publish(self.machine.other(), asked, lambda *_: None)
+        self.world.note(OURS, f"published {rules}")
 
     # --- what the world sees ----------------------------------------------------------------------
 

@@ -40,5 +40,7 @@ def troubles(seed: int, begins: dt.datetime, days: int) -> Iterator[Trouble]:
         elif roll < 0.11:
             minutes = dice.choice((-60, -5, 5, 60))
             yield Trouble(moment, "wall", span=dt.timedelta(minutes=minutes))
-        elif roll < 0.14:
+        elif roll < 0.16:
+            yield Trouble(moment, "publish", nth=dice.randrange(1000))
+        elif roll < 0.19:
             yield Trouble(moment, "back", span=dt.timedelta(seconds=dice.randint(1, 90)))

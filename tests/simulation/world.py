@@ -49,6 +49,9 @@ class World:
     """Addresses that no message may go to, and since when and why."""
     kin: dict[str, frozenset[str]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    legal: dict[str, str] = field(default_factory=dict)
+    """By the name of a legal state, whose it is."""
+    wishes: dict[str, facts.PreferenceStated] = field(default_factory=dict)
     renewals: dict[str, dt.date] = field(default_factory=dict)
     reminded: dict[str, dt.datetime] = field(default_factory=dict)
     log: dict[str, deque[str]] = field(default_factory=dict)
@@ -62,6 +65,13 @@ class World:
     def one_with(self, client: str) -> frozenset[str]:
         """Everybody who is the same client."""
         return self.kin.get(client) or frozenset({client})
+
+    def join(self, *clients: str) -> None:
+        """They are one client from now on."""
+        kin = frozenset().union(*map(self.one_with, clients))
+        self.kin |= dict.fromkeys(kin, kin)
+        self.books.forget()
+        self.note(min(kin), f"one client now: {sorted(kin)}")
 
     def note(self, client: str, said: str) -> None:
         line = f"{self.now:%Y-%m-%d %H:%M:%S}  {client:>8}  {said}"
@@ -87,6 +97,14 @@ class World:
                 self.renewals[fact.external_id] = fact.renews_on
             case facts.AgreementEnded():
                 self.renewals.pop(fact.external_id, None)
+            case facts.LegalStatePlaced():
+                self.legal[fact.external_id] = fact.client_external_id
+            case facts.LegalStateLifted():
+                self.legal.pop(fact.external_id, None)
+            case facts.PreferenceStated():
+                self.wishes[fact.external_id] = fact
+            case facts.PreferenceEnded():
+                self.wishes.pop(fact.external_id, None)
             case _:
                 self.books.take(fact)
 

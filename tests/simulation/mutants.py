@@ -1,0 +1,114 @@
+"""Would anybody notice? The product broken on purpose, one line at a time, in a copy.
+
+``make simulate-mutants`` copies the source, breaks a line, and plays seeds until one fails. A
+mutant that survives means that an invariant cannot fail, or that nothing in the stories meets it.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.cores import say
+
+ROOT = Path(__file__).parents[2]
+_PARTS = ("billing", "comms", "bot", "templates", "rules", "examples", "tests", "policy.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One line of the product, and what it is broken into."""
+
+    says: str
+    file: str
+    right: str
+    broken: str
+    breaks: tuple[str, ...]
+    """The invariants of which one must notice."""
+
+
+MUTANTS = (
+    Mutant(
+        "renewals do not ask whether anything is overdue", "comms/cases.py",
+        "if message.purpose in (Purpose.RENEWAL", "if message.purpose in (Purpose.ALERT",
+        ("renewals_wait",),
+    ),
+    Mutant(
+        "the door does not ask for consent", "comms/door/__init__.py",
+        '    ("consent", ', '    ("expiry", ',
+        ("stop_is_kept",),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a mutant was caught, by which invariant, and after how many seconds."""
+
+    mutant: Mutant
+    by: str
+    seed: str
+    seconds: float
+
+
+def judge(mutant: Mutant, seeds: str, jobs: int) -> Verdict:
+    """Break a copy, and play until something is wrong."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        for part in _PARTS:
+            _copied(ROOT / part, copy / part)
+        _break(copy, mutant)
+        asked = ["--seeds", seeds, "--jobs", str(jobs), "--shrink", "0", "--first"]
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "tests.simulation", *asked],
+            cwd=copy, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(copy)},
+        )  # fmt: skip
+    words = next((line for line in done.stdout.splitlines() if " broke " in line), "").split()
+    by, seed = (words[3], words[1]) if words else ("", "")
+    if not words and done.returncode:
+        by = "it does not run: " + (done.stderr.strip().splitlines() or ["?"])[-1]
+    return Verdict(mutant, by, seed, time.monotonic() - began)
+
+
+def _copied(here: Path, there: Path) -> None:
+    if here.is_dir():
+        shutil.copytree(here, there, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(here, there)
+
+
+def _break(copy: Path, mutant: Mutant) -> None:
+    file = copy / mutant.file
+    text = file.read_text()
+    if text.count(mutant.right) != 1:
+        raise SystemExit(f"{mutant.says}: {mutant.file} has {mutant.right!r} not exactly once")
+    file.write_text(text.replace(mutant.right, mutant.broken))
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(prog="simulate-mutants", description=__doc__)
+    asked.add_argument("--seeds", default="1-40")
+    asked.add_argument("--only", default="", help="words of the mutants to try")
+    asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = asked.parse_args()
+    survived = 0
+    for mutant in MUTANTS:
+        if given.only not in mutant.says:
+            continue
+        found = judge(mutant, given.seeds, given.jobs)
+        caught = found.by in mutant.breaks
+        survived += not caught
+        word = f"caught by {found.by}, seed {found.seed}" if caught else f"SURVIVED {found.by}"
+        say(f"{mutant.says}: {word} ({found.seconds:.0f} s)")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
