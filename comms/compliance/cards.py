@@ -231,7 +231,7 @@ def _formatted(window: _Window) -> bool:
     if len(window.sizes) == 1:
         return True
     single = len(set(window.gaps)) == 1
-    if single and window.gaps[0] != ", " and window.sizes in _USUAL:
+    if window.sizes in _USUAL and not any("," in gap for gap in window.gaps):
         return True
     if not all(map(_PLAIN_GAP.fullmatch, window.gaps)):
         return False

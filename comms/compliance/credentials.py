@@ -95,8 +95,14 @@ _PIN: Final = re.compile(
     re.IGNORECASE,
 )
 _PAIR: Final = re.compile(
-    r"\b(?:log-?in|credentials|creds|sign in|username|user|access)\b[^\n]{0,60}?"
+    r"\b(?:log-?in|credentials|creds|sign in|username|user|access|wi-?fi|vpn|ftp"
+    r"|admin|portal)\b[^\n]{0,60}?"
     r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})",
+    re.IGNORECASE,
+)
+_USER_AND_PASS: Final = re.compile(
+    r"\b(?:user(?:name| ?id)?|login|id)\b[\s:=]{1,3}[^\s,;/]{2,60}[\s,;/]{1,3}(?:and )?"
+    r"(?:pass(?:word|code)?|pwd?)\b[\s:=]{1,3}([^\s,;]{3,60})",
     re.IGNORECASE,
 )
 _VALUE: Final = re.compile(r"[\"'`(]?([^\s\"'`]{3,100})")
@@ -152,6 +158,10 @@ def _worded(text: str) -> Iterator[tuple[int, int]]:
             yield place
     for found in _SAID.finditer(text):
         yield from _said(text, found)
+    for found in _USER_AND_PASS.finditer(text):
+        place = _trimmed(text, *found.span(1))
+        if text[slice(*place)].lower() not in _PLAIN_WORDS:
+            yield place
     for found in _PAIR.finditer(text):
         place = _trimmed(text, *found.span(1))
         if _mixed(text[slice(*place)]):

@@ -35,7 +35,7 @@ cues: Final = Which(
         "six_digits": r"[0-9](?:[ -]?[0-9]){5}",
         "sort_code": r"[0-9]{2}-[0-9]{2}-[0-9]{2}[^-0-9]|[0-9]{9}[\s/|,:⑆⑈-]{1,6}[0-9]{6}",
         "pay_to": r"(?:to|into)\s[0-9]{7}",
-        "social": r"[0-9]{3}[\s.\-_/]{0,4}[0-9]{2}[\s.\-_/]{0,4}[0-9]{4}",
+        "social": r"[0-9](?:[\s.\-_/]{0,4}[0-9]){8}",
         "date": r"[0-9]\s?[./-]\s?[0-9]{1,2}\s?[./-]|[0-9]{8}"
         r"|[0-9](?:st|nd|rd|th|\.)?[\s-](?:of |de |den )?[a-zéûä]{3,12}\.?,?[\s-]"
         r"(?:of |de |del )?'?[0-9]{2}"
@@ -43,10 +43,11 @@ cues: Final = Which(
         "born": r"\bd\.?o\.?b|birth|b-?day|\bborn\b|\bgeb|née? le|nacid|nacim|naissance"
         r"|\bnat[oa] il|nascita|nasciment|geboorte",
         "secret_word": r"pass|pwd|\bpw|secret|key|token|login|log-in|log in|log on|logon|sign in"
+        r"|wi-?fi|vpn|\bftp\b"
         r"|creds|credential|username|\buser\b|\baccess\b|answer|maiden|phrase|psk|kennwort|contrase|clave"
         r"|\bmdp\b|senha|parola|wachtwoord|safe word|magic word|(?:opens?|unlocks?|decrypts?"
         r"|encrypted|protected|locked) with|(?:wi-?fi|network) (?:key|code)|recovery (?:code|key)",
-        "pin": r"\bpin\b|\bpin'|\bcode\b|\bcodes\b|combo|combination|\botp\b|2fa|\bmfa\b|geheimzahl"
+        "pin": r"\bpin\b|\bpin'|\bcode\b|\bcodes\b|combo|combination|\botp\b|2fa|\bmfa\b|geheimzahl|unlock"
         r"|c[óo]digo|t[üu]rcode|passcode|one[- ]time",
         "key": "|".join(
             (

@@ -72,7 +72,8 @@ def _cards(reading: Reading, had: frozenset[str]) -> Iterable[cards.Card]:
 
 
 def _identity_there(material: Material) -> bool:
-    return "social" in material.cues or {"date", "born"} <= material.cues
+    had = material.cues
+    return "social" in had or "spoken" in had or {"date", "born"} <= had
 
 
 def _identity(material: Material) -> Iterator[Span]:
@@ -80,7 +81,7 @@ def _identity(material: Material) -> Iterator[Span]:
 
 
 def _identity_of(reading: Reading, had: frozenset[str]) -> Iterator[_Found]:
-    for start, end in identity.ssns(reading) if "social" in had else ():
+    for start, end in identity.ssns(reading) if had & {"social", "spoken"} else ():
         yield start, end, Label.SSN
     for start, end in identity.births(reading) if {"born", "date"} <= had else ():
         yield start, end, Label.DOB

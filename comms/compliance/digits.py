@@ -21,7 +21,7 @@ _TIMES: Final = {"double": 2, "triple": 3, "treble": 3}
 _ONE: Final = "|".join(_ONES)
 _SPOKEN: Final = re.compile(
     rf"\b(?:(?:double|triple|treble)\s)?(?:{_ONE})"
-    rf"(?:[\s,.\-]{{1,3}}(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b",
+    rf"(?:[\s,.\-]{{1,3}}(?:(?:dash|hyphen|space)[\s,.\-]{{1,3}})?(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -71,7 +71,7 @@ def _said(words: str) -> str:
         if word in _TIMES:
             times = _TIMES[word]
             continue
-        digits += _ONES[word] * times
+        digits += _ONES.get(word, "") * times
         times = 1
     return digits
 

@@ -31,7 +31,8 @@ _SOME: Final = (
     r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|me|myself|he|he's|she|she's|his|her|him|hers|himself"
     r"|herself"
     r"|the patient|this patient|patient (?:is|was|has|denies|reports|states|had)|\d+[- ]year[- ]old"
-    r"|mine|mi|mis|su|mein\w*|ich|mon|ma|mes|je|moi|sr|sra|srta|mio|mia)\b"
+    r"|mine|mi|mis|su|mein\w*|ich|mon|ma|mes|je|moi|sr|sra|srta|mio|mia|nos|le|ella|usted|señora?|don|doña|er|sie|ihr\w*|sein\w*"
+    r"|elle|sa|ses|lui)\b"
 )
 _KIN: Final = (
     r"\b(?:wife|husband|son|daughter|mom|mum|mother|dad|father|brother|sister|kid|kids|child"
@@ -84,6 +85,7 @@ _WHICH: Final = Which(
         "ambiguous": _source("ambiguous"),
         "payer": _source("payer"),
         "care": _source("care"),
+        "insured": _source("insured"),
         "general": _source("general"),
         "idiom": _source("idiom"),
         "machine": _source("machine"),
@@ -117,7 +119,9 @@ def possible(material: Material) -> bool:
     """Whether the words of the message could add up to health information at all."""
     had = _WHICH(material.text)
     return bool(
-        had & {"plain", "ailing"} or {"payer", "care"} <= had or {"ambiguous", "suffered"} <= had
+        had & {"plain", "ailing", "insured"}
+        or {"payer", "care"} <= had
+        or {"ambiguous", "suffered"} <= had
     )
 
 
@@ -196,7 +200,8 @@ def _tells_vaguely(had: frozenset[str], person: int) -> bool:
         return False
     if "ailing" in had:
         return True
-    return person >= 2 and ({"payer", "care"} <= had or {"ambiguous", "suffered"} <= had)
+    paid = "insured" in had or {"payer", "care"} <= had
+    return person >= 2 and (paid or {"ambiguous", "suffered"} <= had)
 
 
 def _person(text: str, had: frozenset[str]) -> int:

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from comms.compliance import numbers
+from comms.compliance.digits import spoken
 from comms.compliance.reading import Reading
 
 _SHAPED: Final = re.compile(
     r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})(\s?[-._/]\s?\n?| |\n)(\d{2})(\s?[-._/]\s?\n?| |\n)(\d{4})"
     r"(?![-./]?\d|\s\d{2})"
 )
-_BARE: Final = re.compile(r"(?<![\d-])(\d{3})[\s.\-/]{0,3}(\d{2})[\s.\-/]{0,3}(\d{4})(?!\d|-\d)")
+_BARE: Final = re.compile(r"(?<![\d-])\d(?:[\s.\-/_]{0,3}\d){8}(?![\d]|-\d)")
 _CONTEXT: Final = re.compile(
     r"\b(?:s\.?s\.?n\.?|ssn|social(?:[ -]?sec(?:urity)?)?|soc(?:\.| sec| number)"
     r"|seguro social|ss ?#"
-    r"|ss (?:no|num)\w*|sozialversicherung\w*|taxpayer id|tax id(?:entification)?"
+    r"|ss (?:no|num)\w*|sozialversicherung\w*|itin|taxpayer id|tax id(?:entification)?"
     r"|tin)\b[^\d]{0,40}$",
     re.IGNORECASE,
 )
@@ -85,9 +86,16 @@ def ssns(reading: Reading) -> Iterator[tuple[int, int]]:
             seen.add(found.start())
             yield found.span()
     for found in _BARE.finditer(text):
-        free = found.start() not in seen and numbers.is_ssn(*found.groups())
-        if free and _called(text, *found.span()):
+        if found.start() not in seen and _given(found[0]) and _called(text, *found.span()):
             yield found.span()
+    for group in spoken(text):
+        if _given(group.digits) and _called(text, group.start, group.end):
+            yield group.start, group.end
+
+
+def _given(written: str) -> bool:
+    digits = re.sub(r"\D", "", written)
+    return len(digits) == 9 and numbers.is_ssn(digits[:3], digits[3:5], digits[5:])
 
 
 def _called(text: str, start: int, end: int) -> bool:
