@@ -179,13 +179,17 @@ def standing(account: Account, now: dt.datetime, policy: Policy) -> Account:
     promised = promised_of(open_, stands)
     resting = {one.id: until for one in open_ if (until := _rests_until(one, account, now, policy))}
     is_chased = _chasing(account, policy)
+    named = promised.keys() | resting.keys()
     return replace(
         account,
         holds=active,
         promised_until=min((one.until for _, one in stands if one.until), default=None),
         rested_until=min(resting.values(), default=None),
         instalments=tuple(
-            replace(
+            # Most stand as they are, and to make one anew costs more than to look.
+            one
+            if is_chased(one) and one.invoice_id not in held and one.id not in named
+            else replace(
                 one,
                 held=one.held or one.invoice_id in held,
                 promised=one.promised + promised.get(one.id, 0),

@@ -90,7 +90,7 @@ def again(account: Account, now: dt.datetime, policy: Policy) -> Decision:
 def _case(account: Account, now: dt.datetime, policy: Policy) -> Case:
     stands = standing(account, now, policy)
     today = calendar.local_date(now, account.timezone)
-    return Case(stands, now, ruled(stands, today, policy))
+    return Case(stands, now, today, ruled(stands, today, policy))
 
 
 def _stopped(case: Case) -> Held | Notify | Wait | Idle | None:

@@ -28,12 +28,9 @@ class Case:
 
     account: Account
     now: dt.datetime
+    today: dt.date
+    """The client's own day."""
     policy: Policy
-
-    @functools.cached_property
-    def today(self) -> dt.date:
-        """The client's own day."""
-        return calendar.local_date(self.now, self.account.timezone)
 
     @property
     def ladder(self) -> Dunning:
