@@ -5,10 +5,11 @@ between is told so when the product starts, and ``replay`` does the rest; so it 
 was made before. What stays is a skeleton without a name, and the chain, which still holds.
 """
 
+import asyncio
 import datetime as dt
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,12 @@ from comms import preservation, timeline
 from comms.models import Access, Touchpoint
 
 _SOME = 200
+_SCRUBBED = 256 * 1024 * 1024
+"""Bytes of a file that is written anew while others wait: a second or two."""
+_SCRAPS = (
+    "Free pages of the file may hold scraps of them: stop the service when you can, and run "
+    "`sqlite3 FILE VACUUM`."
+)
 REPLAYED = "replayed from the log"
 
 
@@ -101,7 +108,15 @@ async def erase(app: App, args: Args, _progress: Progress) -> Report:
     report, gone = await app.store.write(work, clients=custodians.group(client.id))
     for key_id in gone:
         app.keyring.destroy(key_id)
+    if gone and not await asyncio.to_thread(_scrub, app.settings):
+        return replace(report, lines=[*report.lines, _SCRAPS])
     return report
+
+
+def _scrub(settings: Settings) -> bool:
+    """Whether no scraps of them are left in the files."""
+    rows = erasurelog.scrub(settings.database_url, _SCRUBBED)
+    return erasurelog.scrub(settings.keyring_url, _SCRUBBED) and rows
 
 
 def refusal(session: Session, app: App, client_id: int) -> str:

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -119,6 +119,28 @@ def unlogged(lines: Collection[Line], store: Store) -> int:
     known = {line.key_id for line in lines}
     with store.read() as session:
         return sum(key_id not in known for key_id in session.exec(select(Erasure.key_id)))
+
+
+def scrub(database_url: str, most: int | None = None) -> bool:
+    """Overwrite the free pages of a SQLite file, where scraps of what was deleted stand.
+
+    Others may read and write meanwhile, and wait for as long as it takes: False, and it was not
+    done, where the file has more bytes than ``most``, or somebody never let go of it.
+    """
+    import pysqlite3.dbapi2 as driver
+
+    file = Path(database_url.removeprefix("sqlite:///"))
+    if str(file) == database_url or not file.exists():
+        return True
+    if most is not None and file.stat().st_size > most:
+        return False
+    with closing(driver.connect(str(file), isolation_level=None, timeout=30)) as connection:
+        try:
+            connection.execute("VACUUM")
+            [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except driver.OperationalError:
+            return False
+    return not busy
 
 
 def _line(path: Path, number: int, raw: bytes) -> Line:

@@ -267,6 +267,9 @@ def _erased_again(given: "Settings") -> tuple[int, str]:
         terminal.bar("erasing") as progress,
     ):
         done = erasure.again(store, keyring, log, SystemClock().now(), progress)
+    if done:
+        erasurelog.scrub(given.database_url)
+        erasurelog.scrub(given.keyring_url)
     return done, f"{done:,} clients who were erased since are erased in it again."
 
 

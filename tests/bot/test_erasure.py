@@ -317,7 +317,6 @@ async def test_no_page_that_they_have_left_travels_in_a_copy(app: App, tmp_path:
     place = Place(app.settings.database_url, app.settings.keyring_url)
     backup.backup(place, tmp_path / "rows", tmp_path / "keys", NOON)
     assert left_in(f"{tmp_path}/rows/rows.db") == []
-    app.store.close()
     assert left_in(app.settings.database_url.removeprefix("sqlite:///")) == []
 
 
