@@ -274,12 +274,15 @@ def _accounts(session: Session, office: Office, client: Client) -> Iterator[arre
             holds=accounts.holds(session, client.id),
             taken=(),
             imported_on=None,
+            segment=client.segment or "",
+            ladder=client.ladder or "",
             promises=tuple(promised.get((kin[client.id], entity, currency), ())),
         )
         yield arrears.standing(account, office.now, office.policy)
 
 
 def _asks(account: arrears.Account, today: dt.date, policy: Policy) -> str:
+    policy = arrears.ruled(account, today, policy)
     amount = arrears.collectible(account, today, policy)
     if not amount or arrears.strongest_hold(account):
         return ""
