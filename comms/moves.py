@@ -23,6 +23,8 @@ BEGIN = (
         MESSAGES.c.id.in_(bindparam("ids", expanding=True)),
         MESSAGES.c.state == State.CLAIMED,
         MESSAGES.c.lease_id.in_(bindparam("leases", expanding=True)),
+        # Judged too long ago: the machine slept, and it may be night where they are by now.
+        MESSAGES.c.lease_until > bindparam("wall"),
     )
     .values(state=State.SENDING, lease_until=bindparam("until"), attempts=MESSAGES.c.attempts + 1)
     .returning(MESSAGES.c.id, MESSAGES.c.lease_id)

@@ -178,6 +178,7 @@ def begin_all(session: Session, claims: Sequence[Claim], wall: dt.datetime) -> l
         "ids": [one.message_id for one in claims],
         "leases": list({one.lease_id for one in claims}),
         "until": wall + LEASE,
+        "wall": wall,
     }
     begun = store.below(session).execute(moves.BEGIN, asked)
     mine = {(row.id, row.lease_id) for row in begun}

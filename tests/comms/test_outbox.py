@@ -200,6 +200,15 @@ def test_a_lease_that_runs_is_left_alone(box: Box) -> None:
         assert box.at(message_id).state == state
 
 
+def test_what_was_judged_too_long_ago_is_not_begun(box: Box) -> None:
+    """Found by the simulation: a machine that slept sent at night what was judged by day."""
+    message_id = box.put(State.QUEUED, wake_at=None)
+    claimed = claim(box, message_id)
+    assert not box.act(lambda s: outbox.begin(s, claimed, NOON + LEASE))
+    assert box.at(message_id).state == State.CLAIMED
+    assert box.act(lambda s: outbox.begin(s, claimed, NOON + LEASE - dt.timedelta(seconds=1)))
+
+
 def test_business_time_ends_no_lease(box: Box) -> None:
     message_id = box.put(State.QUEUED, wake_at=None)
     claim(box, message_id)
