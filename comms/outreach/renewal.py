@@ -50,6 +50,7 @@ def _notices(
                 # One that must wait is queued as well: the door holds it, where people see it.
                 _give_notice(session, office, pair, decision, fact)
             case renewals.Late():
+                _withdraw(session, enrolment, decision.rule, decision.reason)
                 _lapse(session, office, enrolment, client)
                 return None
             case renewals.Idle(rule="all_steps_taken") | renewals.Wait():
