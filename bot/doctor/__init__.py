@@ -31,7 +31,8 @@ def examine(
     except SettingsMissing as error:
         todo = "Correct it in the environment of this command."
         return finding.report([finding.wrong("settings", str(error), todo)])
-    found = [*environment.look(given)]
+    clock = clock or SystemClock()
+    found = [*environment.look(given), *environment.law(given, clock.now().date())]
     with ExitStack() as stack:
         store = rows.store_of(given, found, stack)
         rows.look_at_keys(given, found, stack, store)
@@ -42,7 +43,7 @@ def examine(
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:
-        found += _asked(given, bills, clock or SystemClock(), progress)
+        found += _asked(given, bills, clock, progress)
     return finding.report(finding.hushed(found, environment.secrets(given)))
 
 

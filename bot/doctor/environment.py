@@ -1,5 +1,6 @@
 """Is what the environment says complete, known, and safe?"""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,7 +10,7 @@ from pydantic import SecretStr
 from billing import policy as policies
 from billing.policy import PolicyError
 from bot import app as root
-from bot import errors
+from bot import errors, lawbook
 from bot import settings as read
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.settings import Settings, SettingsMissing
@@ -112,6 +113,16 @@ def _policy(given: Settings) -> Iterator[Finding]:
         yield wrong("policy", f"{path.name}: {key}: {reason}", "Correct it there.")
     if not mistakes:
         yield ok("policy", f"{path.name}, version {policies.load(path).version}.")
+
+
+def law(given: Settings, today: dt.date) -> Iterator[Finding]:
+    """Whether the policy relies on a waiver that ends soon, or has ended."""
+    path = given.policy_file
+    if path is not None and not policy_mistakes(path):
+        sentence = lawbook.flip(policies.load(path), today)
+        if sentence:
+            todo = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
+            yield warning("law", sentence, todo)
 
 
 def policy_mistakes(path: Path) -> list[tuple[str, str]]:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 
 from billing import policy, rules
 from bot import cli, lawbook
+from bot.doctor import environment
+from bot.settings import Settings
 
 Run = Callable[..., Result]
 PAGE = Path(__file__).parents[2] / "docs/door.md"
@@ -114,6 +116,17 @@ def test_c02_whoever_relies_on_the_waiver_is_told_before_it_ends(
     held: policy.Policy, day: dt.date, word: str
 ) -> None:
     assert lawbook.flip(held, day).partition(" ")[0] == word
+
+
+def test_c02_doctor_tells_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('[consent]\nrevoke_scope = "topic"\n')
+    given = Settings(policy_file=file)
+    (found,) = environment.law(given, FLIP)
+    assert found.verdict == "warning"
+    assert str(FLIP) in found.said
+    assert list(environment.law(given, FLIP - 2 * lawbook.ALARM)) == []
+    assert list(environment.law(Settings(), FLIP)) == []
 
 
 def test_the_page_lists_every_rule() -> None:
