@@ -86,11 +86,14 @@ _FREES = {
     "throttled": "Only time: the provider takes messages again.",
     "retry": "Only time: the next try.",
     "in_doubt": "Evidence that it went, or a person who says whether it did.",
+    "nothing_sent": "The first step leaves; only what was sent can be sent once more.",
     "superseded": "Nothing: a later message took its place.",
     "error": "A fault of ours is put right; the log of that moment names it.",
 }
 
-PASSES = frozenset({"all_places_pass", "step_due", "due_soon", "imported", "retry_due", "new_card"})
+PASSES = frozenset(
+    {"all_places_pass", "step_due", "due_soon", "imported", "repeated", "retry_due", "new_card"}
+)
 """Rules that let something go, or take it as done: there is nothing to change."""
 
 
