@@ -106,26 +106,24 @@ def cards(reading: Reading) -> Sequence[Card]:
 def _begun(text: str, runs: Sequence[Group], first: int) -> Card | None:
     """The card number that begins with this run of digits."""
     lengths = numbers.card_lengths(_opening(runs, first))
-    if not lengths and _CALLED.search(
-        text[max(0, runs[first].start - _BEFORE) : runs[first].start]
-    ):
-        return _called(runs[first])
-    if not lengths or _goes_on_before(text, runs, first):
-        return None
     candidates = {card.length: card for card in _windows(text, runs, first, lengths)}
-    for length in lengths:
-        candidate = candidates.get(length)
-        if candidate is not None and _believable(text, runs, first, candidate):
-            return Card(runs[first].start, candidate.end, candidate.digits)
-    if _CALLED.search(text[max(0, runs[first].start - _BEFORE) : runs[first].start]):
-        return _called(runs[first])
-    return None
+    if candidates and not _goes_on_before(text, runs, first):
+        for length in lengths:
+            candidate = candidates.get(length)
+            if candidate is not None and _believable(text, runs, first, candidate):
+                return Card(runs[first].start, candidate.end, candidate.digits)
+    return _called(text, runs[first])
 
 
-def _called(run: Group) -> Card | None:
+def _called(text: str, run: Group) -> Card | None:
     """What the text itself calls a card number is one, of whatever issuer, if its digits agree."""
-    fits = 12 <= len(run.digits) <= _LONGEST and len(set(run.digits)) > 1
-    return Card(run.start, run.end, run.digits) if fits and numbers.luhn(run.digits) else None
+    if not 12 <= len(run.digits) <= _LONGEST or len(set(run.digits)) == 1:
+        return None
+    if not numbers.luhn(run.digits) or not _CALLED.search(
+        text[max(0, run.start - _BEFORE) : run.start]
+    ):
+        return None
+    return Card(run.start, run.end, run.digits)
 
 
 def _opening(runs: Sequence[Group], first: int) -> str:
@@ -154,6 +152,8 @@ def _windows(
     text: str, runs: Sequence[Group], first: int, lengths: Sequence[int]
 ) -> Iterator[_Window]:
     """Every number of a right length and check digit that begins here."""
+    if not lengths:
+        return
     digits, sizes, gaps = "", [0], list[str]()
     for at in range(first, min(first + _LONGEST, len(runs))):
         run = runs[at]

@@ -71,9 +71,12 @@ def _cards(reading: Reading, had: frozenset[str]) -> Iterable[cards.Card]:
     return cards.cards(reading)
 
 
+_SOCIAL: Final = frozenset({"social", "social_word"})
+
+
 def _identity_there(material: Material) -> bool:
     had = material.cues
-    return "social" in had or "spoken" in had or {"date", "born"} <= had
+    return not had.isdisjoint(_SOCIAL) or {"date", "born"} <= had
 
 
 def _identity(material: Material) -> Iterator[Span]:
@@ -81,7 +84,7 @@ def _identity(material: Material) -> Iterator[Span]:
 
 
 def _identity_of(reading: Reading, had: frozenset[str]) -> Iterator[_Found]:
-    for start, end in identity.ssns(reading) if had & {"social", "spoken"} else ():
+    for start, end in identity.ssns(reading) if had & _SOCIAL else ():
         yield start, end, Label.SSN
     for start, end in identity.births(reading) if {"born", "date"} <= had else ():
         yield start, end, Label.DOB
