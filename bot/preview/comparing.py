@@ -205,8 +205,8 @@ def _lines(compared: Compared) -> list[str]:
         f"  send {_told(found.gained)} that would not go;",
         f"  not send {_told(found.lost)} that would go;",
         f"  send otherwise {_told([one.after for one in found.changed])};",
-        f"  hand {more:,} cases more and {fewer:,} fewer to their owners.",
-        f"{compared.kept:,} sequences have begun and keep the version that they began with.",
+        f"  hand {more:,} more and {fewer:,} fewer cases to their owners.",
+        f"Sequences that have begun and keep the version they began with: {compared.kept:,}.",
     ]
     if not compared.live:
         lines.append("The door to clients is closed; both are shown as if it were open.")

@@ -303,10 +303,12 @@ def _words(
 
 
 def _held_now() -> Select[Any]:
-    """The last decision about each sequence, where it holds it."""
+    """The last decision about each sequence, where nothing is asked for."""
     mine = (_DECISIONS.c.client_id.in_(_SOME), _DECISIONS.c.subject_kind == "enrolment")
     last = select(func.max(_DECISIONS.c.id)).where(*mine).group_by(_DECISIONS.c.subject_id)
-    return select(_DECISIONS.c.id).where(_DECISIONS.c.id.in_(last), _DECISIONS.c.verdict == "held")
+    return select(_DECISIONS.c.id).where(
+        _DECISIONS.c.id.in_(last), _DECISIONS.c.verdict.in_(("held", "idle"))
+    )
 
 
 def _keep(

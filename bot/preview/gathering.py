@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from billing import vault
+from billing.arrears import FENCES
 from billing.calendar import local_date
 from billing.keyring import Keyring
 from billing.models import (
@@ -43,6 +44,8 @@ _WHAT = {
     **dict.fromkeys(("withhold", "cancel"), What.REFUSAL),
 }
 """By verdict; of all others there is nothing to tell."""
+FENCED = ("idle", tuple(FENCES))
+"""Nothing is asked for as long as all of it is disputed, promised, under way: that is a hold."""
 _NEVER = (State.WITHHELD, State.CANCELLED, State.FAILED)
 
 
@@ -210,9 +213,11 @@ def _listed(session: Session, steps: Sequence[int]) -> dict[int, int]:
 
 
 def _decided(session: Session, kind: str, after: int) -> Iterator[Decision]:
-    query = select(Decision).where(
-        Decision.subject_kind == kind, Decision.id > after, col(Decision.verdict).in_(_WHAT)
+    told = or_(
+        col(Decision.verdict).in_(_WHAT),
+        and_(col(Decision.verdict) == FENCED[0], col(Decision.rule).in_(FENCED[1])),
     )
+    query = select(Decision).where(Decision.subject_kind == kind, Decision.id > after, told)
     yield from session.exec(query.order_by(col(Decision.id)))
 
 
@@ -240,7 +245,7 @@ def _of_sequences(session: Session, keyring: Keyring, known: _Known, after: int)
         enrolment = known.enrolments.get(one.subject_id)
         if enrolment is None:
             continue
-        said, what = json.loads(one.inputs or "{}"), _WHAT[one.verdict]
+        said, what = json.loads(one.inputs or "{}"), _WHAT.get(one.verdict, What.HOLD)
         renewal = enrolment.sequence == Ladder.RENEWAL
         agreement = known.agreements.get(enrolment.agreement_id or 0)
         yield known.of(

@@ -117,18 +117,24 @@ def totals(entries: Iterable[Entry]) -> dict[str, int]:
 def _lines(seen: Seen) -> list[str]:
     found, first, last = totals(seen.coming.entries), seen.asked.now, seen.asked.until
     went = (
-        f"{found['messages']:,} messages go, {found['holds']:,} holds begin, "
-        f"{found['escalations']:,} cases go to their owners, {found['refusals']:,} messages never "
-        f"go; {found['standing']:,} are held already."
+        f"{_many(found['messages'], 'message goes', 'messages go')}, "
+        f"{_many(found['holds'], 'hold begins', 'holds begin')}, "
+        f"{_many(found['escalations'], 'case goes to its owner', 'cases go to their owners')}, "
+        f"{_many(found['refusals'], 'message never goes', 'messages never go')}; "
+        f"{_many(found['standing'], 'is', 'are')} held already."
     )
     days = f"From {first:%-d %b %Y, %H:%M} to {last:%-d %b %Y, %H:%M} UTC"
-    lines = [f"{days}, {seen.clients:,} clients: {went}"]
+    lines = [f"{days}, {_many(seen.clients, 'client', 'clients')}: {went}"]
     if seen.live != "open":
         lines.append(AS_IF if seen.asked.as_if_live else CLOSED)
     if many := sum(seen.coming.problems.values()):
         kinds = ", ".join(sorted(seen.coming.problems))
         lines.append(f"{many:,} rows could not be worked on ({kinds}); `counterfoil audit moving`.")
     return [*lines, ASSUMED]
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _days_table(days: Sequence[Day]) -> Table:

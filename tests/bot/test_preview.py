@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from billing import ledger
 from billing.clock import TurnedClock
-from billing.facts import AgreementDescribed
+from billing.facts import AgreementDescribed, InvoiceDisputed
 from billing.models import Client, Hold
 from billing.store import Store
 from bot import cli, worker
@@ -136,6 +136,24 @@ def test_what_is_held_is_told_with_its_reason_from_the_first_day(app: App) -> No
     assert first["rule"] in ("held", "paused")
     assert first["reason"]
     assert all(one["at"] >= until for one in entries(report, What.MESSAGE))
+
+
+def test_what_is_disputed_is_held_and_says_why(app: App) -> None:
+    known = owing(app, days=20)
+
+    def contest(session: Session) -> None:
+        told = InvoiceDisputed(
+            source="test", external_id="D-1", client_external_id=known.name,
+            invoice_number="INV-1", amount=None, opened_on=NOON.date(),
+        )  # fmt: skip
+        ledger.apply(session, told, NOON, iter(()))
+        outreach.advance_client(session, app.office(), known.client_id)
+
+    app.store.write_now(contest)
+    report = ahead(app)
+    [held] = entries(report)
+    assert (held["what"], held["rule"], held["standing"]) == (What.HOLD, "disputed", True)
+    assert "INV-1 is disputed" in held["reason"]
 
 
 def test_a_holiday_is_a_hold_until_the_next_working_day(app: App) -> None:
