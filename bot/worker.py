@@ -175,9 +175,8 @@ async def _begin(app: App, claimed: Sequence[Claim]) -> list[Claim]:
     """Note of each that bytes are about to be written; without those that were lost meanwhile."""
     if not claimed:
         return []
-    wall = app.clock.wall()
     return await app.store.write(
-        lambda session: outbox.begin_all(session, claimed, wall),
+        lambda session: outbox.begin_all(session, claimed, app.clock.wall()),
         clients=_clients(claimed),
     )
 

@@ -27,6 +27,8 @@ def main() -> int:
                 say(str(shrink(outcome, template)))
             elif outcome.wrong:
                 say(str(outcome))
+            if outcome.wrong and asked.first:
+                break
         return _tell(outcomes, time.perf_counter() - began)
 
 
@@ -66,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     asked.add_argument("--calm", action="store_true", help="nothing goes wrong on the way")
     asked.add_argument("--loud", action="store_true", help="print every event")
     asked.add_argument("--shrink", type=int, default=5, help="so many that break are made smaller")
+    asked.add_argument("--first", action="store_true", help="end with the first that breaks")
     asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     return asked.parse_args()
 

@@ -125,10 +125,9 @@ class Judge:
         if states := [name for name, whose in self.world.legal.items() if whose in kin]:
             said = f"{leaving.key} leaves in spite of {states}"
             self.world.break_(leaving.client, "the_law_is_kept", said)
-        for wish in self.world.wishes.values():
-            if wish.client_external_id not in kin or leaving.purpose in ANY_HOUR:
-                continue
-            moments = (self.world.now, self.world.now - LEASE)
+        wishes = [one for one in self.world.wishes.values() if _is_of(one, leaving.client)]
+        if wishes and leaving.purpose not in ANY_HOUR:
+            wish, moments = wishes[-1], (self.world.now, self.world.now - LEASE)
             zone = wish.timezone or person.place.zone
             if not any(_as_wished(local(one, zone), leaving.channel, wish) for one in moments):
                 said = f"{leaving.key} leaves by {leaving.channel}, and they asked {wish}"
@@ -145,7 +144,7 @@ class Judge:
             for rules in self.ruling
         ):
             there = local(self.world.now, people[0].place.zone)
-            said = f"{leaving.key} leaves by {leaving.channel} to {leaving.to} at {there:%a %c}"
+            said = f"{leaving.key} leaves by {leaving.channel} to {leaving.to} at {there:%a %x %X}"
             self.world.break_(leaving.client, "hours_are_kept", said)
 
     def _a_debt(self, leaving: Leaving, key: Key, kin: frozenset[str], today: dt.date) -> Leaving:
@@ -244,6 +243,10 @@ class Judge:
 
 
 _AUTOMATIC = ("dunning", "renewal", "offer", "receipt", "answer")
+
+
+def _is_of(wish: facts.PreferenceStated, client: str) -> bool:
+    return wish.client_external_id == client
 
 
 def _as_wished(there: dt.datetime, channel: str, wish: facts.PreferenceStated) -> bool:

@@ -71,7 +71,8 @@ class World:
         kin = frozenset().union(*map(self.one_with, clients))
         self.kin |= dict.fromkeys(kin, kin)
         self.books.forget()
-        self.note(min(kin), f"one client now: {sorted(kin)}")
+        for one in sorted(kin):
+            self.note(one, f"one client now: {sorted(kin)}")
 
     def note(self, client: str, said: str) -> None:
         line = f"{self.now:%Y-%m-%d %H:%M:%S}  {client:>8}  {said}"
