@@ -58,6 +58,11 @@ _ENDS: Final = (
     r"(?:(?:is|are|was|of|by month|ending)\b[\s:=]{0,3})?$"
 )
 _NO_CARD: Final = re.compile(rf"\b(?:{_HARD})\b{_ENDS}", re.IGNORECASE)
+_NUMBER_OF: Final = re.compile(
+    r"(?:track\w*|parcels?|shipments?|waybill|serial|imei|iccid|licen[cs]e|meter|gtin|ean|ups|fedex"
+    r"|no|nr|num|numbers?|code|id|#)[\s.:=#-]*(?:is )?$",
+    re.IGNORECASE,
+)
 _HARDLY_CARD: Final = re.compile(rf"\b(?:{_SOFT})\b{_ENDS}", re.IGNORECASE)
 _NO_CARD_AFTER: Final = re.compile(
     r"\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
@@ -197,7 +202,8 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
     before = text[max(0, start - _BEFORE) : start]
     after = text[window.end : window.end + _AFTER]
     expires = _expires(text, window)
-    if not expires and (_NO_CARD.search(before) or _NO_CARD_AFTER.match(after)):
+    named = _NO_CARD.search(before) and (len(window.sizes) == 1 or _NUMBER_OF.search(before))
+    if not expires and (named or _NO_CARD_AFTER.match(after)):
         return False
     if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
         return False

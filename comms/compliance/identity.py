@@ -30,7 +30,8 @@ _OTHER: Final = re.compile(
     r"|track(?:ing)?|tel|phone|fax|mobile|cell|call|ext|po|item|catalog|version|itin|ein"
     r"|routing|aba"
     r"|account|acct|a/c|docket|matter|npi|isbn|zip|room|box|form|permit|licen[cs]e|fein|vat|sort"
-    r" code|iban|booking|batch|duns|contract|quote|job|code)\b"
+    r" code|iban"
+    r"|suite|ste|apt|apartment|unit|flat|street|booking|batch|duns|contract|quote|job|code)\b"
     r"(?:[ -]?(?:no|nr|num|number|id|code)\b)?[\s.:#=]{0,3}(?:is |are |of )?$",
     re.IGNORECASE,
 )
@@ -78,24 +79,30 @@ def ssns(reading: Reading) -> Iterator[tuple[int, int]]:
     seen: set[int] = set()
     for found in _SHAPED.finditer(text):
         area, first, group, second, serial = found.groups()
-        if not numbers.is_ssn(area, group, serial):
+        called = _called(text, *found.span())
+        if not _given(area + group + serial, called=called):
             continue
         alike = first.strip() == second.strip() or "-" in first + second
-        shaped = alike or _called(text, *found.span())
+        shaped = alike or called
         if shaped and not _OTHER.search(text[max(0, found.start() - _NEXT_TO) : found.start()]):
             seen.add(found.start())
             yield found.span()
     for found in _BARE.finditer(text):
-        if found.start() not in seen and _given(found[0]) and _called(text, *found.span()):
+        free = found.start() not in seen and _given(found[0], called=True)
+        if free and _called(text, *found.span()):
             yield found.span()
     for group in spoken(text):
-        if _given(group.digits) and _called(text, group.start, group.end):
+        if _given(group.digits, called=True) and _called(text, group.start, group.end):
             yield group.start, group.end
 
 
-def _given(written: str) -> bool:
+def _given(written: str, *, called: bool) -> bool:
+    """Whether it can be one: 9xx are taxpayers' numbers, which people call their social as well."""
     digits = re.sub(r"\D", "", written)
-    return len(digits) == 9 and numbers.is_ssn(digits[:3], digits[3:5], digits[5:])
+    if len(digits) != 9:
+        return False
+    area = "8" + digits[1:3] if called and digits[0] == "9" else digits[:3]
+    return numbers.is_ssn(area, digits[3:5], digits[5:])
 
 
 def _called(text: str, start: int, end: int) -> bool:

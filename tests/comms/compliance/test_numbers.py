@@ -66,6 +66,12 @@ def test_a_card_is_found_in_its_exact_characters(written: str) -> None:
     assert ("pan", written) in found(f"my card number is {written} thanks")
 
 
+def test_a_card_given_for_an_invoice_is_still_a_card() -> None:
+    assert found("for invoice 77: 4242 4242 4242 4242") == [("pan", "4242 4242 4242 4242")]
+    assert found("for the order: 4242 4242 4242 4242") == [("pan", "4242 4242 4242 4242")]
+    assert found("tracking no. 4242 4242 4242 4242") == []
+
+
 def test_entities_and_tags_of_a_mail_hide_no_card() -> None:
     body = "card: 4242&nbsp;4242&#32;<b>4242</b>&#x20;4&#50;42 please"
     assert ("pan", "4242&nbsp;4242&#32;<b>4242</b>&#x20;4&#50;42") in found(body, "email")
@@ -121,7 +127,9 @@ NO_NUMBERS = {
     "all zeros": "0000 0000 0000 0000",
     "ein": "EIN for the W-9 is 12-3456789",
     "part": "part no 219-09-9999 is out of stock",
-    "never given ssn": "ssn 666-12-3456, 000-12-3456, 900-12-3456",
+    "never given ssn": "ssn 666-12-3456, or 000-12-3456",
+    "nine hundreds": "it says 900-12-3456 there",
+    "street": "Mrs. Karen Holm, Suite 680 36 4022 Oakridge Lane",
     "phone like an ssn": "phone 123-45-6789",
     "customer account": "Customer account no. 77120 has a balance of $64.10",
     "account of a utility": "our water account 4455667788, see the bill",
@@ -151,6 +159,13 @@ IDENTITIES = {
     "dots": ("ssn", "full social for Amir, he gave 222.33.4444", "222.33.4444"),
     "bare": ("ssn", "social security # 333221111", "333221111"),
     "wrapped": ("ssn", "1099: 555-44-\n3333", "555-44-\n3333"),
+    "itin": ("ssn", "my social is 912-70-1234", "912-70-1234"),
+    "spaced": ("ssn", "ssn 3 3 3 2 2 1 1 1 1", "3 3 3 2 2 1 1 1 1"),
+    "spoken": (
+        "ssn",
+        "social is one two three dash four five dash six seven eight nine",
+        "one two three dash four five dash six seven eight nine",
+    ),
     "british": ("iban", "GB82 WEST 1234 5698 7654 32, from June", "GB82 WEST 1234 5698 7654 32"),
     "dashed": (
         "iban",
