@@ -28,7 +28,7 @@ KEPT_DAYS = 30
 """What a provider reported is readable for so long, and then expires."""
 _SECONDS = dt.timedelta(seconds=1)
 _EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-_PLACES = [[name, "empty" if name in door.EMPTY else "allow", ""] for name, _ in door.PLACES]
+_PLACES = [[name, "allow", ""] for name, _ in door.PLACES]
 _BLANK = asdict(Outgoing("", "", "", ""))
 _FINANCE, _CLIENTS = "C0FINANCE", "C0CLIENTS"
 _hash = timeline._hash  # noqa: SLF001 - the one canonical form; a firm's chain must be the product's

@@ -78,6 +78,8 @@ _FREES = {
     "legal_hours": "Only time: the next hour at which the law lets us disturb them.",
     "preferred_hours": "Only time: the next hour at which they want to hear from us.",
     "legal_cap": "Only time: fewer texts and calls lie within the days that the law counts.",
+    "content_numbers": "It is written again without the number; a pay link is the safe way.",
+    "content_sealed": "Somebody with the role reads it and lets it go, or it is written otherwise.",
     "sms_unregistered": "The number is registered with the carriers, and `import --firm` says so.",
     "never_open": "The hours in the policy leave one for this person.",
     "sender_incomplete": "The legal entity gets what it lacks: `counterfoil import --firm`.",

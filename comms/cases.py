@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, duplicates, gates, store
+from billing import accounts, aliases, duplicates, gates, store, vault
 from billing.aliases import Kin
 from billing.arrears import Account
 from billing.calendar import local_date, midnight
@@ -28,7 +28,8 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
-from comms import consent, gatekeeping, legal, preferences, whereabouts
+from comms import consent, gatekeeping, legal, preferences, screening, whereabouts
+from comms.compliance.labels import Label
 from comms.consent import Consent
 from comms.door import (
     ANY_HOUR,
@@ -153,10 +154,19 @@ def build_all(
                 overridden=passed,
                 spent=spent[message.id],
                 written_by_person=message.purpose == Purpose.STAFF_TEXT,
+                labels=_labels(session, office, message),
                 legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
             )
         cases.append(case)
     return cases, known
+
+
+def _labels(session: Session, office: Office, message: Message) -> frozenset[Label]:
+    """What is in the words that a person typed; what comes from a template has been looked at."""
+    if message.draft_id is None:
+        return frozenset()
+    _, labels, _ = screening.covered(vault.text(session, office.keyring, message.draft_id))
+    return frozenset(map(Label, labels))
 
 
 def _unresolved(session: Session, messages: Sequence[Message]) -> set[int]:

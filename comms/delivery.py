@@ -196,7 +196,7 @@ def _decision(
 ) -> Decision:
     found = judgement.decisive
     places = [
-        [one.place, "empty" if one.place in door.EMPTY else one.verdict, one.rule]
+        [one.place, one.verdict, one.rule]
         for one in judgement.findings
     ]
     inputs = {"places": places, "policy": office.policy.version, "rules": rules.version()}

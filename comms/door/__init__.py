@@ -32,7 +32,6 @@ __all__ = [
     "ABOUT_THE_DEBT",
     "ANY_HOUR",
     "BUDGETED",
-    "EMPTY",
     "HARD",
     "PLACES",
     "Case",
@@ -87,7 +86,4 @@ PLACES: tuple[tuple[str, Place], ...] = (
     ("hours", hours),
     ("preflight", preflight),
 )
-"""This is the only order. ``content`` is a place with no rule yet."""
-
-EMPTY = tuple(name for name, place in PLACES if place is content)
-"""The places that say nothing yet; whoever shows a judgement says so."""
+"""This is the only order."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from billing.gates import Refusal
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
+from comms.compliance.labels import Label
 from comms.consent import Consent
 from comms.models import Purpose
 from comms.whereabouts import Evidence
@@ -133,6 +134,8 @@ class Case:
     """For another system: why it is not told of this client yet."""
     spent: Spent = field(default_factory=Spent)
     written_by_person: bool = False
+    labels: frozenset[Label] = frozenset()
+    """What is in the words that a person typed, of which not everybody may know."""
     legal: tuple[Stop, ...] = ()
 
 

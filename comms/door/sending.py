@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from billing.policy import Policy
+from comms.compliance import clearance
+from comms.compliance.labels import SEALING
 from comms.door.case import Case, Finding, Verdict
 from comms.models import Audience, Purpose
 
@@ -48,9 +50,18 @@ def billing(case: Case, _policy: Policy) -> Iterator[Finding]:
         yield Finding("billing", Verdict.ALLOW, "gate_override", case.overridden)
 
 
-def content(_case: Case, _policy: Policy) -> Iterator[Finding]:
-    """Nothing is looked at here yet."""
-    return iter(())
+def content(case: Case, _policy: Policy) -> Iterator[Finding]:
+    """Nothing is in it that must not go by this channel; templates are linted when they are made.
+
+    A number goes to nobody by mail or text. Legal advice and health go when somebody says so who
+    may.
+    """
+    if numbers := case.labels - SEALING:
+        reason = f"There is {clearance.named(numbers)} in it: nobody sends that by {case.channel}."
+        yield Finding("content", Verdict.WITHHOLD, "content_numbers", reason)
+    if sealed := case.labels & SEALING:
+        reason = f"There is {clearance.named(sealed)} in it; counsel or compliance says if it goes."
+        yield Finding("content", Verdict.REVIEW, "content_sealed", reason)
 
 
 def preflight(case: Case, _policy: Policy) -> Iterator[Finding]:
