@@ -74,7 +74,7 @@ _GLUED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[0-9]|3[0-9]|4[0-4])(?:
 _CALLED: Final = re.compile(
     r"\b(?:(?:credit|debit|bank|payment|charge)[ -]?cards?|cards?|cc|ccn|pan|visa|mastercard"
     r"|amex)\b"
-    r"(?:[ _-]?(?:no|nr|num|number|#)\b\.?)?[\s:=#]{0,3}(?:is\s)?$",
+    r"(?:[ _-]?(?:no|nr|num|number|#)\b\.?)?[\s:=#?]{0,3}(?:is\s)?$",
     re.IGNORECASE,
 )
 _BEFORE, _AFTER = 48, 60
