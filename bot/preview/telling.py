@@ -25,6 +25,7 @@ CLOSED = (
 AS_IF = "Shown as if the door were open. It is closed: nothing goes until `counterfoil golive`."
 MOST = 60
 """Entries that a person is shown; ``--json`` and ``--csv`` have them all."""
+_PLAIN = {"dunning": "reminders"}
 COLUMNS = (
     "at", "day", "what", "client_id", "client", "timezone", "purpose", "step", "template",
     "channel", "currency", "amount", "rule", "reason", "until", "owner", "disputed", "standing",
@@ -187,7 +188,7 @@ def _entries_table(entries: Sequence[Entry]) -> Table:
 
 def called(entry: Entry) -> str:
     """What it is, in a few words."""
-    name = (entry.template or entry.purpose).replace("_", " ")
+    name = (entry.template or _PLAIN.get(entry.purpose, entry.purpose)).replace("_", " ")
     step = f", step {entry.step}" if entry.step else ""
     match entry.what:
         case What.MESSAGE:
