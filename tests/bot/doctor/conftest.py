@@ -41,6 +41,7 @@ async def standing(
     told = SECRETS | {
         "DATABASE_URL": f"sqlite:///{folder / 'cf.db'}",
         "MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
+        "ERASURE_LOG": str(folder / "keys" / "erasures"),
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_FROM": PHONE,
         "SLACK_FINANCE_CHANNEL": "C0FINANCE",
