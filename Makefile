@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check faults simulate bench history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults simulate simulate-mutants bench history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -68,6 +68,10 @@ simulate: SEEDS = 1-50
 simulate: dev
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --clients $(CLIENTS) --days $(DAYS) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(CALM),--calm) $(if $(LOUD),--loud --jobs 1) $(ARGS)
+
+# The product broken on purpose, in a copy: is each of these breaks noticed?
+simulate-mutants: dev
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 # Every figure beside the bare minimum that does the same work, in the same run: docs/performance.md
 FULL ?=

@@ -112,7 +112,13 @@ END $$
 """
 
 
-_LONG = ("tests/faults/", "test_story_on_postgresql", "test_watching", "tests/browser/test_page_")
+_LONG = (
+    "tests/faults/",
+    "tests/simulation/",
+    "test_story_on_postgresql",
+    "test_watching",
+    "tests/browser/test_page_",
+)
 
 
 @pytest.hookimpl(trylast=True)

@@ -34,14 +34,78 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
-        "renewals do not ask whether anything is overdue", "comms/cases.py",
-        "if message.purpose in (Purpose.RENEWAL", "if message.purpose in (Purpose.ALERT",
+        "renewals do not ask whether anything is overdue", "comms/gatekeeping.py",
+        "GATED = (Purpose.RENEWAL, Purpose.OFFER)", "GATED = (Purpose.OFFER,)",
         ("renewals_wait",),
     ),
     Mutant(
-        "the door does not ask for consent", "comms/door/__init__.py",
-        '    ("consent", ', '    ("expiry", ',
+        "the door lets pass what somebody said no to", "comms/door/person.py",
+        "if held.standing is Standing.REVOKED:", "if held.standing is None:",
         ("stop_is_kept",),
+    ),
+    Mutant(
+        "the law does not stop anything", "comms/door/person.py",
+        'yield Finding("legal", Verdict.WITHHOLD,', 'yield Finding("legal", Verdict.ALLOW,',
+        ("the_law_is_kept",),
+    ),
+    Mutant(
+        "every hour is convenient", "comms/door/times.py",
+        "    if opens == case.now:", "    if opens >= case.now:",
+        ("hours_are_kept", "wishes_are_kept"),
+    ),
+    Mutant(
+        "the budget is one more than it says", "comms/door/times.py",
+        "if len(recent) < limit:", "if len(recent) <= limit:",
+        ("budget_is_kept",),
+    ),
+    Mutant(
+        "a claim holds for ever", "comms/moves.py",
+        '        MESSAGES.c.lease_until > bindparam("wall"),\n', "",
+        ("hours_are_kept",),
+    ),
+    Mutant(
+        "what a dead worker had on the wire is queued again", "comms/outbox.py",
+        'in_doubt = {"state": State.IN_DOUBT, "rule"', 'in_doubt = {"state": State.QUEUED, "rule"',
+        ("nothing_twice",),
+    ),
+    Mutant(
+        "a lost answer is a retry, no doubt", "comms/delivery.py",
+        "    elif isinstance(error, Uncertain):", "    elif isinstance(error, KeyError):",
+        ("nothing_twice",),
+    ),
+    Mutant(
+        "what is disputed, promised or under way is asked for", "billing/arrears.py",
+        "fenced = instalment.disputed + instalment.in_flight + instalment.promised", "fenced = 0",
+        ("paid_is_paid",),
+    ),
+    Mutant(
+        "holds hold nothing", "billing/arrears.py",
+        "whole = [hold for hold in account.holds if hold.invoice_id is None]",
+        "whole: list[HoldFact] = []",
+        ("holds_hold",),
+    ),
+    Mutant(
+        "a refund is not booked", "billing/settlement.py",
+        "(PostingKind.REFUND, refunded),", "(PostingKind.REFUND, 0),",
+        ("books_balance",),
+    ),
+    Mutant(
+        "the ladder leaves out a step", "billing/dunning/ladder.py",
+        "return _next(case, case.level + 1)", "return _next(case, min(3, case.level + 2))",
+        ("one_step_at_a_time",),
+    ),
+    Mutant(
+        "a case is opened and nobody is told", "comms/escalations.py",
+        "    staff.tell(session, office, _card(case, staff.desk_of(session, office, "
+        "client.owner_id)))",
+        "    _card(case, staff.desk_of(session, office, client.owner_id))",
+        ("every_escalation_has_an_owner",),
+    ),
+    Mutant(
+        "what staff should read is given up after six tries", "comms/delivery.py",
+        "few = message.attempts < TRIES or message.audience != Audience.CLIENT",
+        "few = message.attempts < TRIES",
+        ("every_non_send_is_explained",),
     ),
 )  # fmt: skip
 
@@ -64,7 +128,19 @@ def judge(mutant: Mutant, seeds: str, jobs: int) -> Verdict:
         for part in _PARTS:
             _copied(ROOT / part, copy / part)
         _break(copy, mutant)
-        asked = ["--seeds", seeds, "--jobs", str(jobs), "--shrink", "0", "--first"]
+        asked = [
+            "--clients",
+            "5",
+            "--days",
+            "24",
+            "--seeds",
+            seeds,
+            "--jobs",
+            str(jobs),
+            "--shrink",
+            "0",
+            "--first",
+        ]
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "tests.simulation", *asked],
             cwd=copy, capture_output=True, text=True, check=False,
