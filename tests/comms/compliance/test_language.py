@@ -1,7 +1,7 @@
 # ruff: noqa: E501  (one message a line, as people write them)
 """Is privilege told by substance and relationship, and health by words and a person?
 
-These messages were written before the rules were tried on them, in the manner of no list.
+The rules were tuned on these messages: they keep what was reached, and measure nothing unseen.
 """
 
 import pytest
