@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011_renewals"
-down_revision = "0012_tasks"
+down_revision = "0010_tasks"
 branch_labels = None
 depends_on = None
 

@@ -6,7 +6,7 @@ from alembic import op
 from bot.migrations import append_only
 
 revision = "0014_rights"
-down_revision = "0015_seals"
+down_revision = "0013_seals"
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from bot.migrations import append_only
 
-revision = "0015_seals"
-down_revision = "0010_standing"
+revision = "0013_seals"
+down_revision = "0012_standing"
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012_tasks"
+revision = "0010_tasks"
 down_revision = "0009_policies"
 branch_labels = None
 depends_on = None

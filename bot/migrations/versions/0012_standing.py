@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_standing"
+revision = "0012_standing"
 down_revision = "0011_renewals"
 branch_labels = None
 depends_on = None
