@@ -84,6 +84,8 @@ def merge(session: Session, office: Office, keep_id: int, alias_id: int, by: str
     _supersede(session, col(Message.client_id) == alias.id)
     alias.merged_into_id = keep.id
     keep.speaks_since = keep.speaks_since or office.now
+    session.flush()
+    ledger.resettle(session, keep.id, office.now)
     _decide(session, office, (keep.id, alias.id), Standing.MERGED, by)
     _write_down(session, office, (keep.id, alias.id), "merged", by)
     _judge_anew(session, office, [keep.id])

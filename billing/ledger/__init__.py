@@ -13,9 +13,9 @@ from sqlmodel import Session
 from billing import facts
 from billing.keyring import Keyring
 from billing.ledger import agreements, clients, credit_notes, invoices, legal, payments, standing
-from billing.ledger.entry import Applied, Contradiction, Entry, touch
+from billing.ledger.entry import Applied, Contradiction, Entry, resettle, touch
 
-__all__ = ["Applied", "Contradiction", "apply", "touch"]
+__all__ = ["Applied", "Contradiction", "apply", "resettle", "touch"]
 
 
 def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact

@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from billing import aliases, books, references
 from billing.keyring import Keyring
-from billing.models import Client, Enrolment, Invoice, InvoiceState
+from billing.models import Client, Enrolment, Invoice, InvoiceState, Posting
 from billing.models import Sequence as Ladder
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
@@ -22,6 +22,12 @@ _IN_DUNNING = select(col(Enrolment.id)).where(
     col(Enrolment.legal_entity_id) == bindparam("entity"),
     col(Enrolment.currency) == bindparam("currency"),
     col(Enrolment.scope) == "",
+)
+_ACCOUNTS = (
+    select(col(Posting.legal_entity_id), col(Posting.currency))
+    .where(col(Posting.client_id).in_(bindparam("clients", expanding=True)))
+    .distinct()
+    .order_by(col(Posting.legal_entity_id), col(Posting.currency))
 )
 UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 
@@ -114,6 +120,15 @@ class Entry:
     def key_of(self, client_id: int) -> str:
         """The keyring owner of a client."""
         return self.session.get_one(Client, client_id).key_id
+
+
+def resettle(session: Session, client_id: int, now: dt.datetime) -> None:
+    """Who is one with a client is somebody else now: money goes where it goes for them."""
+    clients = aliases.group(session, client_id)
+    accounts = session.execute(_ACCOUNTS, {"clients": clients}).all()
+    cause = books.Cause(f"kin/{client_id}/{now.isoformat()}", now.date(), now)
+    for entity_id, currency in accounts:
+        books.settle(session, clients, entity_id, currency, cause)
 
 
 def touch(session: Session, client_id: int, now: dt.datetime) -> None:

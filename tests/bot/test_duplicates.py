@@ -356,6 +356,25 @@ def test_what_rests_while_merged_does_not_count_as_standing_still(
         assert list(audit._ladders(session, at, factories.office(keyring).policy)) == []
 
 
+def test_money_that_came_before_a_merge_pays_from_then_on(
+    store: Store, keyring: Keyring, pair: tuple[Known, Known]
+) -> None:
+    """Found by the simulation: it lay on account until somebody told another fact."""
+    keep, alias = pair
+    owes(store, keep, "INV-1", amount=1000)
+    store.write_now(
+        lambda s: ledger.apply(s, factories.paid(alias, NOON, amount=1000), NOON, iter(()))
+    )
+
+    def still_open() -> int:
+        with store.read() as session:
+            return sum(debt.instalment.open for debt in accounts.owed(session, keep.client_id))
+
+    assert still_open() == 1000
+    merged(store, keyring, pair)
+    assert still_open() == 0
+
+
 def test_a_payment_of_the_alias_pays_the_masters_invoice(
     store: Store, keyring: Keyring, pair: tuple[Known, Known]
 ) -> None:

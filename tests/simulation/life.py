@@ -297,7 +297,7 @@ class Day:
     def _words(self) -> Iterator[Happening]:
         person, roll = self.person, self.dice.random()
         channel = "sms" if person.phone and self.dice.random() < 0.6 else "email"
-        chance = 0.01 if self.reminded else 0.002
+        chance = 0.05 if self.reminded else 0.012
         if roll < chance * person.grumbles * 0.4:
             words = self.dice.choice(STOPS if channel == "sms" else MAIL_STOPS)
         elif roll < chance * person.grumbles * 0.4 + 0.001:
