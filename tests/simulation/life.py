@@ -14,7 +14,7 @@ from billing import facts
 from billing.facts import Fact
 from tests.simulation.books import Bill, Books
 from tests.simulation.hooks import MAIL_STOPS, STOPS
-from tests.simulation.people import PLACES, SOURCE, Person, at, local
+from tests.simulation.people import ENTITIES, PLACES, SOURCE, Person, at, local
 
 DAY = dt.timedelta(days=1)
 _EDGES = (dt.time(0, 0), dt.time(8, 0), dt.time(7, 59, 59), dt.time(18, 0), dt.time(20, 59, 59))
@@ -133,9 +133,12 @@ class Day:
                 facts.Part(due_on=due, amount=first),
                 facts.Part(due_on=due + 30 * DAY, amount=amount - first),
             )
+        entity, currency = self.person.entity, self.person.currency
+        if self.dice.random() < 0.3:
+            entity, currency = self.dice.choice(ENTITIES)  # one more ladder, and one budget
         return facts.InvoiceIssued(
-            number=self.name("INV"), amount=amount, currency=self.person.currency,
-            issued_on=self.day, due_on=due, instalments=parts, legal_entity=self.person.entity,
+            number=self.name("INV"), amount=amount, currency=currency,
+            issued_on=self.day, due_on=due, instalments=parts, legal_entity=entity,
             **self.about,
         )  # fmt: skip
 
