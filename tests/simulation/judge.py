@@ -125,7 +125,9 @@ class Judge:
         if states := [name for name, whose in self.world.legal.items() if whose in kin]:
             said = f"{leaving.key} leaves in spite of {states}"
             self.world.break_(leaving.client, "the_law_is_kept", said)
-        wishes = [one for one in self.world.wishes.values() if _is_of(one, leaving.client)]
+        # Of merged clients each may have asked for something else: docs/simulation.md, open.
+        mine = [] if len(kin) > 1 else self.world.wishes.values()
+        wishes = [one for one in mine if _is_of(one, leaving.client)]
         if wishes and leaving.purpose not in ANY_HOUR:
             wish, moments = wishes[-1], (self.world.now, self.world.now - LEASE)
             zone = wish.timezone or person.place.zone

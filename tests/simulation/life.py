@@ -156,9 +156,9 @@ class Day:
             yield from self._disputes(about, left)
         elif noes < 0.006 and late > 0:
             yield from self._promises(bill, left)
-        elif noes < 0.008:
-            yield from self._holds(about)
         elif noes < 0.012:
+            yield from self._holds(about)
+        elif noes < 0.016:
             yield self._restates(bill, about, left)
 
     def _eager(self, late: int) -> float:
@@ -313,15 +313,15 @@ class Day:
 
     def _orders(self) -> Iterator[Happening]:
         roll = self.dice.random()
-        if roll < 0.002:
+        if roll < 0.008:
             order = Ordered("pause", self.dice.randint(1, 20))
-        elif roll < 0.003:
+        elif roll < 0.009:
             order = Ordered("resume")
-        elif roll < 0.01:
+        elif roll < 0.016:
             order = Ordered("close case")
-        elif roll < 0.012:
+        elif roll < 0.018:
             order = Ordered("assign case")
-        elif roll < 0.0135:
+        elif roll < 0.0195:
             order = Ordered("merge")
         else:
             return

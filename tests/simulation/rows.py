@@ -25,6 +25,10 @@ _LEAVING = """
 _IMPORTED = """
     SELECT max(step) FROM step_taken WHERE enrolment_id = ? AND episode = ? AND how = 'imported'
 """
+_OF_KIN = """
+    SELECT max(s.step) FROM step_taken s JOIN enrolment e ON e.id = s.enrolment_id
+    JOIN client c ON c.id = e.client_id WHERE s.how IN ('imported', 'sent') AND c.name IN ({})
+"""
 _DUE = """
     SELECT min(moment) FROM (
         SELECT min(next_attempt_at) AS moment FROM incoming WHERE state = 'pending'
@@ -92,7 +96,11 @@ class Rows:
     def _imported(self, row: Any) -> int:
         if row["step"] is None:
             return 0
-        return self.one(_IMPORTED, row["enrolment"], row["episode"])[0] or 0
+        kin = self._world.one_with(client_of(row["client"]))
+        if len(kin) == 1:
+            return self.one(_IMPORTED, row["enrolment"], row["episode"])[0] or 0
+        names = [self._world.people[one].name for one in kin]  # what either has had counts
+        return self.one(_OF_KIN.format(", ".join("?" * len(names))), *names)[0] or 0
 
     def _zone(self, row: Any) -> str:
         return self._world.people[client_of(row["client"])].place.zone
