@@ -16,6 +16,7 @@ from sqlmodel import Session, select
 
 from billing import ledger, rules, store, vault
 from billing.aliases import Kin
+from billing.bulk import Values
 from billing.models import Client
 from comms import (
     attempts,
@@ -93,14 +94,16 @@ def claim_all(
     _write_down(session, office, judged_all, owners, known.kin)
     threads = letters.threads(session, messages)
     ready: list[tuple[Message, Outgoing, str]] = []
+    named: list[Values] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
         if judgement.verdict is not Verdict.ALLOW:
             refuse(session, office, message, judgement.decisive)
             continue
         try:
             if message.audience == Audience.CLIENT:
-                letter = _letter(known, message, threads.get(message.id, ()), case)
+                letter = _letter(office, known, message, threads.get(message.id, ()), case)
                 outgoing: Outgoing | None = letters.compose(session, office, templates, letter)
+                named += steps.unlisted(message, known.steps, letter.account, letter.named)
             else:
                 outgoing = cards(session, office, message)
         except TemplateMistake as mistake:
@@ -113,6 +116,7 @@ def claim_all(
             outbox.refuse(session, message.id, later, State.HELD)
         else:
             ready.append((message, outgoing, owners[message.id]))
+    steps.list_also(session, named)
     return outbox.claim_all(session, office, ready)
 
 
@@ -122,8 +126,12 @@ def _queued(session: Session, office: Office, ids: Sequence[int]) -> list[Messag
     return [cast("Message", row) for row in store.below(session).execute(_QUEUED, asked)]
 
 
-def _letter(known: Known, message: Message, earlier: Sequence[str], case: Case) -> Letter:
-    step = known.steps.get(message.step_id or 0)
+def _letter(
+    office: Office, known: Known, message: Message, earlier: Sequence[str], case: Case
+) -> Letter:
+    step, account = known.steps.get(message.step_id or 0), known.accounts.get(message.id)
+    number = step.step if step else 0
+    named, total = letters.named_in(office, account, number) if account else ((), 0)
     return Letter(
         message=message,
         client=known.clients[message.client_id or 0],
@@ -131,8 +139,10 @@ def _letter(known: Known, message: Message, earlier: Sequence[str], case: Case) 
         address=known.addresses[message.address_id or 0],
         entity=known.entities[message.legal_entity_id or 0],
         earlier=earlier,
-        account=known.accounts.get(message.id),
-        step=step.step if step else 0,
+        account=account,
+        step=number,
+        named=tuple(named),
+        total=total,
         redirect_to=case.live.redirect_to,
     )
 
@@ -195,10 +205,7 @@ def _decision(
     office: Office, message: Message, case: Case, judgement: Judgement, kin: Kin
 ) -> Decision:
     found = judgement.decisive
-    places = [
-        [one.place, one.verdict, one.rule]
-        for one in judgement.findings
-    ]
+    places = [[one.place, one.verdict, one.rule] for one in judgement.findings]
     inputs = {"places": places, "policy": office.policy.version, "rules": rules.version()}
     if case.recipient is not None:
         inputs["where"] = "; ".join(map(str, case.recipient.evidence))

@@ -77,6 +77,9 @@ class Letter:
     account: arrears.Account | None = None
     """What a reminder is about."""
     step: int = 0
+    named: tuple[arrears.OpenInstalment, ...] = ()
+    """What a reminder names at this moment, which may be more than when it was decided."""
+    total: int = 0
     redirect_to: str = ""
 
 
@@ -151,7 +154,7 @@ def _about(session: Session, office: Office, letter: Letter) -> dict[str, object
     message = letter.message
     match Purpose(message.purpose):
         case Purpose.DUNNING if letter.account is not None:
-            return _debt(office, letter.account, letter.step)
+            return _debt(office, letter.account, letter)
         case Purpose.DUNNING if message.subject_kind == "payment":
             return _failed(session, office, letter)
         case Purpose.RECEIPT | Purpose.RENEWAL | Purpose.OFFER:
@@ -183,33 +186,31 @@ def _enclosed(session: Session, office: Office, letter: Letter) -> tuple[Attachm
         return ()
     if office.papers is None:
         return ()
-    named, _ = _named_in(office, account, letter.step)
-    invoices = [one.invoice_id for one in named]
+    invoices = [one.invoice_id for one in letter.named]
     names = message.attachments.split()
     return office.papers(session, office.now, letter.client.id, names, invoices)
 
 
-def _debt(office: Office, account: arrears.Account, step: int) -> dict[str, object]:
-    """Everything of the account that may be chased today, also what came after the decision.
-
-    Of a notice before the due day: what it named and is still to come.
-    """
-    named, total = _named_in(office, account, step)
+def _debt(office: Office, account: arrears.Account, letter: Letter) -> dict[str, object]:
+    step = letter.step
     today = local_date(office.now, account.timezone)
     rungs = arrears.ruled(account, today, office.policy).dunning.steps
     return {
         "currency": account.currency,
-        "total": total,
+        "total": letter.total,
         "step": step,
         "tone": rungs[step - 1].tone if 0 < step <= len(rungs) else "",
-        "invoices": [_line(instalment, today) for instalment in named],
+        "invoices": [_line(instalment, today) for instalment in letter.named],
     }
 
 
-def _named_in(
+def named_in(
     office: Office, account: arrears.Account, step: int
 ) -> tuple[Sequence[arrears.OpenInstalment], int]:
-    """What a step names, and what it comes to."""
+    """Everything of the account that may be chased today, also what came after the decision.
+
+    Of a notice before the due day: what it named and is still to come. And what it comes to.
+    """
     stands = arrears.standing(account, office.now, office.policy)
     today = local_date(office.now, account.timezone)
     if step < 0:

@@ -1,18 +1,21 @@
 """How do the steps of a sequence follow the messages that were made for them?"""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Table, bindparam, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlmodel import Session
 
 from billing import bulk, charges, store
+from billing.arrears import Account, OpenInstalment
+from billing.bulk import Values
 from billing.calendar import local_date
-from billing.models import Client, Enrolment, StepTaken
+from billing.models import Client, Enrolment, StepListed, StepTaken
 from comms.models import Message
 from comms.office import Office
 
 _STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
+_LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
 _ENROLMENTS: Table = Enrolment.__table__  # type: ignore[attr-defined]
 _LOOK = (
     update(_ENROLMENTS)
@@ -44,6 +47,40 @@ def follow(session: Session, office: Office, messages: Sequence[Message], how: s
     if how == "sent":
         left = [(step, days.get(step.id, step.taken_on)) for step in waiting]
         charges.assess(session, left, office.policy, office.now)
+
+
+def unlisted(
+    message: Message,
+    taken: Mapping[int, StepTaken],
+    account: Account | None,
+    named: Sequence[OpenInstalment],
+) -> list[Values]:
+    """What a reminder names that was not there yet when its step was decided, as rows.
+
+    A step that did not list what the client has read would go again for it, in the same words.
+    """
+    step = taken.get(message.step_id or 0)
+    if step is None or account is None:
+        return []
+    listed = next(
+        (one.listed for one in account.taken if (one.step, one.round) == (step.step, step.round)),
+        frozenset(),
+    )
+    return [
+        {"step_taken_id": step.id, "instalment_id": one.id} for one in named if one.id not in listed
+    ]
+
+
+def list_also(session: Session, rows: Sequence[Values]) -> None:
+    """Let steps list these as well."""
+    if not rows:
+        return
+    those = select(_LISTED.c.step_taken_id, _LISTED.c.instalment_id).where(
+        _LISTED.c.step_taken_id.in_([row["step_taken_id"] for row in rows])
+    )
+    there = {tuple(row) for row in session.connection().execute(those)}
+    new = [row for row in rows if (row["step_taken_id"], row["instalment_id"]) not in there]
+    bulk.insert(session, _LISTED, new)
 
 
 def _days(session: Session, office: Office, messages: Sequence[Message]) -> dict[int, dt.date]:

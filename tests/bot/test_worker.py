@@ -333,3 +333,19 @@ async def test_two_workers_side_by_side_send_each_message_once(
         assert len(product.twilio.messages) == 12
         states = {message.state for message in factories.messages(product.store, channel="sms")}
         assert states == {State.DELIVERED}
+
+
+async def test_what_came_in_before_a_reminder_left_is_not_reminded_of_again(
+    product: Product,
+) -> None:
+    """The letter names it, so the step has: an older invoice told late is no reason for another."""
+    known = product.known()
+    product.write(lambda s: factories.owes(s, known, NOON, number="INV-2"))
+    await worker.advance(product.app)
+    product.write(lambda s: factories.owes(s, known, NOON - dt.timedelta(days=1), number="INV-1"))
+    await product.settle()
+    for _ in range(5):
+        await product.later(days=1)
+    [letter] = [one for one in product.mail.letters if "Reminder" in one.subject]
+    assert "INV-1" in letter.text
+    assert "INV-2" in letter.text
