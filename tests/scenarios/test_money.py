@@ -17,7 +17,7 @@ import pytest_asyncio
 from sqlmodel import col, select
 
 from billing.calendar import local_date
-from billing.models import Client, Payment, Posting, PostingKind
+from billing.models import Client, Instalment, Invoice, Payment, Posting, PostingKind
 from bot import explain, explanation, subjects
 from comms.models import Message, Purpose
 from tests import factories
@@ -377,9 +377,15 @@ async def test_12_money_goes_to_the_oldest_and_the_rest_waits_for_the_next(stage
     await stage.tell(bill(stage, more, "O12", 7_000, days=0))
     assert stage.is_open("O12") == "$20.00"
     with stage.product.store.read() as session:
+        issued = session.exec(
+            select(Posting)
+            .join(Instalment, col(Instalment.id) == Posting.instalment_id)
+            .join(Invoice, col(Invoice.id) == Instalment.invoice_id)
+            .where(Invoice.number == "O12", Posting.kind == PostingKind.ISSUE)
+        ).one()
         moved = session.exec(
             select(Posting).where(
-                col(Posting.cause).contains("O12"), Posting.kind == PostingKind.ALLOCATION
+                Posting.cause == issued.cause, Posting.kind == PostingKind.ALLOCATION
             )
         ).all()
     assert sorted(one.amount for one in moved) == [-5_000, 5_000]

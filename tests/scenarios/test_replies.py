@@ -139,7 +139,8 @@ async def test_49_what_is_promised_is_not_asked_for_until_its_day_has_passed(
     assert stage.outcomes(nothing) == ["broken"]
     assert "$600.00" in stage.letters(partly, "still open")[0]
     told = [card.text for card in stage.cards(stage.desk) if "has not paid what was" in card.text]
-    assert sorted(told) == [f"{name} has not paid what was promised" for name in (partly, nothing)]
+    ours = sorted(text for text in told if text.startswith((partly, nothing)))
+    assert ours == [f"{name} has not paid what was promised" for name in (partly, nothing)]
 
 
 async def test_50_after_three_broken_promises_a_person_takes_the_next(stage: Parlour) -> None:
