@@ -194,7 +194,8 @@ def called(entry: Entry) -> str:
         case What.MESSAGE:
             return f"{name} by {entry.channel}{step}"
         case What.HOLD:
-            return f"{name}{step} {'is' if entry.standing else 'will be'} held"
+            now = "are" if name in _PLAIN.values() and not step else "is"
+            return f"{name}{step} {now if entry.standing else 'will be'} held"
         case What.ESCALATION:
             return f"to {entry.owner or 'finance'}{step}"
         case What.REFUSAL:
