@@ -5,6 +5,7 @@ Everything else is given what it needs, and imports no vendor.
 """
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from bot.tracing import Tracing, Untraced
 from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
 from comms.delivery import Cards
+from comms.facts import InboundMessage
 from comms.instructions import Instruction
 from comms.office import Office, Papers
 from comms.ports import Channel
@@ -112,6 +114,8 @@ class App:
 
 
 _INSTRUCTION: TypeAdapter[Instruction] = TypeAdapter(Instruction)
+PATIENCE = dt.timedelta(seconds=5)
+"""For one message to be screened: a million characters take less."""
 CHANNEL_SETTINGS = (
     "public_url",
     "twilio_account_sid",
@@ -142,7 +146,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
     erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
-    reading = readers(settings)
+    reading = readers(settings, app.clock)
     return replace(
         app,
         tracing=traced,
@@ -211,18 +215,24 @@ def _secret(settings: Settings, name: str) -> str:
     return settings.valid(name)[0]
 
 
-def readers(settings: Settings) -> dict[str, Reader]:
-    """How what was kept of each source is read again."""
+def readers(settings: Settings, clock: Clock) -> dict[str, Reader]:
+    """How what was kept of each source is read again; what people wrote comes screened."""
     return {
-        "twilio.sms": lambda parcel: [screened(sms.read_inbound(sms.parse(parcel.body)))],
+        "twilio.sms": lambda parcel: [_screened(sms.read_inbound(sms.parse(parcel.body)), clock)],
         "twilio.status": _read_status,
         "email": lambda parcel: [
-            screened(inbound_mail.read(parcel.body, our_host=settings.email_host))
+            _screened(inbound_mail.read(parcel.body, our_host=settings.email_host), clock)
         ],
         "slack.event": lambda _parcel: [],
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),
     }
+
+
+def _screened(message: InboundMessage, clock: Clock) -> InboundMessage:
+    """What is not screened in time is sealed."""
+    until = clock.wall() + PATIENCE
+    return screened(message, spent=lambda: clock.wall() >= until)
 
 
 def _read_status(parcel: Parcel) -> Sequence[Fact]:

@@ -1,16 +1,19 @@
 """What a client should not have written, by text and by mail: who sees it then, and where is it?"""
 
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel, select
+from typing_extensions import override
 
 from billing.models import Role, Staff, StaffRole
-from bot import conversation, privilege
+from bot import app, conversation, privilege
 from bot.report import Wrong, silent
 from comms import timeline
 from comms.models import Access, Purpose, Touchpoint
@@ -170,3 +173,19 @@ async def test_c23_the_privilege_log_describes_and_tells_nothing(product: Produc
     assert MAILBOX in row["from"]
     assert row["basis"] == f"sealed by {COUNSEL}"
     assert "Bram" not in json.dumps(row)
+
+
+async def test_what_is_not_screened_in_time_is_sealed(product: Product) -> None:
+    """The wall clock runs away while the message is looked at."""
+    moments = iter(range(10_000))
+
+    class Racing(factories.WallClock):
+        @override
+        def wall(self) -> dt.datetime:
+            return super().wall() + dt.timedelta(minutes=next(moments))
+
+    slow = app.readers(product.app.settings, Racing(factories.NOON))
+    product.app = replace(product.app, readers=slow)
+    await texted(product, "See you at ten, as agreed.")
+    assert "Sealed: not screened yet" in in_slack(product)
+    assert "See you" not in in_slack(product)
