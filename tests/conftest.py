@@ -123,8 +123,24 @@ _LONG = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, so that no worker begins one when the others have nothing left."""
-    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONG))
+    """Long files first, so that no worker begins one when the others have nothing left.
+
+    Stories of one file share a clock that only goes forward, so they are told in their order: in
+    another, each would fall on other days, and some of those are holidays.
+    """
+    told: dict[Path, list[int]] = {}
+    for at, item in enumerate(items):
+        if "tests/scenarios/" in item.nodeid:
+            told.setdefault(item.path, []).append(at)
+    for places in told.values():
+        ordered = sorted((items[at] for at in places), key=_line)
+        for at, item in zip(places, ordered, strict=True):
+            items[at] = item
+    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+
+
+def _line(item: pytest.Item) -> tuple[int, str]:
+    return item.location[1] or 0, item.name
 
 
 @pytest.fixture(autouse=True)

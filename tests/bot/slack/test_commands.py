@@ -86,6 +86,7 @@ class Talk:
 @pytest.fixture
 async def talk(firm: Any) -> AsyncIterator[Talk]:
     slack = Slack("xoxb-sandbox", "secret", SystemClock())
+    slack.webhook_seconds = 20  # of a busy machine; Slack waits three
     for user in (ADA, FINN, NOBODY, STRANGER):
         slack.add_user(user, user.lower(), f"{user}@firm.example")
     slack.add_user(GUEST, "guest", "guest@firm.example", restricted=True)
