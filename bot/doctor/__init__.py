@@ -29,8 +29,8 @@ def examine(
     try:
         given = read.read()
     except SettingsMissing as error:
-        todo = "Correct it in the environment of this command."
-        return finding.report([finding.wrong("settings", str(error), todo)])
+        advice = "Correct it in the environment of this command."
+        return finding.report([finding.wrong("settings", str(error), advice)])
     clock = clock or SystemClock()
     found = [*environment.look(given), *environment.law(given, clock.now().date())]
     with ExitStack() as stack:

@@ -31,8 +31,8 @@ async def look(names: Names, domain: str, selector: str) -> Finding:
         if records or selector:
             return judge_dkim(domain, one, records)
     said = f"No DKIM key of {domain} is under the usual selectors; another may be in use."
-    todo = "Set COUNTERFOIL_DKIM_SELECTOR to what stands at s= in a mail's DKIM-Signature."
-    return warning(f"dkim {domain}", said, todo)
+    advice = "Set COUNTERFOIL_DKIM_SELECTOR to what stands at s= in a mail's DKIM-Signature."
+    return warning(f"dkim {domain}", said, advice)
 
 
 def tags(record: str) -> Mapping[str, str]:

@@ -39,8 +39,8 @@ def judge_dmarc(
     what = f"dmarc {domain}"
     if not records:
         said = f"{domain} has no DMARC record; Gmail and Yahoo ask for one."
-        todo = f"Add a TXT record at _dmarc.{domain}: v=DMARC1; p=none; rua=mailto:you@{domain}"
-        return wrong(what, said, todo)
+        advice = f"Add a TXT record at _dmarc.{domain}: v=DMARC1; p=none; rua=mailto:you@{domain}"
+        return wrong(what, said, advice)
     if len(records) > 1:
         said = f"There are {len(records)} DMARC records at _dmarc.{place}; receivers go by none."
         return wrong(what, said, "Leave one.")

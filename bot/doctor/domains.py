@@ -22,7 +22,7 @@ async def look(names: Names, domain: str, relay: str, selector: str) -> list[Fin
         )
         addresses = await _addresses(names, relay)
     except Unreachable as error:
-        return [wrong(f"dns {domain}", f"{error.said}.", error.todo)]
+        return [wrong(f"dns {domain}", f"{error.said}.", error.advice)]
     sending = spf.judge_spf(domain, zone, relay, addresses)
     judged = dmarc.judge_dmarc(
         domain, place, records, spf=not sending.bad, dkim=key.verdict is Verdict.OK
@@ -56,16 +56,16 @@ def judge_route(
 ) -> Finding:
     """Does what a client answers to our sender address arrive anywhere?"""
     what = f"mx {domain}"
-    todo = f"Add the MX record of the server that receives mail for {domain}."
+    advice = f"Add the MX record of the server that receives mail for {domain}."
     if exchangers == ["."]:
         said = f"{domain} says that it takes no mail, so what clients answer bounces."
-        return wrong(what, said, todo)
+        return wrong(what, said, advice)
     if not exchangers and not bare:
         said = f"{domain} has no MX record, so what clients answer bounces."
-        return wrong(what, said, todo)
+        return wrong(what, said, advice)
     if not exchangers:
         said = f"{domain} has no MX record; answers go to the machine of that name."
-        return warning(what, said, todo)
+        return warning(what, said, advice)
     dead = [one for one in exchangers if not reached.get(one)]
     if len(dead) == len(exchangers):
         said = f"None of the mail servers of {domain} has an address ({', '.join(dead)})."

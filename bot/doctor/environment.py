@@ -76,15 +76,15 @@ def _dangers(given: Settings) -> Iterator[Finding]:
         said = (
             f"The way to {given.trusted_hosts} need not be encrypted (COUNTERFOIL_TRUSTED_HOSTS)."
         )
-        todo = "See that a tunnel or a network of this machine leads there, and nothing else."
-        yield warning("trusted_hosts", said, todo)
+        advice = "See that a tunnel or a network of this machine leads there, and nothing else."
+        yield warning("trusted_hosts", said, advice)
     if given.host not in _LOCAL:
         said = f"COUNTERFOIL_HOST is {given.host}, so whoever reaches it can read /metrics."
         yield warning("host", said, "Set it to 127.0.0.1, or let a firewall keep others away.")
     if given.email_hook_secret and not given.email_host:
         said = "COUNTERFOIL_EMAIL_HOST is not set, so nobody's word on who wrote a mail is taken."
-        todo = "Set it to the name with which your mail server begins its Authentication-Results."
-        yield warning("email_host", said, todo)
+        advice = "Set it to the name with which your mail server begins its Authentication-Results."
+        yield warning("email_host", said, advice)
     yield from _key_file(given)
 
 
@@ -99,8 +99,8 @@ def _key_file(given: Settings) -> Iterator[Finding]:
     rows = given.database_url.removeprefix("sqlite:///")
     if rows != given.database_url and Path(rows).resolve().parent == path.resolve().parent:
         said = f"{path.name} lies in the folder of the rows, so a copy of that folder opens them."
-        todo = "Move it elsewhere, and name it with COUNTERFOIL_MASTER_KEY_FILE."
-        yield warning("master_key", said, todo)
+        advice = "Move it elsewhere, and name it with COUNTERFOIL_MASTER_KEY_FILE."
+        yield warning("master_key", said, advice)
 
 
 def _policy(given: Settings) -> Iterator[Finding]:
@@ -121,8 +121,8 @@ def law(given: Settings, today: dt.date) -> Iterator[Finding]:
     if path is not None and not policy_mistakes(path):
         sentence = lawbook.flip(policies.load(path), today)
         if sentence:
-            todo = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
-            yield warning("law", sentence, todo)
+            advice = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
+            yield warning("law", sentence, advice)
 
 
 def policy_mistakes(path: Path) -> list[tuple[str, str]]:

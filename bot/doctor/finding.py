@@ -25,7 +25,7 @@ class Finding:
     what: str
     verdict: Verdict
     said: str
-    todo: str = ""
+    advice: str = ""
 
     @property
     def bad(self) -> bool:
@@ -38,14 +38,14 @@ def ok(what: str, said: str) -> Finding:
     return Finding(what, Verdict.OK, said)
 
 
-def warning(what: str, said: str, todo: str) -> Finding:
+def warning(what: str, said: str, advice: str) -> Finding:
     """It works, but somebody should know."""
-    return Finding(what, Verdict.WARNING, said, todo)
+    return Finding(what, Verdict.WARNING, said, advice)
 
 
-def wrong(what: str, said: str, todo: str) -> Finding:
+def wrong(what: str, said: str, advice: str) -> Finding:
     """It keeps the installation from doing its work."""
-    return Finding(what, Verdict.WRONG, said, todo)
+    return Finding(what, Verdict.WRONG, said, advice)
 
 
 def skipped(what: str, said: str) -> Finding:
@@ -62,7 +62,7 @@ def hushed(found: Iterable[Finding], secrets: Sequence[str]) -> list[Finding]:
                 one,
                 what=one.what.replace(secret, HIDDEN),
                 said=one.said.replace(secret, HIDDEN),
-                todo=one.todo.replace(secret, HIDDEN),
+                advice=one.advice.replace(secret, HIDDEN),
             )
             for one in told
         ]
@@ -76,13 +76,13 @@ def report(found: Sequence[Finding]) -> Report:
     line = f"{_many(bad)} wrong." if bad else "All is well."
     if notable:
         line += f" {_many(notable)} worth a look."
-    rows = [[one.what, one.verdict, one.said, one.todo] for one in found]
+    rows = [[one.what, one.verdict, one.said, one.advice] for one in found]
     data = {
         "well": not bad,
         "wrong": bad,
         "warnings": notable,
         "findings": [
-            {("do" if key == "todo" else key): value for key, value in asdict(one).items()}
+            {("do" if key == "advice" else key): value for key, value in asdict(one).items()}
             for one in found
         ],
     }

@@ -64,6 +64,6 @@ class Names:
             return []
         except (dns.exception.DNSException, OSError, ValueError) as error:
             said = f"The DNS does not answer for {name} ({type(error).__name__})"
-            todo = "See that this machine can ask it, or name one with COUNTERFOIL_DNS_SERVER."
-            raise Unreachable(said, todo) from error
+            advice = "See that this machine can ask it, or name one with COUNTERFOIL_DNS_SERVER."
+            raise Unreachable(said, advice) from error
         return list(answer)

@@ -119,7 +119,7 @@ async def _bounded(check: Check, patience: float, tally: _Tally) -> list[Finding
         async with asyncio.timeout(patience):
             return await check.ask()
     except Unreachable as error:
-        return [wrong(check.what, f"{error.said}.", error.todo)]
+        return [wrong(check.what, f"{error.said}.", error.advice)]
     except TimeoutError:
         said = f"No answer within {patience:g} seconds."
         return [wrong(check.what, said, "See whether a firewall keeps us apart; then look again.")]

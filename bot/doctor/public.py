@@ -62,7 +62,7 @@ class Public:
         try:
             found = [await self._address(urlsplit(url))]
         except Unreachable as error:
-            return [wrong("public address", f"{error.said}.", error.todo)]
+            return [wrong("public address", f"{error.said}.", error.advice)]
         looks = (
             _heard("hook slack", self._slack()),
             _heard("hook twilio", self._twilio()),
@@ -77,11 +77,11 @@ class Public:
         """Does a process serve on this machine?"""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.given.host, self.given.host)  # noqa: S104
         place = f"http://{f'[{host}]' if ':' in host else host}:{self.given.port}"
-        todo = "Run `systemctl start counterfoil`, unless it runs on another machine."
+        advice = "Run `systemctl start counterfoil`, unless it runs on another machine."
         try:
             answer = await self.wire.ask("GET", f"{place}/health")
         except Unreachable:
-            return [warning("service", f"Nobody serves at {place}.", todo)]
+            return [warning("service", f"Nobody serves at {place}.", advice)]
         if answer.status != 200 or _object(answer.text).get("status") != "ok":
             said = f"Something else answers at {place}."
             return [wrong("service", said, "Stop it, or set COUNTERFOIL_PORT to another port.")]
@@ -187,8 +187,8 @@ class Public:
         if status[1:2] != [b"413"]:
             return None
         said = "The proxy turns large mails away (413), so what clients attach is lost."
-        todo = "Let it take 31 MB at /hooks/email: client_max_body_size 31m."
-        return wrong("hook email size", said, todo)
+        advice = "Let it take 31 MB at /hooks/email: client_max_body_size 31m."
+        return wrong("hook email size", said, advice)
 
     async def _metrics(self) -> Finding | None:
         answer = await self.wire.ask("GET", f"{self.given.public_url}/metrics")
@@ -250,7 +250,7 @@ async def _heard(what: str, look: Awaitable[Finding | None]) -> Finding | None:
     try:
         return await look
     except Unreachable as error:
-        return wrong(what, f"{error.said}.", error.todo)
+        return wrong(what, f"{error.said}.", error.advice)
 
 
 def judge_place(host: str, peer: str) -> Finding | None:
@@ -259,8 +259,8 @@ def judge_place(host: str, peer: str) -> Finding | None:
     if not address.is_private or address.is_loopback:
         return None
     said = f"{host} is {address} here, which nobody outside this network can call."
-    todo = "See that outside the name has an address that Twilio and Slack can call."
-    return warning("public address", said, todo)
+    advice = "See that outside the name has an address that Twilio and Slack can call."
+    return warning("public address", said, advice)
 
 
 def judge_certificate(host: str, certificate: Mapping[str, object], now: dt.datetime) -> Finding:
@@ -285,8 +285,8 @@ def judge_forged(what: str, answer: Answer) -> Finding | None:
     """What came back for a forged request; None where we refused it ourselves."""
     if answer.status == 401 and _OURS in answer.text:
         return None
-    said, todo = _stranger(answer)
-    return wrong(what, said, todo)
+    said, advice = _stranger(answer)
+    return wrong(what, said, advice)
 
 
 def _stranger(answer: Answer) -> tuple[str, str]:

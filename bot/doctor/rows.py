@@ -40,8 +40,8 @@ def store_of(given: Settings, found: list[Finding], stack: ExitStack) -> Store |
         schema.need_head(store.engine)
     except Exception as error:  # noqa: BLE001 - whatever it is, the database cannot be used
         said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
-        todo = "Look at COUNTERFOIL_DATABASE_URL, then run `counterfoil migrate`."
-        found.append(wrong("database", said, todo))
+        advice = "Look at COUNTERFOIL_DATABASE_URL, then run `counterfoil migrate`."
+        found.append(wrong("database", said, advice))
         return None
     found.append(ok("database", f"At revision {schema.head()}."))
     return store
@@ -59,8 +59,8 @@ def look_at_keys(
             found += look_at_erasures(given, store, keyring)
     except Exception as error:  # noqa: BLE001 - whatever it is, no key can be used
         said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
-        todo = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
-        found.append(wrong("keyring", said, todo))
+        advice = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
+        found.append(wrong("keyring", said, advice))
 
 
 def look_at_erasures(given: Settings, store: Store, keyring: Keyring) -> Iterator[Finding]:
@@ -75,8 +75,8 @@ def look_at_erasures(given: Settings, store: Store, keyring: Keyring) -> Iterato
     try:
         erasurelog.need_replayed(log, store, keyring)
     except (NotReplayed, LogDamaged) as error:
-        said, _, todo = f"{error}.".partition("; ")
-        yield wrong("erasures", f"{said.rstrip('.')}.", todo[:1].upper() + todo[1:])
+        said, _, advice = f"{error}.".partition("; ")
+        yield wrong("erasures", f"{said.rstrip('.')}.", advice[:1].upper() + advice[1:])
         return
     rows = given.database_url.removeprefix("sqlite:///")
     if rows != given.database_url and Path(rows).resolve().parent == log.resolve().parent:
@@ -91,8 +91,10 @@ def _under(keyring: Keyring) -> Iterator[Finding]:
     unknown = by.pop("unknown", 0)
     if unknown:
         said = f"{unknown:,} keys are under a master key that is not here."
-        todo = "Name it with COUNTERFOIL_MASTER_KEY_PREVIOUS_FILE, then `counterfoil keys rotate`."
-        yield wrong("keyring", said, todo)
+        advice = (
+            "Name it with COUNTERFOIL_MASTER_KEY_PREVIOUS_FILE, then `counterfoil keys rotate`."
+        )
+        yield wrong("keyring", said, advice)
     if valid := by.get("valid", 0):
         said = f"{valid:,} keys are still under the previous master key, {by['in use']:,} are not."
         yield warning("keyring", said, "Run `counterfoil keys rotate`; keep both until it is done.")
@@ -153,13 +155,15 @@ def _firm(store: Store) -> Iterator[Finding]:
         lacking = [name for name in _NEEDED if not getattr(entity, name)]
         for name in lacking:
             said = f"It lacks its {name.replace('_', ' ')}: {_NEEDED[name]}."
-            todo = "Write it into the firm file, and `counterfoil import FILE.csv --firm FILE.toml`"
-            yield wrong(entity.name, said, f"{todo}.")
+            advice = (
+                "Write it into the firm file, and `counterfoil import FILE.csv --firm FILE.toml`"
+            )
+            yield wrong(entity.name, said, f"{advice}.")
         if not lacking:
             yield ok(entity.name, "Complete.")
     if not bills:
-        todo = "Run `counterfoil import FILE.csv --firm FILE.toml`."
-        yield wrong("legal entities", "There is none yet.", todo)
+        advice = "Run `counterfoil import FILE.csv --firm FILE.toml`."
+        yield wrong("legal entities", "There is none yet.", advice)
 
 
 def _people(store: Store) -> Iterator[Finding]:
@@ -176,8 +180,8 @@ def _people(store: Store) -> Iterator[Finding]:
             yield wrong(email, said, "Name another owner, in the column `owner` of an import.")
         elif not slack:
             said = f"Owns {count:,} clients without a Slack account; finance hears about them."
-            todo = f"Run `counterfoil access grant {email} account_manager --slack U123`."
-            yield wrong(email, said, todo)
+            advice = f"Run `counterfoil access grant {email} account_manager --slack U123`."
+            yield wrong(email, said, advice)
     if held.issuperset(role.value for role in _SOUGHT):
         yield ok("roles", "Every role that is needed is held.")
 
@@ -208,8 +212,8 @@ def _queues(store: Store) -> Iterator[Finding]:
         left = col(Message.state).in_((State.SENT, State.DELIVERED))
         sent = _count(session, (col(Message.audience) == Audience.CLIENT) & left)
     if live.data["live"] == "closed":
-        todo = "When you are ready: `counterfoil golive`."
-        yield warning("go-live", live.lines[0], todo)
+        advice = "When you are ready: `counterfoil golive`."
+        yield warning("go-live", live.lines[0], advice)
     else:
         yield ok("go-live", live.lines[0])
     yield ok("work", f"{enrolled:,} sequences, {sent:,} messages have left.")

@@ -76,11 +76,11 @@ class Slack:
         try:
             said, headers = await self._ask("auth.test")
         except Refused as refused:
-            todo = _TOKEN.get(refused.word, "See what Slack says of it at docs.slack.dev.")
-            return [wrong("slack", f"Slack refuses our token: {refused.word}.", todo)]
+            advice = _TOKEN.get(refused.word, "See what Slack says of it at docs.slack.dev.")
+            return [wrong("slack", f"Slack refuses our token: {refused.word}.", advice)]
         if not said.get("bot_id"):
-            todo = _TOKEN["not_allowed_token_type"]
-            return [wrong("slack", "The token is a person's, not the bot's.", todo)]
+            advice = _TOKEN["not_allowed_token_type"]
+            return [wrong("slack", "The token is a person's, not the bot's.", advice)]
         team = f"We are {said.get('user', '?')} in {said.get('team', '?')}."
         return [ok("slack", team), judge_scopes(headers.get("x-oauth-scopes"))]
 
@@ -104,9 +104,9 @@ class Slack:
         try:
             await self._ask("apps.connections.open", app_token=token)
         except Refused as refused:
-            todo = _APP_TOKEN.get(refused.word, "Turn Socket Mode on at the app's page.")
+            advice = _APP_TOKEN.get(refused.word, "Turn Socket Mode on at the app's page.")
             said = f"Slack opens no socket: {refused.word}."
-            return [wrong("slack socket", said, todo)]
+            return [wrong("slack socket", said, advice)]
         return [ok("slack socket", "Slack lets us open one.")]
 
     async def _ask(self, method: str, **args: Any) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -142,8 +142,8 @@ def judge_scopes(header: str | None) -> Finding:
     if not missing:
         return ok("slack scopes", "Every scope of the manifest is granted.")
     said = "; ".join(f"{scope} is missing: {SCOPES[scope]}" for scope in missing)
-    todo = "Add it under OAuth & Permissions at the app's page, and install the app again."
-    return wrong("slack scopes", f"{said}.", todo)
+    advice = "Add it under OAuth & Permissions at the app's page, and install the app again."
+    return wrong("slack scopes", f"{said}.", advice)
 
 
 def judge_refusal(what: str, name: str, channel: str, refused: Refused) -> Finding:
@@ -154,8 +154,8 @@ def judge_refusal(what: str, name: str, channel: str, refused: Refused) -> Findi
         return skipped(what, f"Slack does not say without the scope {refused.needed or '?'}.")
     if refused.word == "channel_not_found":
         said = f"Slack knows no channel {channel}, or it is private and the bot is not in it."
-        todo = f"Type /invite @Counterfoil there, or give COUNTERFOIL_{name.upper()} its id (C…)."
-        return wrong(what, said, todo)
+        advice = f"Type /invite @Counterfoil there, or give COUNTERFOIL_{name.upper()} its id (C…)."
+        return wrong(what, said, advice)
     return wrong(what, f"Slack says {refused.word}.", "See what Slack says of it.")
 
 
@@ -166,8 +166,8 @@ def judge_channel(what: str, channel: str, said: Mapping[str, Any]) -> list[Find
     if said.get("is_archived"):
         found.append(wrong(what, f"{named} is archived.", "Choose another one in the settings."))
     elif not said.get("is_member"):
-        todo = f"Type /invite @Counterfoil in {named}."
-        found.append(wrong(what, f"The bot is not in {named}.", todo))
+        advice = f"Type /invite @Counterfoil in {named}."
+        found.append(wrong(what, f"The bot is not in {named}.", advice))
     if said.get("is_ext_shared") or said.get("is_pending_ext_shared"):
         seen = f"{named} is shared with another organisation, which would read about clients."
         found.append(warning(what, seen, "Take a channel that is yours alone."))

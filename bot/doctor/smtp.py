@@ -74,7 +74,7 @@ async def look(url: str, senders: Sequence[str]) -> list[Finding]:
     try:
         return await _dialogue(smtp, relay, senders)
     except Unreachable as error:
-        return [wrong("smtp", f"{error.said}.", error.todo)]
+        return [wrong("smtp", f"{error.said}.", error.advice)]
     finally:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE):
@@ -136,8 +136,8 @@ async def _login(smtp: aiosmtplib.SMTP, relay: Relay) -> list[Finding]:
         await smtp.login(relay.user, relay.password)
     except aiosmtplib.SMTPAuthenticationError as error:
         said = f"{relay.host} refuses the login: {error.code} {_line(error.message)}"
-        todo = f"{_SETTING}: @ in a password is written %40, / is %2F."
-        return [wrong("smtp login", said, todo)]
+        advice = f"{_SETTING}: @ in a password is written %40, / is %2F."
+        return [wrong("smtp login", said, advice)]
     except aiosmtplib.SMTPServerDisconnected:
         raise
     except aiosmtplib.SMTPException as error:

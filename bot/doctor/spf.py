@@ -153,8 +153,8 @@ def judge_spf(domain: str, zone: Zone, relay: str = "", addresses: Sequence[str]
     records = of(zone.texts.get(domain, ()))
     if not records:
         said = f"{domain} has no SPF record, so receivers cannot know that the relay may send."
-        todo = f"Add the TXT record that your relay names: v=spf1 include:… -all, at {domain}."
-        return wrong(what, said, todo)
+        advice = f"Add the TXT record that your relay names: v=spf1 include:… -all, at {domain}."
+        return wrong(what, said, advice)
     if len(records) > 1:
         said = f"{domain} has {len(records)} SPF records; receivers then go by none."
         return wrong(what, said, "Put them together into one.")
@@ -177,10 +177,10 @@ def _end(what: str, whole: Walk, relay: str, addresses: Sequence[str]) -> Findin
         return warning(what, said, "Let it end with -all or ~all.")
     if not covers(whole, relay, addresses):
         said = f"The SPF record does not seem to cover {relay}."
-        todo = (
+        advice = (
             "Ask the relay which include it wants, unless it sends with a return path of its own."
         )
-        return warning(what, said, todo)
+        return warning(what, said, advice)
     return ok(what, f"One record, {whole.lookups} of 10 look-ups, {whole.end}all.")
 
 

@@ -280,14 +280,14 @@ def judge_account(status: str, kind: str) -> Finding:
 def judge_webhook(what: str, url: str, method: str, ours: str) -> Finding:
     """Do the answers of clients come to us, as POST?"""
     place = url.partition("#")[0]
-    todo = f"Set where its texts arrive to POST {ours}"
+    advice = f"Set where its texts arrive to POST {ours}"
     if not place or place.startswith(_NOT_OURS):
-        return wrong(what, "Nobody hears what clients answer, not even STOP.", todo)
+        return wrong(what, "Nobody hears what clients answer, not even STOP.", advice)
     if place.partition("?")[0] != ours:
         said = f"What clients answer goes to {_bare(place)}, not to us."
-        return wrong(what, said, todo)
+        return wrong(what, said, advice)
     if method.upper() != "POST":
-        return wrong(what, f"What clients answer comes with {method}, which is refused.", todo)
+        return wrong(what, f"What clients answer comes with {method}, which is refused.", advice)
     return ok(what, f"Answers go to {ours}.")
 
 
@@ -299,10 +299,10 @@ def _bare(url: str) -> str:
 
 def judge_campaign(what: str, pool: Pool | None) -> Finding:
     """A2P 10DLC: what a number of the United States needs to write to the United States."""
-    todo = "Register brand and campaign, and add the number to the campaign's messaging service."
+    advice = "Register brand and campaign, and add the number to the campaign's messaging service."
     if pool is None or not pool.campaigns:
         said = "No A2P 10DLC campaign covers it: texts to the United States fail with 30034."
-        return wrong(what, said, todo)
+        return wrong(what, said, advice)
     if "VERIFIED" in pool.campaigns:
         return ok(what, f"The A2P 10DLC campaign of {pool.name} is verified.")
     state = _CAMPAIGNS.get(pool.campaigns[0], f"is {pool.campaigns[0]}")
@@ -336,6 +336,6 @@ def judge_stop(what: str, policy: bool, *, short: bool, pooled: bool) -> list[Fi
         ]
     if not short and not policy:
         said = "Clients get two answers to STOP: Twilio answers it, and so do we."
-        todo = "Set carrier_answers_stop = true, unless Twilio switched its own off for you."
-        return [warning(what, said, todo)]
+        advice = "Set carrier_answers_stop = true, unless Twilio switched its own off for you."
+        return [warning(what, said, advice)]
     return []

@@ -20,12 +20,12 @@ _MOST = 100_000
 
 
 class Unreachable(Exception):
-    """Nobody answered; ``said`` is one sentence without a full stop, ``todo`` what to do."""
+    """Nobody answered; ``said`` is one sentence without a full stop, ``advice`` what to do."""
 
-    def __init__(self, said: str, todo: str) -> None:
+    def __init__(self, said: str, advice: str) -> None:
         super().__init__(said)
         self.said = said
-        self.todo = todo
+        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def unreachable(error: BaseException, host: str) -> Unreachable:
             said = f"{host} does not speak TLS as it should ({inner.reason or 'no reason'})"
             return Unreachable(said, "Look at the port and at the TLS settings there.")
         case socket.gaierror():
-            todo = "Look for a typing error, and at the DNS of the name."
-            return Unreachable(f"The name {host} does not resolve", todo)
+            advice = "Look for a typing error, and at the DNS of the name."
+            return Unreachable(f"The name {host} does not resolve", advice)
         case ConnectionRefusedError():
             return Unreachable(f"{host} refuses the connection", "See that it runs, on that port.")
         case TimeoutError():

@@ -233,7 +233,7 @@ class Machine:
         lines = {name: Line(name, self.carrier, self.life) for name in ("sms", "email", "slack")}
         app = replace(self._below, store=store, channels=lines, wake=asyncio.Event())
         inbox = Inbox(store, app.keyring, app.policy)
-        self.app = replace(app, inbox=inbox, readers=readers(app.settings))
+        self.app = replace(app, inbox=inbox, readers=readers(app.settings, self.clock))
 
     def other(self) -> App:
         """The same installation, as another process beside this one has it."""

@@ -296,7 +296,7 @@ def test_a_secret_is_hidden_wherever_it_stands() -> None:
     (found,) = hushed(
         [Finding("x pass", Verdict.WRONG, "pass word", "password")], ["pass", "password"]
     )
-    assert "pass" not in f"{found.what}{found.said}{found.todo}"
+    assert "pass" not in f"{found.what}{found.said}{found.advice}"
 
 
 def test_who_includes_whom_is_followed() -> None:

@@ -251,7 +251,7 @@ PUBLIC = [
 
 
 def having(found: list[Finding], verdict: Verdict) -> dict[str, str]:
-    return {one.what: f"{one.said} {one.todo}" for one in found if one.verdict is verdict}
+    return {one.what: f"{one.said} {one.advice}" for one in found if one.verdict is verdict}
 
 
 @pytest.mark.parametrize(("change", "expected"), [*SLACK, *TWILIO, *MAIL, *NAMES, *PUBLIC])
