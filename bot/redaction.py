@@ -6,26 +6,50 @@ unasked is deleted). A mail keeps its headers, its other parts and its attachmen
 
 import email
 import email.policy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from email.errors import MessageError
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from bot.inbox import Parcel
+from comms import screening
+from comms.facts import InboundMessage
+from comms.screening import PURGED
 
 Cover = Callable[[str], str]
+Read = Callable[[Parcel], Sequence[object]]
 _TEXTS = frozenset({"Body", "ButtonText"})
 """Fields of Twilio's request that hold what a person wrote."""
 
 
-def redacted(parcel: Parcel, cover: Cover) -> Parcel:
-    """The parcel with its texts covered; one of a source that nobody writes texts to stays."""
+def redacted(parcel: Parcel, message: InboundMessage, read: Read) -> Parcel:
+    """The parcel with its texts covered; ``message`` is what was read of it, covered already.
+
+    A mail too broken to be written again, or in which a number still shows, is kept as the plain
+    words that were read of it.
+    """
     if parcel.source == "twilio.sms":
         return replace(parcel, body=_form(parcel.body, cover))
-    if parcel.source == "email":
-        return replace(parcel, body=_mail(parcel.body, cover))
-    return parcel
+    try:
+        made = replace(parcel, body=_mail(parcel.body, cover))
+        shows = {label for one in read(made) for label in getattr(one, "labels", ())}
+    except (AttributeError, LookupError, MessageError, TypeError, ValueError):
+        return replace(parcel, body=_plain(message))
+    return made if PURGED.isdisjoint(shows) else replace(parcel, body=_plain(message))
+
+
+def cover(text: str) -> str:
+    """A text without the numbers in it."""
+    return screening.covered(text)[0]
+
+
+def _plain(message: InboundMessage) -> bytes:
+    subject = " ".join(message.subject.split())
+    head = f"From: {message.sender}\r\nSubject: {subject}\r\n"
+    kind = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    return (head + kind + message.body).encode(errors="replace")
 
 
 def _form(body: bytes, cover: Cover) -> bytes:
@@ -36,8 +60,8 @@ def _form(body: bytes, cover: Cover) -> bytes:
 
 def _mail(raw: bytes, cover: Cover) -> bytes:
     mail: Any = email.message_from_bytes(raw, policy=email.policy.default)
-    _subject(mail, cover)
     for part in mail.walk():
+        _subject(part, cover)  # a forwarded mail is a part, and has one of its own
         if part.get_content_maintype() == "text":
             _text(part, cover)
     return bytes(mail)

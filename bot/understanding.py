@@ -17,7 +17,7 @@ from bot.app import App
 from bot.inbox import Parcel
 from bot.logs import carried
 from bot.models import Incoming
-from comms import screening, staff
+from comms import staff
 from comms.facts import DeliveryReport, InboundMessage, Standing
 from comms.inbound import Letter
 from comms.screening import PURGED
@@ -66,7 +66,7 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
-    covered = await _covered(parcel, found)
+    covered = await _covered(app, parcel, found)
     keys = hearsay.spare_keys(app, found)
     app.inbox.open_day(app.clock.now())
 
@@ -88,14 +88,13 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
             app.meters.refused(fact.channel, fact.code)
 
 
-async def _covered(parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
+async def _covered(app: App, parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
     """Without the card numbers in it, where it has any: then its raw form is not kept either."""
-    labels = {label for one in found if isinstance(one, InboundMessage) for label in one.labels}
-    if PURGED.isdisjoint(labels):
-        return None
-    return await asyncio.to_thread(
-        redaction.redacted, parcel, lambda text: screening.covered(text)[0]
-    )
+    for one in found:
+        if isinstance(one, InboundMessage) and not PURGED.isdisjoint(one.labels):
+            read = app.readers[parcel.source]
+            return await asyncio.to_thread(redaction.redacted, parcel, one, read)
+    return None
 
 
 def _take(
