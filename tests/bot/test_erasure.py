@@ -113,13 +113,15 @@ async def test_nothing_leaves_for_an_erased_client(app: App) -> None:
     assert states == [("cancelled", "erased")]
 
 
-async def test_what_a_bank_still_tells_of_an_erased_client_is_booked(app: App) -> None:
+async def test_an_erased_client_has_a_key_for_what_a_bank_still_tells(app: App) -> None:
     await erasure.erase(app, ASKED, silent)
     with app.store.read() as session:
-        client = session.get_one(Client, 2)
-    app.store.write_now(
-        lambda session: vault.put(session, app.keyring, client.key_id, "a receipt", NOON)
+        key_id = session.get_one(Client, 2).key_id
+    kept = app.store.write_now(
+        lambda session: vault.put(session, app.keyring, key_id, "a receipt", NOON)
     )
+    with app.store.read() as session:
+        assert vault.text(session, app.keyring, kept) == "a receipt"
 
 
 async def test_an_erasure_is_a_link_of_the_chain_and_says_who(app: App) -> None:
