@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -132,7 +134,8 @@ async def test_days_run_until_somebody_stops_them_and_a_case_asks_its_owner(
     visitor = await visit(later)
     page = visitor.page
     await page.get_by_role("button", name="Run 90 days").click()
-    await visitor.sees(page.locator(".run"), "Day 1 of 90")
+    # Any day but none: on a quick machine the first is over between two looks at the page.
+    await expect(page.locator(".run")).to_contain_text(re.compile(r"Day [1-9]\d* of 90"))
     await page.get_by_role("button", name="Stop", exact=True).click()
     await expect(page.locator(".run")).to_have_count(0)
     await visitor.chooses("Cobalt Cycles")
