@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from billing import policy as policies
 from billing.clock import Clock, SystemClock
 from billing.models import LegalEntity
-from billing.policy import PolicyError
+from billing.policy import Policy, PolicyError
+from billing.store import Store
 from bot import settings as read
 from bot.doctor import data, environment, finding, rows
 from bot.doctor.chains import chains
@@ -32,18 +33,20 @@ def examine(
         advice = "Correct it in the environment of this command."
         return finding.report([finding.wrong("settings", str(error), advice)])
     clock = clock or SystemClock()
-    found = [*environment.look(given), *environment.law(given, clock.now().date())]
+    found = list(environment.look(given))
     with ExitStack() as stack:
         store = rows.store_of(given, found, stack)
         rows.look_at_keys(given, found, stack, store)
         if store is not None:
             found += rows.look(store)
             found += rows.careful(data.look, store)
+        holds = _rules(given, store, found)
+        found += environment.law(holds, clock.now().date())
         bills = rows.entities(store) if store is not None else []
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:
-        found += _asked(given, bills, clock, progress)
+        found += _asked(given, holds, bills, clock, progress)
     return finding.report(finding.hushed(found, environment.secrets(given)))
 
 
@@ -57,24 +60,32 @@ def examine_data() -> Report:
 
 
 def _asked(
-    given: Settings, bills: Sequence[LegalEntity], clock: Clock, progress: Progress
+    given: Settings,
+    holds: Policy,
+    bills: Sequence[LegalEntity],
+    clock: Clock,
+    progress: Progress,
 ) -> list[Finding]:
     from bot.doctor import network
 
     here = network.Installation(
         settings=given,
         clock=clock,
-        carrier_answers_stop=_carrier_answers_stop(given),
+        carrier_answers_stop=holds.consent.carrier_answers_stop,
         from_addresses=tuple(sorted({one.from_address for one in bills if one.from_address})),
         phones=tuple(sorted({one.phone for one in bills if one.phone})),
     )
     return network.asked(here, progress)
 
 
-def _carrier_answers_stop(given: Settings) -> bool:
-    """A policy with mistakes is a finding already; its default is taken here."""
+def _rules(given: Settings, store: Store | None, found: list[Finding]) -> Policy:
+    """The policy that holds; of one with mistakes, which is a finding already, the default."""
     try:
-        used = policies.load(given.policy_file) if given.policy_file else policies.default()
+        file = policies.load(given.policy_file) if given.policy_file else policies.default()
     except (PolicyError, OSError, UnicodeError):
-        used = policies.default()
-    return used.consent.carrier_answers_stop
+        file = policies.default()
+    last = rows.published(store) if store is not None else None
+    if last is None:
+        return file
+    found += rows.look_at_policy(last, file if given.policy_file else None)
+    return last

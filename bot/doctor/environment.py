@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from billing import policy as policies
-from billing.policy import PolicyError
+from billing.policy import Policy, PolicyError
 from bot import app as root
 from bot import errors, lawbook
 from bot import settings as read
@@ -115,14 +115,11 @@ def _policy(given: Settings) -> Iterator[Finding]:
         yield ok("policy", f"{path.name}, version {policies.load(path).version}.")
 
 
-def law(given: Settings, today: dt.date) -> Iterator[Finding]:
+def law(holds: Policy, today: dt.date) -> Iterator[Finding]:
     """Whether the policy relies on a waiver that ends soon, or has ended."""
-    path = given.policy_file
-    if path is not None and not policy_mistakes(path):
-        sentence = lawbook.flip(policies.load(path), today)
-        if sentence:
-            advice = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
-            yield warning("law", sentence, advice)
+    if sentence := lawbook.flip(holds, today):
+        advice = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
+        yield warning("law", sentence, advice)
 
 
 def policy_mistakes(path: Path) -> list[tuple[str, str]]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, func, text
 from sqlmodel import Session, col, select
 
+from billing import publication
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
+from billing.policy import Policy
 from billing.store import Store
 from bot import erasurelog, errors, masterkeys, schema, switch
 from bot.doctor.finding import Finding, ok, warning, wrong
@@ -107,6 +109,26 @@ def look(store: Store) -> Iterator[Finding]:
     looks: tuple[Look, ...] = (_tables, _durability, _firm, _people, _queues)
     for one in looks:
         yield from careful(one, store)
+
+
+def published(store: Store) -> Policy | None:
+    """The policy that was published last; none where none was, or none can be read."""
+    try:
+        with store.read() as session:
+            last = publication.latest(session)
+    except Exception:  # noqa: BLE001 - a store that cannot be read is a finding already
+        return None
+    return last.policy if last else None
+
+
+def look_at_policy(holds: Policy, file: Policy | None) -> Iterator[Finding]:
+    """Does the file that is given say what was published?"""
+    if file is None or file.version == holds.version:
+        yield ok("policy", f"Version {holds.version} was published, and holds.")
+        return
+    said = f"Version {holds.version} was published and holds; the file says {file.version}."
+    advice = "See `counterfoil policy diff FILE`; if it is to hold, `counterfoil policy publish`."
+    yield warning("policy", said, advice)
 
 
 def careful(look: Look, store: Store) -> list[Finding]:

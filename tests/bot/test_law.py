@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from billing import policy, rules
 from bot import cli, lawbook
 from bot.doctor import environment
-from bot.settings import Settings
 
 Run = Callable[..., Result]
 PAGE = Path(__file__).parents[2] / "docs/door.md"
@@ -118,15 +117,12 @@ def test_c02_whoever_relies_on_the_waiver_is_told_before_it_ends(
     assert lawbook.flip(held, day).partition(" ")[0] == word
 
 
-def test_c02_doctor_tells_as_well(tmp_path: Path) -> None:
-    file = tmp_path / "policy.toml"
-    file.write_text('[consent]\nrevoke_scope = "topic"\n')
-    given = Settings(policy_file=file)
-    (found,) = environment.law(given, FLIP)
+def test_c02_doctor_tells_as_well() -> None:
+    (found,) = environment.law(BY_TOPIC, FLIP)
     assert found.verdict == "warning"
     assert str(FLIP) in found.said
-    assert list(environment.law(given, FLIP - 2 * lawbook.ALARM)) == []
-    assert list(environment.law(Settings(), FLIP)) == []
+    assert list(environment.law(BY_TOPIC, FLIP - 2 * lawbook.ALARM)) == []
+    assert list(environment.law(policy.default(), FLIP)) == []
 
 
 def test_the_page_lists_every_rule() -> None:

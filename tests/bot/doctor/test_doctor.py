@@ -10,9 +10,11 @@ import pysqlite3.dbapi2 as driver
 import pytest
 from typer.testing import CliRunner
 
+from billing import policy as policies
+from billing import publication
 from billing.clock import TurnedClock
 from billing.keyring import new_master_key
-from billing.models import Client
+from billing.models import Client, PolicyPublication
 from billing.store import Store
 from bot import doctor, firm, grants
 from bot.app import books
@@ -167,6 +169,22 @@ def test_a_policy_with_mistakes_is_named(
     file.write_text("[budget]\nper_day = -1\n")
     monkeypatch.setenv("COUNTERFOIL_POLICY_FILE", str(file))
     assert "budget.per_day" in wrong()["policy"]
+
+
+def test_a_policy_file_that_says_other_than_what_was_published_is_noted(
+    complete: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[budget]\nper_day = 2\n")
+    holds = policies.default()
+    store = Store(complete.database_url)
+    row = PolicyPublication(version=holds.version, published_at=NOON, published_by="ana")
+    store.write_now(lambda session: publication.publish(session, holds, "", row))
+    store.close()
+    monkeypatch.setenv("COUNTERFOIL_POLICY_FILE", str(file))
+    noted = dict(findings(doctor.examine(offline=True), "warning"))["policy"]
+    assert f"Version {holds.version} was published and holds" in noted
+    assert policies.load(file).version in noted
 
 
 def test_it_looks_beside_a_process_that_writes(complete: Settings) -> None:
