@@ -29,6 +29,19 @@ _PRACTICE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What the firm's own people said of earlier messages of this sender, each as its signals.
+
+    A word on one sender's messages says nothing of another's.
+    """
+
+    opened: frozenset[frozenset[str]] = field(default_factory=frozenset)
+    """A detector had sealed them, and a person took the seal off."""
+    closed: frozenset[frozenset[str]] = field(default_factory=frozenset)
+    """No detector had seen what they are, and a person sealed them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parties:
     """Whom this firm knows as counsel, and whose counsel stands against it."""
 
@@ -38,6 +51,7 @@ class Parties:
     """Those of the other side: what they write to us is no secret between us and our client."""
     names: frozenset[str] = field(default_factory=frozenset)
     """Names of our counsel, as people write them."""
+    learned: Learned = field(default_factory=Learned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ _LONG: Final = 900
 _LONG_MORE: Final = 0.5
 _COUNSEL_LESS: Final = 1.0
 _NEWS_MORE: Final = 2.0
+_TAUGHT_LESS: Final = 1.0
+_TAUGHT_MORE: Final = 2.0
 _STORY: Final = 5
 _NEWS: Final = re.compile(
     r"\bbyline\b|\bstaff writer|all rights reserved|copyright (?:\(c\)|©|19|20)"
@@ -104,10 +106,11 @@ def find(material: Material) -> Iterator[Span]:
     above = _weighed(material.subject, material.role) if material.subject else []
     weighed = _weighed(material.body, material.role)
     body = [one for one in weighed if _own(one)]
-    enough = _enough(material)
+    taught = _taught(material)
+    enough = _enough(material) + taught
     chosen = {at for at, one in enumerate(body) if one.weight >= enough}
     chosen |= _together(body, above, material.role, enough) or _story(body)
-    if not chosen:
+    if not chosen and taught <= 0:
         chosen = _by_context(material, body, marked=_marked(material, weighed))
     yield from _stretches("body", material.body, body, sorted(chosen))
 
@@ -118,6 +121,28 @@ def _enough(material: Material) -> float:
     more = _LONG_MORE if len(text) > _LONG else 0.0
     less = _COUNSEL_LESS if material.role is Role.COUNSEL else 0.0
     return _ENOUGH + more - less + (_NEWS_MORE if _NEWS.search(text[:60_000]) else 0.0)
+
+
+def signals(material: Material) -> frozenset[str]:
+    """Names of the signals of legal advice in it: what a person's word on it teaches."""
+    had = _WHICH(material.text)
+    return frozenset(name for name in _helping(had) if name in _SIGNALS or name == "header")
+
+
+def _taught(material: Material) -> float:
+    """How much more, or less, it takes after what people said of this sender's messages.
+
+    More, where it has no signal that was not in one they unsealed; what counsel writes is never
+    opened so. Less, where it has every signal of one that they sealed themselves.
+    """
+    learned = material.parties.learned
+    if not (learned.opened or learned.closed):
+        return 0.0
+    had = signals(material)
+    if any(one and one <= had for one in learned.closed):
+        return -_TAUGHT_LESS
+    known = material.role is not Role.COUNSEL and any(had <= one for one in learned.opened)
+    return _TAUGHT_MORE if known else 0.0
 
 
 def _story(body: Sequence[_Weighed]) -> set[int]:
@@ -139,6 +164,7 @@ def possible(material: Material) -> bool:
     if "header" in had or (material.role is Role.COUNSEL and "modal" in had):
         return True
     least = _ENOUGH - (_COUNSEL_LESS if material.role is Role.COUNSEL else 0.0)
+    least += min(0.0, _taught(material))
     return _weight(frozenset(_helping(had)), material.role) >= least
 
 
