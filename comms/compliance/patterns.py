@@ -1,13 +1,16 @@
-"""Which kinds of words does a text hold at all? Linear in its length, whoever wrote it.
+"""Which kinds of words does a text hold, and where? Linear in its length, whoever wrote it.
 
 Everything is matched by RE2, which has no pattern that a hostile text can slow down. Many patterns
 are asked in one pass; only where one of them is found does anything else look at the text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
+
+from comms.compliance.places import Place
 
 _NONE: Final[frozenset[str]] = frozenset()
 _MANY: Final = 20_000
@@ -15,9 +18,9 @@ _MEMORY: Final = 64 << 20
 """Room for the automaton; RE2 takes it as it needs it, and starts anew when it is full."""
 
 
-def _options() -> Any:
+def _options(*, case: bool = False) -> Any:
     options = re2.Options()
-    options.case_sensitive = False
+    options.case_sensitive = case
     options.max_mem = _MEMORY
     options.log_errors = False
     options.never_capture = True
@@ -28,22 +31,34 @@ class Which:
     """Says which of many named patterns a text has, in one pass."""
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
-        self._names = tuple(patterns)
+        names = tuple(patterns)
         self._set = re2.Set.SearchSet(_options())
         for pattern in patterns.values():
             self._set.Add(pattern)
         self._set.Compile()
-        self._known: dict[tuple[int, ...], frozenset[str]] = {}
+
+        @lru_cache(maxsize=_MANY)
+        def named(found: tuple[int, ...]) -> frozenset[str]:
+            return frozenset(names[at] for at in found)
+
+        self._named: Callable[[tuple[int, ...]], frozenset[str]] = named
 
     def __call__(self, text: str) -> frozenset[str]:
         """The names of the patterns that it has."""
         found = self._set.Match(text.encode("utf-8", "replace"))
-        if not found:
-            return _NONE
-        key = tuple(found)
-        names = self._known.get(key)
-        if names is None:
-            names = frozenset(self._names[at] for at in key)
-            if len(self._known) < _MANY:
-                self._known[key] = names
-        return names
+        return self._named(tuple(found)) if found else _NONE
+
+
+class Where:
+    """Says where a text has a pattern, from left to right; groups are not told."""
+
+    def __init__(self, pattern: str, *, case: bool = False) -> None:
+        self._pattern = re2.compile(pattern, _options(case=case))
+        self._bytes = re2.compile(pattern.encode(), _options(case=case))
+
+    def __call__(self, text: str) -> Iterator[Place]:
+        """The places, none of which overlaps another."""
+        if text.isascii():
+            return (found.span() for found in self._bytes.finditer(text.encode()))
+        readable = text.encode("utf-8", "replace").decode()
+        return (found.span() for found in self._pattern.finditer(readable))
