@@ -45,12 +45,14 @@ WIPED: Final[Mapping[str, Mapping[str, str | None]]] = {
     "contact": {"name": ERASED},
     "agreement": {"name": ERASED},
     "invoice": {"po_number": "", "matter": ""},
+    "counsel": {"matter": "", "name": ""},
     "legal_hold": {"matter": ERASED},
     "message": {"attachments": None, "reason": ""},
 }  # fmt: skip
 """What stands there afterwards, the same for everybody."""
 NUMBERED: Final = {
     "address": "value",
+    "counsel": "value",
     "legal_state": "told_as",
     "stated_preference": "told_as",
     "saying": "external_id",
@@ -78,7 +80,8 @@ KEPT: Final[Mapping[str, str]] = {
         "legal_hold.placed_by legal_hold.released_by live_switch.changed_by access.by "
         "rights_request.opened_by rights_request.closed_by hold.placed_by hold.released_by "
         "stated_preference.placed_by stated_preference.ended_by escalation_case.closed_by "
-        "legal_state.placed_by legal_state.lifted_by legal_state.notice_by task.closed_by"
+        "legal_state.placed_by legal_state.lifted_by legal_state.notice_by task.closed_by "
+        "counsel.said_by counsel.settled_by"
     ),
     "an address of the firm's own": "live_switch.redirect_to message.destination",
     "said without a name, which is checked": "erasure.reason",
@@ -171,6 +174,7 @@ def _end(session: Session, found: Found) -> None:
     scope = literal("erased:") + cast(enrolment.c.id, String)
     session.execute(update(enrolment).where(enrolment.c.id.in_(ids)).values(scope=scope))
     _set(session, "contact", found, {"active": False})
+    _set(session, "counsel", found, {"state": "ended"})
     duplicate = _table("duplicate")
     ids = [row["id"] for row in found["duplicate"] if row["state"] == Standing.PROPOSED]
     session.execute(delete(duplicate).where(duplicate.c.id.in_(ids)))

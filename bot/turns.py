@@ -19,9 +19,10 @@ WHAT: Mapping[str, str] = {
     TaskKind.DISPUTE: "they question an invoice",
     TaskKind.ADDRESS: "an address is somebody else's: find theirs",
     TaskKind.CARE: "they are in difficulty: speak with them",
+    TaskKind.PRESERVE: "they demand that everything is preserved: place a legal hold, or not",
 }
 """What is asked for, by the kind of task."""
-DECIDED = frozenset({TaskKind.PROMISE})
+DECIDED = frozenset({TaskKind.PROMISE, TaskKind.PRESERVE})
 """What is taken or refused, not just done."""
 
 

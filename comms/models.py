@@ -155,12 +155,15 @@ class Touchpoint(SQLModel, table=True):
     recorded_at: dt.datetime = moment()
 
 
-CHANGES = ("sealed", "unsealed", "read", "exported", "held", "released", "erased")
+CHANGES = (
+    "sealed", "unsealed", "forgotten", "read", "exported", "held", "released", "erased",
+)  # fmt: skip
 
 
 class Access(SQLModel, table=True):
     """Somebody read what is sealed, took it with them, or said what is sealed and what is not.
 
+    ``forgotten``: what they said of it before teaches nothing any more; it stays as it is.
     Or they said that all of it must be kept (``held``) or may go (``released``), or erased it.
     """
 
@@ -273,6 +276,29 @@ class ChainHead(SQLModel, table=True):
     hash: str = code(default="")
 
 
+class Checkpoint(SQLModel, table=True):
+    """A link of the firm's own chain: the ends of the clients' chains, at a moment."""
+
+    id: int = Field(sa_type=Id, primary_key=True)
+    taken_at: dt.datetime = moment()
+    heads: int = number()
+    """How many ends are in it: of the chains that had moved."""
+    root: str = code()
+    previous: str = code()
+    hash: str = code(default="")
+
+
+class CheckpointHead(SQLModel, table=True):
+    """An end of a client's chain as a checkpoint found it."""
+
+    __tablename__ = "checkpoint_head"
+
+    client_id: int = Field(sa_type=Id, primary_key=True)
+    seq: int = Field(sa_type=Id, primary_key=True)
+    hash: str = code()
+    checkpoint_id: int = ref("checkpoint.id", index=True)
+
+
 class Thread(SQLModel, table=True):
     """Where a client's conversation is kept in Slack: one thread per client and channel family."""
 
@@ -300,6 +326,8 @@ class TaskKind(StrEnum):
     """Find another address: this one is not theirs."""
     CARE = "care"
     """Speak with them: no machine writes about money meanwhile."""
+    PRESERVE = "preserve"
+    """Say whether everything of theirs must be kept: they ask for it."""
 
 
 class Task(SQLModel, table=True):

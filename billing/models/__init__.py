@@ -46,7 +46,14 @@ from billing.models.invoices import (
     Share,
     ShareState,
 )
-from billing.models.legal import LegalKind, LegalState, StatedPreference
+from billing.models.legal import (
+    Counsel,
+    LegalKind,
+    LegalState,
+    MatterWall,
+    Side,
+    StatedPreference,
+)
 from billing.models.matching import AliasEvent, ClientKey, Duplicate, Standing
 from billing.models.offers import GateOverride, OfferMade
 from billing.models.payments import (
@@ -79,6 +86,7 @@ __all__ = [
     "Contact",
     "ContactAddress",
     "ContactRole",
+    "Counsel",
     "CreditApplication",
     "CreditKind",
     "CreditNote",
@@ -103,6 +111,7 @@ __all__ = [
     "LegalKind",
     "LegalState",
     "LiveSwitch",
+    "MatterWall",
     "OfferMade",
     "Payer",
     "PayerKind",
@@ -125,6 +134,7 @@ __all__ = [
     "Sequence",
     "Share",
     "ShareState",
+    "Side",
     "Staff",
     "StaffRole",
     "Standing",

@@ -1,4 +1,7 @@
-"""Does the law, or a lawyer, stand between us and a client; and what did a person ask for?"""
+"""Does the law, or a lawyer, stand between us and a client; and what did a person ask for?
+
+Who is counsel, for whom and against whom, stands here as well, and who may know of a matter.
+"""
 
 import datetime as dt
 from enum import StrEnum
@@ -7,6 +10,7 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import body, code, key, maybe, moment, one_of, ref
+from billing.store import Id
 
 
 class LegalKind(StrEnum):
@@ -76,3 +80,54 @@ class StatedPreference(SQLModel, table=True):
     placed_at: dt.datetime = moment()
     ended_at: dt.datetime | None = moment(nullable=True)
     ended_by: str = Field(default="")
+
+
+class Side(StrEnum):
+    """Whose lawyer."""
+
+    OURS = "ours"
+    """The firm's or its client's: what they say to each other may be privileged."""
+    OPPOSING = "opposing"
+    """What they write to us is no secret between us and our client."""
+
+
+class Counsel(SQLModel, table=True):
+    """A lawyer's address, or the domain of a practice: of one client, or for all of them.
+
+    What a seal of a person's suggests is ``proposed``, and counts once a person has said yes.
+    """
+
+    __table_args__ = (
+        one_of("counsel", "side", Side),
+        one_of("counsel", "state", ("proposed", "known", "refused", "ended")),
+    )
+
+    id: int = key()
+    client_id: int | None = maybe("client.id", index=True)
+    matter: str = ""
+    side: str = code()
+    value: str
+    """An address or a domain, in lower case."""
+    name: str = ""
+    state: str = code(default="known")
+    touchpoint_id: int | None = Field(default=None, sa_type=Id, nullable=True)
+    """What was sealed when it was proposed."""
+    said_by: str
+    said_at: dt.datetime = moment()
+    settled_by: str = ""
+    settled_at: dt.datetime | None = moment(nullable=True)
+
+
+class MatterWall(SQLModel, table=True):
+    """One who may know of a matter. As long as anybody stands here, nobody else reads of it."""
+
+    __tablename__ = "matter_wall"
+    __table_args__ = (Index("matter_wall_standing", "matter", "lifted_at"),)
+
+    id: int = key()
+    matter: str
+    staff_id: int = ref("staff.id")
+    placed_by: str
+    placed_at: dt.datetime = moment()
+    lifted_by: str = ""
+    lifted_at: dt.datetime | None = moment(nullable=True)
