@@ -1,7 +1,8 @@
 """Which rules of law ship with the product, from which source, and has counsel signed them?
 
 Data files under ``rules/``. A row holds for one jurisdiction (a country, or a state of it), for
-some channels and in some packs; a pack is what kind of firm the policy says we are. Pure.
+some channels and in some packs; a pack is what kind of firm the policy says we are. It says where
+it is enforced, or that it is a person's duty. Pure.
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from billing import shipped
@@ -18,7 +19,10 @@ from billing.calendar import Hours
 
 Pack = Literal["b2b_first_party", "consumer_first_party", "third_party_collector"]
 PACKS: tuple[Pack, ...] = get_args(Pack)
-FILES = ("us_calling.toml", "us_consent.toml")
+AddOn = Literal["law_firm", "healthcare", "eu"]
+ADD_ONS: tuple[AddOn, ...] = get_args(AddOn)
+LAW = ("us_calling.toml", "us_consent.toml")
+FILES = (*LAW, "packs/every.toml", *(f"packs/{name}.toml" for name in (*PACKS, *ADD_ONS)))
 _PLACES = "us_places.toml"
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PREFIX = 3
@@ -43,6 +47,12 @@ class Rule:
     hours: int = 0
     applies_from: dt.date | None = None
     minutes: int = 0
+    sets: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What of ``billing.packs.Terms`` it makes stricter."""
+    enforced: tuple[str, ...] = ()
+    """Where, as ``package.module:function``."""
+    duty: str = ""
+    """What a person must do, where nothing here does it."""
 
     @property
     def country(self) -> str:
@@ -107,7 +117,19 @@ def named(id_: str) -> Rule:
 @functools.cache
 def every() -> tuple[Rule, ...]:
     """Every rule of every file, in their order."""
-    return tuple(_rule(row) for file in FILES for row in tomllib.loads(_text(file))["rule"])
+    return (*law(), *(rule for file in FILES[len(LAW) :] for rule in _rules(file)))
+
+
+@functools.cache
+def law() -> tuple[Rule, ...]:
+    """Those about whom we write to, when and how often, which hold for a kind of firm at most."""
+    return tuple(rule for file in LAW for rule in _rules(file))
+
+
+@functools.cache
+def said_of(pack: str) -> str:
+    """What kind of firm a pack is for."""
+    return str(tomllib.loads(_text(f"packs/{pack}.toml"))["says"])
 
 
 @functools.cache
@@ -168,10 +190,22 @@ def _postal() -> Mapping[str, Somewhere]:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _rule(row: Mapping[str, Any]) -> Rule:
+_ENFORCED = {"open": "comms.door.times:hours", "most": "comms.door.times:budget"}
+"""Where the door asks for the rules that are about hours, and about how often."""
+
+
+def _rules(file: str) -> list[Rule]:
+    return [_rule(row, file) for row in tomllib.loads(_text(file)).get("rule", ())]
+
+
+def _rule(row: Mapping[str, Any], file: str) -> Rule:
+    pack = file.removeprefix("packs/").removesuffix(".toml")
     told = dict(row)
-    told["channels"] = tuple(told["channels"])
-    told["packs"] = tuple(told.get("packs", PACKS))
+    told["channels"] = tuple(told.get("channels", ()))
+    told["packs"] = (pack,) if pack in (*PACKS, *ADD_ONS) else tuple(told.get("packs", PACKS))
+    told["enforced"] = tuple(
+        told.get("enforced", [_ENFORCED[key] for key in _ENFORCED if key in told])
+    )
     told["open"] = tuple(map(_hours, told.get("open", ())))
     return Rule(**told)
 

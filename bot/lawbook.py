@@ -73,7 +73,7 @@ def _table() -> str:
     rows = [
         f"| `{rule.id}` | {rule.jurisdiction} | {rule.says} | {_packs(rule)} | {rule.source} "
         f"| {rule.as_of} | {'yes' if rule.verified else 'no'} |"
-        for rule in rules.every()
+        for rule in rules.law()
     ]
     head = "| Rule | Where | Says | Packs | Source | As of | Verified |"
     return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])

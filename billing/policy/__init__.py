@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from billing import packs as kinds
 from billing import shipped
-from billing.policy import amounts, answers, contact, keeping, ladders, offers, renewals
+from billing.packs import Terms
+from billing.policy import amounts, answers, contact, keeping, ladders, offers, packs, renewals
 from billing.policy.amounts import Amounts, Rates
 from billing.policy.answers import Promises, Replies
 from billing.policy.contact import Budget, Consent, Holds, OpenHours
@@ -25,8 +27,9 @@ from billing.policy.ladders import (
     Step,
 )
 from billing.policy.offers import Offer
+from billing.policy.packs import EntityPack
 from billing.policy.renewals import Renewal, RenewalStep, Retries
-from billing.rules import Pack
+from billing.rules import AddOn, Pack
 from billing.toml import Mistake, Table
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "Charges",
     "Consent",
     "Dunning",
+    "EntityPack",
     "Holds",
     "Ladders",
     "Mistake",
@@ -87,8 +91,23 @@ class Policy:
     promises: Promises
     consent: Consent
     pack: Pack
+    add_ons: tuple[AddOn, ...]
+    entity_packs: tuple[EntityPack, ...]
+    """Legal entities that are of another kind than the firm."""
     vault: Vault
     retention: Retention
+
+    def packs(self, entity: str | None = None) -> tuple[str, ...]:
+        """The base pack and the add-ons of a legal entity; of no entity in particular: of all."""
+        own = (self.pack, *self.add_ons)
+        if entity is not None:
+            return next((one.packs for one in self.entity_packs if one.entity == entity), own)
+        every = (*own, *(pack for one in self.entity_packs for pack in one.packs))
+        return tuple(dict.fromkeys(every))
+
+    def terms(self, entity: str | None = None) -> Terms:
+        """What these packs set."""
+        return kinds.terms(self.packs(entity))
 
     @property
     def version(self) -> str:
@@ -138,6 +157,8 @@ def digest(policy: Policy) -> str:
 def _policy(table: Table) -> Policy:
     rates = amounts.read_rates(table.table("rates"))
     dunning = table.table("dunning")
+    retention = table.table("retention")
+    kind = packs.read_packs(table.table("pack"))
     policy = Policy(
         dunning=ladders.read_dunning(dunning, rates),
         ladders=ladders.read_ladders(
@@ -152,9 +173,15 @@ def _policy(table: Table) -> Policy:
         replies=answers.read_replies(table.table("replies")),
         promises=answers.read_promises(table.table("promises")),
         consent=contact.read_consent(table.table("consent")),
-        pack=contact.read_pack(table.table("pack")),
+        pack=kind.base,
+        add_ons=kind.add_ons,
+        entity_packs=kind.entities,
         vault=keeping.read_vault(table.table("vault")),
-        retention=keeping.read_retention(table.table("retention")),
+        retention=keeping.read_retention(retention),
+    )
+    held = policy.terms()
+    packs.check_kept(
+        retention, policy.retention, ends=held.retention_ends, decisions_days=held.decisions_days
     )
     table.close()
     return policy

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from billing.calendar import Hours
-from billing.rules import PACKS, Pack
 from billing.toml import Table
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -114,10 +113,3 @@ def read_consent(table: Table) -> Consent:
     )
     table.close()
     return consent
-
-
-def read_pack(table: Table) -> Pack:
-    """Read its table; what is wrong is noted there."""
-    pack = table.choice("name", PACKS)
-    table.close()
-    return pack

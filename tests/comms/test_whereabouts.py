@@ -210,7 +210,7 @@ def test_a_mail_is_bound_by_no_hours_of_calling() -> None:
 # --- the data -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", rules.every(), ids=[rule.id for rule in rules.every()])
+@pytest.mark.parametrize("rule", rules.law(), ids=[rule.id for rule in rules.law()])
 def test_every_rule_has_its_source_and_says_that_nobody_has_signed_it(rule: rules.Rule) -> None:
     assert rule.source
     assert rule.says
@@ -222,11 +222,11 @@ def test_every_rule_has_its_source_and_says_that_nobody_has_signed_it(rule: rule
 
 
 def test_no_two_rules_have_one_name() -> None:
-    names = [rule.id for rule in rules.every()]
+    names = [rule.id for rule in rules.law()]
     assert len(names) == len(set(names))
 
 
 def test_every_zone_of_the_places_is_one() -> None:
-    states = {rule.region for rule in rules.every() if rule.region}
+    states = {rule.region for rule in rules.law() if rule.region}
     for state in states:
         assert all(zone(name) for name in rules.of_state("US", state).zones)
