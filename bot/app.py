@@ -35,6 +35,8 @@ from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
 from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
+from comms.compliance import screening
+from comms.compliance.screening import Screen
 from comms.delivery import Cards
 from comms.facts import InboundMessage
 from comms.instructions import Instruction
@@ -215,24 +217,28 @@ def _secret(settings: Settings, name: str) -> str:
     return settings.valid(name)[0]
 
 
-def readers(settings: Settings, clock: Clock) -> dict[str, Reader]:
+def readers(
+    settings: Settings, clock: Clock, screen: Screen = screening.screen
+) -> dict[str, Reader]:
     """How what was kept of each source is read again; what people wrote comes screened."""
+
+    def seen(message: InboundMessage) -> list[Fact]:
+        return [_screened(message, clock, screen)]
+
     return {
-        "twilio.sms": lambda parcel: [_screened(sms.read_inbound(sms.parse(parcel.body)), clock)],
+        "twilio.sms": lambda parcel: seen(sms.read_inbound(sms.parse(parcel.body))),
         "twilio.status": _read_status,
-        "email": lambda parcel: [
-            _screened(inbound_mail.read(parcel.body, our_host=settings.email_host), clock)
-        ],
+        "email": lambda parcel: seen(inbound_mail.read(parcel.body, our_host=settings.email_host)),
         "slack.event": lambda _parcel: [],
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),
     }
 
 
-def _screened(message: InboundMessage, clock: Clock) -> InboundMessage:
+def _screened(message: InboundMessage, clock: Clock, screen: Screen) -> InboundMessage:
     """What is not screened in time is sealed."""
     until = clock.wall() + PATIENCE
-    return screened(message, spent=lambda: clock.wall() >= until)
+    return screened(message, screen=screen, spent=lambda: clock.wall() >= until)
 
 
 def _read_status(parcel: Parcel) -> Sequence[Fact]:

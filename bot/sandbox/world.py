@@ -193,10 +193,11 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, **databases: str) -> AsyncIterator[World]:
+async def running(folder: Path, **settings_: object) -> AsyncIterator[World]:
     """The sandbox on a new store in ``folder``, the example firm imported, nothing sent yet.
 
-    ``database_url`` and ``keyring_url`` put it into empty databases elsewhere.
+    ``database_url`` and ``keyring_url`` put it into empty databases elsewhere; any other setting
+    can be given as well.
     """
     firm = firms.read(shipped.path("examples", "firm.toml"))
     start = dt.datetime.fromisoformat(str(firm.story["start"])).replace(tzinfo=dt.UTC)
@@ -215,7 +216,7 @@ async def running(folder: Path, **databases: str) -> AsyncIterator[World]:
                 "twilio_base_url": twilio_url,
                 "slack_base_url": f"{slack_url}/api/",
                 "smtp_url": f"smtp://127.0.0.1:{smtp_port}",
-                **databases,
+                **settings_,
             }
         )
         schema.upgrade(settings.database_url)

@@ -73,19 +73,20 @@ def account(way: str) -> Needle:
 
 def password(way: str) -> Needle:
     """A password."""
-    return Needle(f"Kq7{_word(f'password {way}')}9Zx", Kind.NUMBER, way)
+    return Needle(f"Kq7{made_up(f'password {way}')}9Zx", Kind.NUMBER, way)
 
 
 def word(way: str, kind: Kind = Kind.SEALED) -> Needle:
     """A word that no language has, like the name of a suit or of a clinic."""
-    return Needle(_word(f"{kind} {way}").capitalize(), kind, way)
+    return Needle(made_up(f"{kind} {way}").capitalize(), kind, way)
 
 
 def _dice(seed: str) -> int:
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:12])
 
 
-def _word(seed: str) -> str:
+def made_up(seed: str) -> str:
+    """Letters that no language puts together."""
     dice, made = _dice(seed), ""
     for _ in range(6):
         dice, sign = divmod(dice, 17)
