@@ -13,10 +13,21 @@ from pathlib import Path
 from billing import packs as kinds
 from billing import shipped
 from billing.packs import Terms
-from billing.policy import amounts, answers, contact, keeping, ladders, offers, packs, renewals
+from billing.policy import (
+    amounts,
+    answers,
+    contact,
+    counsel,
+    keeping,
+    ladders,
+    offers,
+    packs,
+    renewals,
+)
 from billing.policy.amounts import Amounts, Rates
 from billing.policy.answers import Promises, Replies
 from billing.policy.contact import Budget, Consent, Holds, OpenHours
+from billing.policy.counsel import Counsel
 from billing.policy.keeping import Retention, Vault
 from billing.policy.ladders import (
     CHANNELS,
@@ -38,6 +49,7 @@ __all__ = [
     "Budget",
     "Charges",
     "Consent",
+    "Counsel",
     "Dunning",
     "EntityPack",
     "Holds",
@@ -94,6 +106,7 @@ class Policy:
     add_ons: tuple[AddOn, ...]
     entity_packs: tuple[EntityPack, ...]
     """Legal entities that are of another kind than the firm."""
+    counsel: Counsel
     vault: Vault
     retention: Retention
 
@@ -176,6 +189,7 @@ def _policy(table: Table) -> Policy:
         pack=kind.base,
         add_ons=kind.add_ons,
         entity_packs=kind.entities,
+        counsel=counsel.read_counsel(table.table("counsel")),
         vault=keeping.read_vault(table.table("vault")),
         retention=keeping.read_retention(retention),
     )
