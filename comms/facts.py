@@ -39,6 +39,23 @@ class Standing(StrEnum):
     FAILED = "failed"
 
 
+class Enclosed(_Fact):
+    """What stands in a file that came with a message; its bytes stay in the raw request."""
+
+    name: str = ""
+    said: str = ""
+    """Its words, as far as they could be read; covered once it is screened."""
+    sender: str = ""
+    """Who wrote it, where it is a mail that was passed on."""
+    unread: str = ""
+    """Why not all of it was read, in a word; empty where it was."""
+    attached: bool = True
+    """A person put it there; else it is another form of the letter, or a picture in it."""
+    digest: str = ""
+    """SHA-256 of its bytes."""
+    labels: tuple[str, ...] = ()
+
+
 class InboundMessage(_Fact):
     """A person wrote to us by SMS or email."""
 
@@ -65,6 +82,8 @@ class InboundMessage(_Fact):
     """Twilio's OptOutType (STOP, START, HELP) when the carrier has already answered."""
     media: tuple[str, ...] = ()
     """Names of attachments; their bytes stay in the raw mail."""
+    enclosed: tuple[Enclosed, ...] = ()
+    """What stands in them, and in every other part that is not in ``body``."""
     labels: tuple[str, ...] = ()
     """What was found in it that not everybody may see; its numbers are covered already."""
     fact: str = ""
