@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from comms.compliance import numbers
+from comms.compliance.patterns import Pattern, Where
 from comms.compliance.places import Place, overlaps
 from comms.compliance.reading import Reading
 
@@ -23,61 +24,64 @@ _BANK: Final = re.compile(
     r"|her|their|the) (?:acc\w*|a/c))\b",
     re.IGNORECASE,
 )
-_ROUTING: Final = re.compile(
+_ROUTING: Final = Pattern(
     r"\b(?:routing|aba|rtn|transit|r/t|fedwire)\b[^\d\n]{0,24}(\d{4}[- ]?\d{4}[- ]?\d"
-    r"|\d{3}[- ]?\d{3}[- ]?\d{3})(?!\d)",
-    re.IGNORECASE,
+    r"|\d{3}[- ]?\d{3}[- ]?\d{3})(?!\d)"
 )
-_ACCOUNT: Final = re.compile(
+_ACCOUNT: Final = Pattern(
     r"\b(?:(?:bank |checking |savings |current |trust |escrow |payroll |operating |deposit )?"
     r"(?:accounts?|acct|acc|a/c)|konto(?:nummer|-?nr)?|kto|checking|savings|che?quing|clabe"
     r"|cuenta|compte|conto"
     r"|rekening(?:nummer)?)\b"
     r"[\s.:#=]{0,3}(?:(?:no|nr|num|number|#|ending)\b[\s.:#=]{0,3})?(?:(?:is|:|=|of|to|at|in"
     r"|de|details)\s)?"
-    r"[\s:#-]{0,3}((?:\d[ -]?){5,16}\d)(?![\d%]|[.,]\d\d)",
-    re.IGNORECASE,
+    r"[\s:#-]{0,3}((?:\d[ -]?){5,16}\d)(?![\d%]|[.,]\d\d)"
 )
 _OWNER: Final = re.compile(
     r"\b(?:customer|client|utility|user|your|email|login|member|loyalty|gas|water|electric\w*"
     r"|energy|internet|phone|vendor|supplier|tax|portal|subscription|service|patient|billing)\s$",
     re.IGNORECASE,
 )
-_SORT_CODE: Final = re.compile(
+_SORT_CODE: Final = Pattern(
     r"(?<![\d/.-])\d{2}-\d{2}-\d{2}(?![\d-])[\s,;:/|a-z.#]{1,24}\d{8}(?!\d)"
     r"|\bsort[ -]?code\b[^\d\n]{0,12}\d{2}[- ]?\d{2}[- ]?\d{2}(?!\d)(?:[^\d]{1,30}\d{7,8}(?!\d))?"
     r"|\bbsb\b[^\d\n]{0,10}\d{3}[- ]?\d{3}(?!\d)(?:[^\d]{1,30}\d{6,10}(?!\d))?"
     r"|\b(?:blz|bankleitzahl)\b[^\d\n]{0,12}\d{3} ?\d{3} ?\d{2}(?!\d)"
-    r"|\btransit\b[^\d\n]{0,10}\d{5}\b[^\d]{1,30}\b\d{3}\b[^\d]{1,30}\d{7,12}(?!\d)",
-    re.IGNORECASE,
+    r"|\btransit\b[^\d\n]{0,10}\d{5}\b[^\d]{1,30}\b\d{3}\b[^\d]{1,30}\d{7,12}(?!\d)"
 )
-_PAIR: Final = re.compile(
-    r"(?<!\d)(\d{9})(?!\d)[^\d\n.!?]{1,30}(?<![\d$€£#])(\d{6,17})(?!\d|[.,]\d)"
-)
-_NUMBER: Final = re.compile(r"(?<![\d#A-Za-z-])\d{7,17}(?![\d-]|\.\d)")
-_INTO: Final = re.compile(
-    r"\b(?:pay|paid|send|wire|transfer|deposit|refund|remit|credit)\w*\b[^.!?\n]{0,40}"
-    r"\b(?:to|into)\s$",
-    re.IGNORECASE,
+_PAIR: Final = Pattern(r"(?<!\d)(\d{9})(?!\d)[^\d\n.!?]{1,30}(?<![\d$€£#])(\d{6,17})(?!\d|[.,]\d)")
+_INTO: Final = Pattern(
+    r"\b(?:pay|paid|send|wire|transfer|deposit|refund|remit|credit)\w{0,8}\b[^.!?\n]{0,40}?"
+    r"\b(?:to|into)\s(\d{7,17})(?![\d-]|\.\d)"
 )
 _LABEL_BEFORE: Final = re.compile(
     r"(?:aba|rtn|routing|transit|r/t|a/c|acct|acc|account)[^\d\n]{0,24}$", re.IGNORECASE
 )
 _TOGETHER: Final = 40
+_ABOUT: Final = 200
+"""Characters around an account number among which a word for a bank must stand."""
+ACCOUNTS: Final = f"{_ROUTING.cue}|{_ACCOUNT.cue}|{_SORT_CODE.cue}|{_PAIR.cue}|{_INTO.cue}"
+_STEP: Final = r"[\s.\-_/>]{0,4}"
+IBANS: Final = (
+    rf"(?:{'|'.join(numbers.IBAN_LENGTHS)})[\s.\-_]?[0-9]{{2}}{_STEP}[0-9a-z]{{1,4}}"
+    rf"{_STEP}[0-9a-z]{{0,4}}{_STEP}[0-9]{{2,4}}{_STEP}[0-9]{{2}}"
+)
+_IBANS: Final = Where(IBANS)
 
 
 def ibans(reading: Reading) -> Iterator[Place]:
     """Every IBAN whose check digits are right, however it is broken up."""
     text, end = reading.text, -1
-    for found in _IBAN_HEAD.finditer(text):
-        start = found.start()
-        length = numbers.IBAN_LENGTHS.get(found[1].upper())
-        if length is None or start < end or _mid_word(text, start):
-            continue
-        place = _iban(text, start, length)
-        if place is not None:
-            end = place[1]
-            yield place
+    for first, last in _IBANS(text):
+        for found in _IBAN_HEAD.finditer(text, max(first, end), last + 2):
+            start = found.start()
+            length = numbers.IBAN_LENGTHS.get(found[1].upper())
+            if length is None or start < end or _mid_word(text, start):
+                continue
+            place = _iban(text, start, length)
+            if place is not None:
+                end = place[1]
+                yield place
 
 
 def _mid_word(text: str, start: int) -> bool:
@@ -124,9 +128,9 @@ def _accounts(text: str) -> Iterator[Place]:
         first = re.search(r"\d", found[0])
         if first:
             yield found.start() + first.start(), found.end()
-    if _BANK.search(text):
-        yield from _routed(text)
-        yield from _named(text)
+    for start, end in (*_routed(text), *_named(text)):
+        if _BANK.search(text, max(0, start - _ABOUT), end + _ABOUT):
+            yield start, end
 
 
 def _routed(text: str) -> Iterator[Place]:
@@ -142,9 +146,8 @@ def _named(text: str) -> Iterator[Place]:
     for found in _ACCOUNT.finditer(text):
         if not _OWNER.search(text[max(0, found.start() - 14) : found.start()]):
             yield found.span(1)
-    for found in _NUMBER.finditer(text):
-        if _INTO.search(text[max(0, found.start() - 60) : found.start()]):
-            yield found.span()
+    for found in _INTO.finditer(text):
+        yield found.span(1)
 
 
 def _joined(text: str, places: Sequence[Place]) -> Iterator[Place]:

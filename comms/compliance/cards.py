@@ -11,18 +11,27 @@ from dataclasses import dataclass
 from typing import Final
 
 from comms.compliance import numbers
-from comms.compliance.digits import Group, groups
+from comms.compliance.digits import SAID, Group, groups
+from comms.compliance.patterns import Where
+from comms.compliance.places import Place, joined
 from comms.compliance.reading import Reading
 
-_SHORTEST, _LONGEST = 13, 19
-_JOINS: Final = re.compile(r"""[\s.\-/,|_*·•:;>()\[\]'"+~=]{0,8}""")
-_LINKS: Final = re.compile(
-    r"""[\s.\-/,|_*·•:;>()\[\]'"+~]*(?:\b(?:and|then|the|rest|is|next|last|final|first|four|five|six
-    |digits?|numbers?|are|ends?|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that
-    |dash|hyphen|space|comma|y|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin
-    )\b[\s.\-/,|_*·•:;>()\[\]'"+~]*){1,8}""",
-    re.IGNORECASE | re.VERBOSE,
+_LONGEST: Final = 19
+_BETWEEN: Final = r"""[\s.\-/,|_*·•:;>()\[\]'"+~=]"""
+_LINK: Final = (
+    r"(?:and|then|the|rest|is|next|last|final|first|four|five|six|digits?|numbers?|are|ends?"
+    r"|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that|dash|hyphen|space"
+    r"|comma|y|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin)"
 )
+_JOINS: Final = re.compile(rf"{_BETWEEN}{{0,8}}")
+_LINKS: Final = re.compile(rf"{_BETWEEN}*(?:\b{_LINK}\b{_BETWEEN}*){{1,8}}", re.IGNORECASE)
+CUE: Final = (
+    rf"(?:[0-9]|\b[OoIlSB|])(?:{_BETWEEN}{{0,8}}(?:{_LINK}{_BETWEEN}{{1,4}})*[0-9OoIlSB|]){{11,}}"
+)
+"""Twelve digits with nothing between them that does not stand between the digits of a card."""
+_DIGITS: Final = Where(CUE)
+_SPOKEN: Final = Where(SAID)
+_NEXT_TO_SPOKEN: Final = 60
 _LONGEST_LINK: Final = 45
 _SHAPES: Final = frozenset(
     {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 4, 2),
@@ -92,7 +101,22 @@ class Card:
 def cards(reading: Reading) -> Sequence[Card]:
     """Every card number, the surest reading of each."""
     text = reading.text
-    runs = groups(text)
+    return [
+        card
+        for start, end in _regions(text)
+        for card in _within(text, groups(text[start:end], start))
+    ]
+
+
+def _regions(text: str) -> Sequence[Place]:
+    """Where there are digits enough at all, written or said."""
+    said = [
+        (max(0, start - _NEXT_TO_SPOKEN), end + _NEXT_TO_SPOKEN) for start, end in _SPOKEN(text)
+    ]
+    return joined([*_DIGITS(text), *said]) if said else [*_DIGITS(text)]
+
+
+def _within(text: str, runs: Sequence[Group]) -> Sequence[Card]:
     found: list[Card] = []
     at = 0
     while at < len(runs):

@@ -6,21 +6,20 @@ from typing import Final
 
 from comms.compliance.cards import Card
 from comms.compliance.digits import spoken
+from comms.compliance.patterns import Pattern
 from comms.compliance.places import overlaps
 from comms.compliance.reading import Reading
 
-_NAMED: Final = re.compile(
+_NAMED: Final = Pattern(
     r"\b(?:cvv2?|cvc2?|cvn2?|cv2|cav2?|csc|card (?:security|verification) (?:code|value|number)"
     r"|card code|kartenpr(?:ü|ue)fnummer|pr(?:ü|ue)f(?:ziffer|nummer)|cryptogramme(?: visuel)?"
     r"|c[óo]digo de (?:seguridad|verificaci[óo]n)|codice di sicurezza|security digits"
     r"|(?:[34]|three|four)[- ]digits?(?: (?:code|number|security))?(?: on the (?:back|front))?"
-    r"|(?:number|code|digits?|three|3|four|4) on the (?:back|front|reverse))\b",
-    re.IGNORECASE,
+    r"|(?:number|code|digits?|three|3|four|4) on the (?:back|front|reverse))\b"
 )
-_CALLED: Final = re.compile(
+_CALLED: Final = Pattern(
     r"\b(?:security code|sec code|verification code|code|c[óo]digo|kod|code de s[ée]curit[ée]"
-    r"|sicherheitscode|cid)\b",
-    re.IGNORECASE,
+    r"|sicherheitscode|cid)\b"
 )
 _CODE: Final = re.compile(r"(?<![\d*x#])(?<!\d[ ./\-])(?<!\d,)\d{3,4}(?![\d%]|[.,/:]\d|-\d)")
 _NOT_IT: Final = re.compile(
@@ -28,11 +27,11 @@ _NOT_IT: Final = re.compile(
     r"|order|zip|postcode|plz|room|ext)(?: (?:in|with|on|is|no|number))?[\s:.#-]{0,3}$",
     re.IGNORECASE,
 )
-_BACKWARDS: Final = re.compile(
+_BACKWARDS: Final = Pattern(
     r"(?<![\d*x#$€£./-])(\d{3,4})\s?(?:\(|is (?:the|my)|as|=|-|for)?\s?(?:the |my )?"
-    r"(?:cvv2?|cvc2?|csc|security code|card code|on the back)\b",
-    re.IGNORECASE,
+    r"(?:cvv2?|cvc2?|csc|security code|card code|on the back)\b"
 )
+CUE: Final = f"{_NAMED.cue}|{_CALLED.cue}|{_BACKWARDS.cue}"
 _AFTER_CARD: Final = re.compile(
     r"[\s,;:|/()\-]*(?:(?:exp\w{0,8}|valid\w{0,5}|thru|caduca|vence)?[\s.:,]*"
     r"(?:0[1-9]|1[0-2])[\s/.\-]{0,3}(?:20)?(?:2\d|3\d|4[0-4])(?!\d{1,2}\b[/.\-]))"

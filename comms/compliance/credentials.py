@@ -3,9 +3,11 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from comms.compliance.patterns import Pattern
+from comms.compliance.places import Place
 from comms.compliance.reading import Reading
 from comms.compliance.words import words
 
@@ -42,23 +44,20 @@ KEYS: Final = (
 )
 """Shapes that issuers gave their keys so that they can be found. Case matters."""
 
-_KEY: Final = re.compile("|".join(f"(?:{one})" for one in KEYS))
+_KEY: Final = Pattern("|".join(f"(?:{one})" for one in KEYS), case=True)
 _BLOCK: Final = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]"
     r"|-(?!----END)){0,20000}(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_IN_URL: Final = re.compile(
-    r"\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@]{0,80}:([^\s/@]{2,120})@", re.IGNORECASE
-)
-_ASSIGNED: Final = re.compile(
+_IN_URL: Final = Pattern(r"\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@]{0,80}:([^\s/@]{2,120})@")
+_ASSIGNED: Final = Pattern(
     r"\b(?:[a-z0-9]{1,20}[_.\-]){0,4}(?:pass(?:word|wd|phrase|code)?|pwd|pw|secret(?:[_-]?key)?"
     r"|api[_-]?key|apikey|access[_-]?key|auth[_-]?token|access[_-]?token|token|private[_-]?key"
     r"|client[_-]?secret|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}[\"']?\s?(?:=>|:=|=|:)\s?[\"']?"
-    r"([^\s\"',;<>]{3,200})",
-    re.IGNORECASE,
+    r"([^\s\"',;<>]{3,200})"
 )
-_SAID: Final = re.compile(
+_SAYS: Final = (
     r"\b(?:pass ?words?|p/w|pword|passw|pass ?phrase|passwd|pwd|pw|kennwort|passwort"
     r"|contraseña|clave|mot de passe"
     r"|mdp|senha|wachtwoord|parola|pass ?code|pass|login|log-?in|creds|credentials|logon"
@@ -72,13 +71,14 @@ _SAID: Final = re.compile(
     r"|drive|it|they|phone|laptop)\b[^.!?\n]{0,40}(?:opens?|unlocks?|decrypts?|encrypted"
     r"|protected|locked) with"
     r"(?: the)?(?: word| password| code)?)\b"
-    r"(?: (?:for|to|of|on) (?:[\w.'@/-]+ ){0,4}?(?=(?:is|was|=|:|ist|es|est|now)\b|[:=]))?"
+)
+_SAID: Final = Pattern(
+    _SAYS + r"(?: (?:for|to|of|on) (?:[\w.'@/-]+ ){0,4}?(?=(?:is|was|=|:|ist|es|est|now)\b|[:=]))?"
     r"(?:'s)?\s?(?P<link>(?:\s?(?:(?:is|was|will be|now|ist|lautet|es|est|still|set to"
     r"|reset to|changed to|called"
-    r"|are|the word|has been)\b|:|=|->|→|-)\s?){0,4})",
-    re.IGNORECASE,
+    r"|are|the word|has been)\b|:|=|->|→|-)\s?){0,4})"
 )
-_PIN: Final = re.compile(
+_PIN: Final = Pattern(
     r"\b(?:pin(?:'s)?|pin (?:code|number|no\.?)|(?:alarm|door|gate|entry|entrance|lock ?box"
     r"|lock|safe"
     r"|building|garage|access|keypad|vault|voicemail|unlock|key ?safe|elevator|parking"
@@ -91,35 +91,31 @@ _PIN: Final = re.compile(
     r"|card|atm"
     r"|debit|front|back|side|door|gate|alarm|code|number|changed|set|use|enter|ist"
     r"|es)\b[\s:=#]{0,2}){0,7}"
-    r"[#*]?(\d(?:[ -]?\d){3,7})(?!\d|[ -]\d|[.,]\d|%)",
-    re.IGNORECASE,
+    r"[#*]?(\d(?:[ -]?\d){3,7})(?!\d|[ -]\d|[.,]\d|%)"
 )
-_PAIR: Final = re.compile(
+_PAIR: Final = Pattern(
     r"\b(?:log-?in|credentials|creds|sign in|username|user|access|wi-?fi|vpn|ftp"
     r"|admin|portal)\b[^\n]{0,60}?"
-    r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})",
-    re.IGNORECASE,
+    r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})"
 )
-_USER_AND_PASS: Final = re.compile(
+_USER_AND_PASS: Final = Pattern(
     r"\b(?:user(?:name| ?id)?|login|id)\b[\s:=]{1,3}[^\s,;/]{2,60}[\s,;/]{1,3}(?:and )?"
-    r"(?:pass(?:word|code)?|pwd?)\b[\s:=]{1,3}([^\s,;]{3,60})",
-    re.IGNORECASE,
+    r"(?:pass(?:word|code)?|pwd?)\b[\s:=]{1,3}([^\s,;]{3,60})"
 )
 _VALUE: Final = re.compile(r"[\"'`(]?([^\s\"'`]{3,100})")
 _QUOTED: Final = re.compile(r"([\"'`])([^\"'`\n]{3,60})\1")
-_BEARER: Final = re.compile(r"\bbearer ([0-9A-Za-z._~+/-]{16,400})", re.IGNORECASE)
+_BEARER: Final = Pattern(r"\bbearer ([0-9A-Za-z._~+/-]{16,400})")
 _DOORS: Final = (
     r"(?:gate|door|alarm|lock ?box|lock|safe|key ?safe|garage|building|gym|locker|office|entry"
     r"|entrance|side door|back door|keypad|elevator|voicemail|phone|tablet|ipad|laptop|cabinet"
     r"|suitcase|atm|debit)"
 )
 _OPENS: Final = r"(\d{3,8}|\d{1,2}(?:-\d{1,2}){2,3})(?![\d-]|[.,]\d)"
-_DOOR: Final = re.compile(
+_DOOR: Final = Pattern(
     rf"\b(?:code|pin|combo|combination|passcode)\b[^.!?\n\d]{{0,30}}\b{_DOORS}\b[^.!?\n\d]{{0,20}}"
     rf"(?<![\w#.-]){_OPENS}"
     rf"|\b{_DOORS}\b[^.!?\n\d]{{0,25}}\b(?:code|pin|combo|combination|passcode|opens with)\b"
-    rf"[^.!?\n\w]{{0,4}}(?:is |= ?)?[#*]?(?<![\w.-]){_OPENS}",
-    re.IGNORECASE,
+    rf"[^.!?\n\w]{{0,4}}(?:is |= ?)?[#*]?(?<![\w.-]){_OPENS}"
 )
 _PLAIN_WORDS: Final = words("after_a_password")
 _PLACEHOLDER: Final = re.compile(
@@ -136,36 +132,76 @@ _ORDINARY: Final = re.compile(
 _TRAILING: Final = ".,;:!?)]}\"'»"
 
 
-def secrets(reading: Reading, had: frozenset[str]) -> Iterator[tuple[int, int]]:
+CUES: Final = {
+    "key": _KEY.cue,
+    "key_block": "PRIVATE KEY",
+    "bearer": _BEARER.cue,
+    "in_url": _IN_URL.cue,
+    "assigned": _ASSIGNED.cue,
+    "said": _SAYS,
+    "user_and_pass": _USER_AND_PASS.cue,
+    "pair": _PAIR.cue,
+    "pin": _PIN.cue,
+    "door": _DOOR.cue,
+}
+"""What a text must show for one of the searches to be made."""
+
+
+def secrets(reading: Reading, had: frozenset[str]) -> Iterator[Place]:
     """Secrets by their shape, by the words before them, and by what is assigned to their name."""
-    text = reading.text
-    if "key" in had:
-        yield from (found.span() for found in _KEY.finditer(text))
-        yield from (found.span() for found in _BLOCK.finditer(text))
-        yield from (found.span(1) for found in _BEARER.finditer(text))
-        yield from (found.span(1) for found in _IN_URL.finditer(text) if not _placeholder(found[1]))
-    if "secret_word" in had:
-        yield from _worded(text)
-    if "pin" in had:
-        yield from (found.span(1) for found in _PIN.finditer(text))
-        yield from (found.span(found.lastindex or 0) for found in _DOOR.finditer(text))
+    for name, search in _SEARCHES.items():
+        if name in had:
+            yield from search(reading.text)
 
 
-def _worded(text: str) -> Iterator[tuple[int, int]]:
+def _keys(text: str) -> Iterator[Place]:
+    return (found.span() for found in _KEY.finditer(text))
+
+
+def _blocks(text: str) -> Iterator[Place]:
+    return (found.span() for found in _BLOCK.finditer(text))
+
+
+def _bearers(text: str) -> Iterator[Place]:
+    return (found.span(1) for found in _BEARER.finditer(text))
+
+
+def _in_urls(text: str) -> Iterator[Place]:
+    return (found.span(1) for found in _IN_URL.finditer(text) if not _placeholder(found[1]))
+
+
+def _pins(text: str) -> Iterator[Place]:
+    return (found.span(1) for found in _PIN.finditer(text))
+
+
+def _doors(text: str) -> Iterator[Place]:
+    return (found.span(found.lastindex or 0) for found in _DOOR.finditer(text))
+
+
+def _assigned(text: str) -> Iterator[Place]:
     for found in _ASSIGNED.finditer(text):
         place = _trimmed(text, *found.span(1))
         if not _placeholder(text[slice(*place)]) and _assignable(text[slice(*place)]):
             yield place
-    for found in _SAID.finditer(text):
-        yield from _said(text, found)
+
+
+def _users(text: str) -> Iterator[Place]:
     for found in _USER_AND_PASS.finditer(text):
         place = _trimmed(text, *found.span(1))
         if text[slice(*place)].lower() not in _PLAIN_WORDS:
             yield place
+
+
+def _pairs(text: str) -> Iterator[Place]:
     for found in _PAIR.finditer(text):
         place = _trimmed(text, *found.span(1))
         if _mixed(text[slice(*place)]):
             yield place
+
+
+def _told(text: str) -> Iterator[Place]:
+    for found in _SAID.finditer(text):
+        yield from _said(text, found)
 
 
 def _said(text: str, found: "re.Match[str]") -> Iterator[tuple[int, int]]:
@@ -234,3 +270,17 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     ):
         end -= 1
     return start, end
+
+
+_SEARCHES: Final[Mapping[str, Callable[[str], Iterator[Place]]]] = {
+    "key": _keys,
+    "key_block": _blocks,
+    "bearer": _bearers,
+    "in_url": _in_urls,
+    "assigned": _assigned,
+    "said": _told,
+    "user_and_pass": _users,
+    "pair": _pairs,
+    "pin": _pins,
+    "door": _doors,
+}

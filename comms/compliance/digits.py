@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from comms.compliance.patterns import Pattern
+
 _ONES: Final = {
     **dict.fromkeys(("zero", "oh", "cero", "null", "zéro"), "0"),
     **dict.fromkeys(("one", "uno", "eins", "un"), "1"),
@@ -19,17 +21,13 @@ _ONES: Final = {
 }
 _TIMES: Final = {"double": 2, "triple": 3, "treble": 3}
 _ONE: Final = "|".join(_ONES)
-_SPOKEN: Final = re.compile(
+_SPOKEN: Final = Pattern(
     rf"\b(?:(?:double|triple|treble)\s)?(?:{_ONE})"
-    rf"(?:[\s,.\-]{{1,3}}(?:(?:dash|hyphen|space)[\s,.\-]{{1,3}})?(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b",
-    re.IGNORECASE,
+    rf"(?:[\s,.\-]{{1,3}}(?:(?:dash|hyphen|space)[\s,.\-]{{1,3}})?(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b"
 )
+SAID: Final = _SPOKEN.cue
+"""Shown by every text that says digits as words."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
-_HINT: Final = re.compile(
-    r"\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos"
-    r"|tres|null|eins|zwei|drei|zéro|un|deux|trois)\b",
-    re.IGNORECASE,
-)
 _DIGITS: Final = re.compile(r"[0-9]+")
 _POSING: Final = re.compile(r"(?<![A-Za-z])[0-9OoIlSB|](?:[ -]?[0-9OoIlSB|]){12,18}(?![A-Za-z])")
 _POSES: Final = str.maketrans("OoIlSB|", "0011581")
@@ -49,19 +47,21 @@ class Group:
         return self.end if self.spoken else self.start + many
 
 
-def groups(text: str) -> Sequence[Group]:
-    """Runs of digits, in their order."""
-    posed = _posed(text)
-    found = [Group(*at.span(), at[0]) for at in _DIGITS.finditer(posed)]
-    if _HINT.search(text):
-        found += spoken(text)
-        found.sort(key=lambda group: group.start)
-    return found
+def groups(text: str, start: int = 0) -> Sequence[Group]:
+    """Runs of digits, in their order; the text stands ``start`` characters into a longer one."""
+    found = [
+        Group(start + at.start(), start + at.end(), at[0]) for at in _DIGITS.finditer(_posed(text))
+    ]
+    said = spoken(text, start)
+    return sorted([*found, *said], key=lambda group: group.start) if said else found
 
 
-def spoken(text: str) -> Sequence[Group]:
+def spoken(text: str, start: int = 0) -> Sequence[Group]:
     """Digits said as words, three or more of them."""
-    said = (Group(*at.span(), _said(at[0]), spoken=True) for at in _SPOKEN.finditer(text))
+    said = (
+        Group(start + at.start(), start + at.end(), _said(at[0]), spoken=True)
+        for at in _SPOKEN.finditer(text)
+    )
     return [group for group in said if len(group.digits) >= 3]
 
 
@@ -84,8 +84,3 @@ def _posed(text: str) -> str:
 def _posing(written: str) -> str:
     real = sum(sign.isdigit() for sign in written)
     return written.translate(_POSES) if real >= 9 else written
-
-
-def enough(text: str, many: int) -> bool:
-    """Whether there are so many digits in it at all, or words for them."""
-    return sum(map(len, _DIGITS.findall(text))) >= many or _HINT.search(text) is not None

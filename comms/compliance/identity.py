@@ -6,13 +6,15 @@ from typing import Final
 
 from comms.compliance import numbers
 from comms.compliance.digits import spoken
+from comms.compliance.patterns import Pattern
+from comms.compliance.places import joined
 from comms.compliance.reading import Reading
 
-_SHAPED: Final = re.compile(
+_SHAPED: Final = Pattern(
     r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})(\s?[-._/]\s?\n?| |\n)(\d{2})(\s?[-._/]\s?\n?| |\n)(\d{4})"
     r"(?![-./]?\d|\s\d{2})"
 )
-_BARE: Final = re.compile(r"(?<![\d-])\d(?:[\s.\-/_]{0,3}\d){8}(?![\d]|-\d)")
+_BARE: Final = Pattern(r"(?<![\d-])\d(?:[\s.\-/_]{0,3}\d){8}(?![\d]|-\d)")
 _CONTEXT: Final = re.compile(
     r"\b(?:s\.?s\.?n\.?|ssn|social(?:[ -]?sec(?:urity)?)?|soc(?:\.| sec| number)"
     r"|seguro social|ss ?#"
@@ -54,11 +56,10 @@ _DATE: Final = re.compile(
     r"|(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d))",
     re.IGNORECASE,
 )
-_BORN: Final = re.compile(
+_BORN: Final = Pattern(
     r"\b(?:d\.?o\.?b\b\.?|dates? of birth|birth ?-?dates?|birth ?days?|b-?day|born|geb(?:\.|oren)?"
     r"|geburts(?:datum|tag)|née? le|nacid[oa]|nacimiento|naissance|nat[oa] il|data di nascita"
-    r"|data de nascimento|geboortedatum|date o birth)(?=\W|$)",
-    re.IGNORECASE,
+    r"|data de nascimento|geboortedatum|date o birth)(?=\W|$)"
 )
 _THING: Final = re.compile(
     r"\b(?:company|firm|business|brand|idea|product|practice|bank|founded"
@@ -71,6 +72,13 @@ _BORN_AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _NEXT_TO: Final = 45
+_DATE_FROM: Final = 80
+"""How far from the word for it a date of birth may begin or end."""
+CALLED: Final = (
+    r"\bssns?\b|social|s\.s\.n|\bsoc\b|\bi?tin\b|\bss ?#|\bss n|tax ?id|taxpayer|sozialvers"
+)
+SHAPED: Final = _SHAPED.cue
+BORN: Final = _BORN.cue
 
 
 def ssns(reading: Reading) -> Iterator[tuple[int, int]]:
@@ -115,10 +123,13 @@ def _called(text: str, start: int, end: int) -> bool:
 def births(reading: Reading) -> Iterator[tuple[int, int]]:
     """Dates of birth: a whole date beside a word for it."""
     text = reading.text
-    for found in _DATE.finditer(text):
-        before = text[max(0, found.start() - _NEXT_TO) : found.start()]
-        if _BORN_AFTER.match(text, found.end()) or _born(before):
-            yield found.span()
+    words = [found.span() for found in _BORN.finditer(text)]
+    around = joined((max(0, start - _DATE_FROM), end + _DATE_FROM) for start, end in words)
+    for first, last in around:
+        for found in _DATE.finditer(text, first, last):
+            before = text[max(0, found.start() - _NEXT_TO) : found.start()]
+            if _BORN_AFTER.match(text, found.end()) or _born(before):
+                yield found.span()
 
 
 def _born(before: str) -> bool:

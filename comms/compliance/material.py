@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from comms.compliance.cues import cues
@@ -66,7 +67,7 @@ class Content:
     parties: Parties = field(default_factory=Parties)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
     """A message as detectors read it."""
 
@@ -74,7 +75,6 @@ class Material:
     subject: Reading | None
     role: Role
     parties: Parties
-    cues: frozenset[str]
     noted: bool = False
     """Whether it is a note of ours on a client, who is then meant without being named."""
 
@@ -85,18 +85,17 @@ class Material:
         subject = read(content.subject, markup=markup) if content.subject else None
         role = role_of(content.sender, content.parties)
         body = read(content.body, markup=markup)
-        text = f"{subject.text}\n{body.text}" if subject else body.text
-        return cls(body, subject, role, content.parties, cues(text), content.channel == "call_note")
+        return cls(body, subject, role, content.parties, content.channel == "call_note")
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All of it, in its plain form."""
         return f"{self.subject.text}\n{self.body.text}" if self.subject else self.body.text
 
-    @property
-    def has_digits(self) -> bool:
-        """Whether there is any digit, or a word for one."""
-        return "spoken" in self.cues or any(map(self.text.__contains__, "0123456789"))
+    @cached_property
+    def cues(self) -> frozenset[str]:
+        """Which numbers and secrets it could hold."""
+        return cues(self.text)
 
     def parts(self) -> Iterator[tuple[Part, Reading]]:
         """The subject where there is one, and the body."""

@@ -5,6 +5,7 @@ The tables stand in ``numbers.toml`` with their sources.
 
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,13 +32,19 @@ def _lengths_by_prefix() -> dict[str, tuple[int, ...]]:
 
 
 _LENGTHS: Final = _lengths_by_prefix()
+_LONGEST_PREFIX: Final = max(map(len, _LENGTHS))
 
 
 def card_lengths(digits: str) -> tuple[int, ...]:
     """How many digits a card that begins so can have; the usual number first."""
+    return _lengths(digits[:_LONGEST_PREFIX])
+
+
+@lru_cache(maxsize=20_000)
+def _lengths(opening: str) -> tuple[int, ...]:
     found: list[int] = []
-    for size in (4, 3, 2, 1):
-        found += [one for one in _LENGTHS.get(digits[:size], ()) if one not in found]
+    for size in range(len(opening), 0, -1):
+        found += [one for one in _LENGTHS.get(opening[:size], ()) if one not in found]
     return tuple(found)
 
 

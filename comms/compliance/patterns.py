@@ -4,6 +4,7 @@ Everything is matched by RE2, which has no pattern that a hostile text can slow 
 are asked in one pass; only where one of them is found does anything else look at the text.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -14,6 +15,7 @@ from comms.compliance.places import Place
 
 _NONE: Final[frozenset[str]] = frozenset()
 _MANY: Final = 20_000
+_LOOKING: Final = re.compile(r"\(\?<?[!=](?:[^()\[]|\[[^\]]*\]|\((?:[^()\[]|\[[^\]]*\])*\))*\)")
 _MEMORY: Final = 64 << 20
 """Room for the automaton; RE2 takes it as it needs it, and starts anew when it is full."""
 
@@ -62,3 +64,29 @@ class Where:
             return (found.span() for found in self._bytes.finditer(text.encode()))
         readable = text.encode("utf-8", "replace").decode()
         return (found.span() for found in self._pattern.finditer(readable))
+
+
+class Pattern:
+    """RE2 says where it may stand, Python's engine what is in it and what must stand around it.
+
+    What looks ahead or behind is left out for RE2, so that it sees too much rather than too little.
+    """
+
+    def __init__(self, pattern: str, *, case: bool = False) -> None:
+        plain = _LOOKING.sub("", pattern)
+        self.cue: Final = f"(?-i:{plain})" if case else plain
+        """The same for a set of patterns."""
+        self._where = Where(plain, case=case)
+        self._what = re.compile(pattern, 0 if case else re.IGNORECASE)
+
+    def finditer(self, text: str) -> "Iterator[re.Match[str]]":
+        """As of Python's own, only faster where there is little to find."""
+        last = 0
+        for start, end in self._where(text):
+            at = max(start, last)
+            while at < end:
+                found = self._what.match(text, at)
+                if found:
+                    yield found
+                    last = found.end()
+                at = max(at + 1, last)
