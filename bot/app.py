@@ -20,7 +20,7 @@ from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import erasurelog, factsheet, masterkeys, schema, tracing
+from bot import erasurelog, factsheet, masterkeys, processors, schema, tracing
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
@@ -33,20 +33,25 @@ from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
 from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
+from comms import counsel
 from comms.channels import inbound_mail, sms
 from comms.channels.email import Email
 from comms.compliance import screening
+from comms.compliance.material import Parties
 from comms.compliance.screening import Screen
 from comms.delivery import Cards
 from comms.facts import InboundMessage
 from comms.instructions import Instruction
 from comms.office import Office, Papers
 from comms.ports import Channel
+from comms.processors import Processors
 from comms.rendering import Templates
-from comms.screening import screened
+from comms.screening import NOBODY, screened
 
 Reader = Callable[[Parcel], Sequence[Fact]]
 """Reads a kept request; raises ValueError where it cannot be read."""
+Knows = Callable[[InboundMessage], Parties]
+"""Who is counsel for whoever wrote this, and what people taught of them."""
 
 
 @dataclass
@@ -75,6 +80,7 @@ class App:
     readers: Mapping[str, Reader] = field(default_factory=dict)
     cards: Cards = cards.compose
     papers: Papers | None = None
+    processors: Processors = field(default_factory=dict)
     meters: Meters = field(default_factory=Meters)
     pulse: Pulse = field(default_factory=Pulse)
     notice: Notice = field(default_factory=Notice)
@@ -104,6 +110,7 @@ class App:
             finance=self.settings.slack_finance_channel,
             clients=self.settings.slack_clients_channel,
             papers=self.papers,
+            processors=self.processors,
         )
 
     async def close(self) -> None:
@@ -148,7 +155,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
     erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
-    reading = readers(settings, app.clock)
+    reading = readers(settings, app.clock, knows=acquainted(app))
     return replace(
         app,
         tracing=traced,
@@ -172,8 +179,10 @@ def books(
 
     Raises:
         SettingsMissing, StoreBusy, PolicyError, SchemaMismatch: see ``live``.
+        bot.report.Wrong: the register of processors cannot be used.
     """
     settings.need("master_key")
+    known = processors.parties(processors.register(settings))
     policy = policies.load(settings.policy_file) if settings.policy_file else policies.default()
     store = Store(settings.database_url, writable=writable, durable=durable)
     try:
@@ -192,6 +201,7 @@ def books(
         templates=Templates([settings.templates_dir] if settings.templates_dir else []),
         inbox=Inbox(store, keyring, policy),
         spool=Spool(settings.spool_file, *keys),
+        processors=known,
     )
     app.refresh()
     return app
@@ -217,13 +227,27 @@ def _secret(settings: Settings, name: str) -> str:
     return settings.valid(name)[0]
 
 
+def acquainted(app: App) -> Knows:
+    """Looks up who is counsel, and what people taught of a sender, in the rows of this moment."""
+
+    def parties(message: InboundMessage) -> Parties:
+        with app.store.read() as session:
+            return counsel.parties(session, app.office(), message)
+
+    return parties
+
+
 def readers(
-    settings: Settings, clock: Clock, screen: Screen = screening.screen
+    settings: Settings,
+    clock: Clock,
+    screen: Screen = screening.screen,
+    *,
+    knows: Knows = lambda _: NOBODY,
 ) -> dict[str, Reader]:
     """How what was kept of each source is read again; what people wrote comes screened."""
 
     def seen(message: InboundMessage) -> list[Fact]:
-        return [_screened(message, clock, screen)]
+        return [_screened(message, clock, screen, knows(message))]
 
     return {
         "twilio.sms": lambda parcel: seen(sms.read_inbound(sms.parse(parcel.body))),
@@ -235,10 +259,12 @@ def readers(
     }
 
 
-def _screened(message: InboundMessage, clock: Clock, screen: Screen) -> InboundMessage:
+def _screened(
+    message: InboundMessage, clock: Clock, screen: Screen, parties: Parties
+) -> InboundMessage:
     """What is not screened in time is sealed."""
     until = clock.wall() + PATIENCE
-    return screened(message, screen=screen, spent=lambda: clock.wall() >= until)
+    return screened(message, parties, screen, spent=lambda: clock.wall() >= until)
 
 
 def _read_status(parcel: Parcel) -> Sequence[Fact]:
