@@ -5,7 +5,7 @@ import re
 
 import nh3
 
-_LONGEST = 500_000
+LONGEST_HTML = 500_000
 _DEEPEST = 2_000
 _TAGS = {
     "a", "b", "blockquote", "br", "center", "dd", "div", "dl", "dt", "em", "font", "h1", "h2",
@@ -23,7 +23,7 @@ _OPENING = re.compile(r"<[a-zA-Z]")
 
 def from_html(markup: str) -> str:
     """The words that a reader sees; a block quotation becomes lines that begin with ``>``."""
-    short = markup[:_LONGEST]
+    short = markup[:LONGEST_HTML]
     if len(_OPENING.findall(short)) > 50_000 or _looks_bottomless(short):
         return html.unescape(re.sub(r"<[^<>]{0,2000}>", " ", short)).strip()
     clean = nh3.clean(short, tags=_TAGS, clean_content_tags=_GONE, attributes={}, link_rel=None)

@@ -41,6 +41,8 @@ class File:
     """What the mail reader has already made of it, where it is text."""
     sender: str = ""
     attached: bool = True
+    unread: str = ""
+    """Why it cannot be opened, where that is known already."""
 
 
 def read(files: Sequence[File], left: Left) -> tuple[Enclosed, ...]:
@@ -61,10 +63,16 @@ def _enclosed(file: File, at: int, left: Left) -> Enclosed:
 
 
 def _words(file: File, left: Left) -> tuple[str, str]:
+    if file.unread:
+        return "", file.unread
     if file.words:
         return _short(file.words)
     if _SIGNATURES.fullmatch(file.kind) or not file.content.strip():
         return "", ""
+    return _unpacked(file, left)
+
+
+def _unpacked(file: File, left: Left) -> tuple[str, str]:
     if len(file.content) > LARGEST:
         return "", "large"
     if kind := _packed(file.content):
