@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Final
 
 from comms.compliance.cues import cues
@@ -22,6 +21,7 @@ class Role(StrEnum):
     UNKNOWN = "unknown"
 
 
+_ROLES: Final = {role.value: role for role in Role}
 _PRACTICE: Final = re.compile(
     r"@(?:[\w-]+\.)*[\w-]*(?:law(?:yers?|firm|offices?)?|legal|attorneys?|solicitors?|counsel|llp"
     r"|barristers?|rechtsanw[a-z]+|abogados?|avocats?)(?:[.-]|$)",
@@ -67,7 +67,7 @@ class Content:
     parties: Parties = field(default_factory=Parties)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Material:
     """A message as detectors read it."""
 
@@ -75,6 +75,10 @@ class Material:
     subject: Reading | None
     role: Role
     parties: Parties
+    text: str
+    """All of it, in its plain form."""
+    cues: frozenset[str]
+    """Which numbers and secrets it could hold."""
     noted: bool = False
     """Whether it is a note of ours on a client, who is then meant without being named."""
 
@@ -85,17 +89,9 @@ class Material:
         subject = read(content.subject, markup=markup) if content.subject else None
         role = role_of(content.sender, content.parties)
         body = read(content.body, markup=markup)
-        return cls(body, subject, role, content.parties, content.channel == "call_note")
-
-    @cached_property
-    def text(self) -> str:
-        """All of it, in its plain form."""
-        return f"{self.subject.text}\n{self.body.text}" if self.subject else self.body.text
-
-    @cached_property
-    def cues(self) -> frozenset[str]:
-        """Which numbers and secrets it could hold."""
-        return cues(self.text)
+        text = f"{subject.text}\n{body.text}" if subject else body.text
+        noted = content.channel == "call_note"
+        return cls(body, subject, role, content.parties, text, cues(text), noted)
 
     def parts(self) -> Iterator[tuple[Part, Reading]]:
         """The subject where there is one, and the body."""
@@ -113,10 +109,8 @@ def span(part: Part, reading: Reading, start: int, end: int, label: Label) -> Sp
 def role_of(sender: str, parties: Parties) -> Role:
     """The role that was named, or the one of this address."""
     written = sender.strip().lower()
-    try:
-        return Role(written)
-    except ValueError:
-        pass
+    if written in _ROLES:
+        return _ROLES[written]
     domain = written.rpartition("@")[2]
     if written in parties.opposing or domain in parties.opposing:
         return Role.THIRD_PARTY

@@ -105,8 +105,10 @@ class Screen:
 
 
 def _labels(spans: Sequence[Span]) -> tuple[Label, ...]:
+    if not spans:
+        return (Label.NONE,)
     there = {span.label for span in spans}
-    return tuple(label for label in Label if label in there) or (Label.NONE,)
+    return tuple(label for label in Label if label in there)
 
 
 def _settled(spans: Sequence[Span]) -> tuple[Span, ...]:
