@@ -74,6 +74,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.HandleTask()
                 | instructions.LetPass()
                 | instructions.SealWords()
+                | instructions.UnsealWords()
                 | instructions.Merge()
                 | instructions.KeepApart()
             ):
@@ -115,6 +116,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             | instructions.HandleTask()
             | instructions.LetPass()
             | instructions.SealWords()
+            | instructions.UnsealWords()
             | instructions.Merge()
             | instructions.KeepApart()
         ):

@@ -7,13 +7,14 @@ transaction under the locks of ``clients_of``; whether the person may ask it is 
 import datetime as dt
 from typing import Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
 from comms import delivery, escalations, merging, outbox, overrides, seals, staff, tasks
+from comms.compliance.labels import Label
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
 from comms.ports import Sent
@@ -93,6 +94,17 @@ class SealWords(_Fact):
     """What a client wrote is legal advice: nobody sees it any more who is not cleared for it."""
 
     touchpoint_id: int
+    label: Literal[Label.PRIVILEGED, Label.PHI] = Label.PRIVILEGED
+    said_at: AwareDatetime | None = None
+    by: int
+
+
+class UnsealWords(_Fact):
+    """What is sealed needs no seal; ``cleared`` is what they may read of it who say so."""
+
+    touchpoint_id: int
+    cleared: tuple[Label, ...]
+    said_at: AwareDatetime | None = None
     by: int
 
 
@@ -121,6 +133,7 @@ Instruction = (
     | HandleTask
     | LetPass
     | SealWords
+    | UnsealWords
     | Merge
     | KeepApart
 )
@@ -137,7 +150,7 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
-        case HandleTask() | SealWords():
+        case HandleTask() | SealWords() | UnsealWords():
             client_id = _whose(session, instruction)
             return aliases.group(session, client_id) if client_id else []
         case Merge():
@@ -156,7 +169,7 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
-        case HandleTask() | SealWords():
+        case HandleTask() | SealWords() | UnsealWords():
             return _of_words(session, office, instruction)
         case LetPass():
             return _let_pass(session, office, instruction)
@@ -168,7 +181,10 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
 # --- what a client wrote --------------------------------------------------------------------------
 
 
-def _whose(session: Session, asked: HandleTask | SealWords) -> int | None:
+_OfWords = HandleTask | SealWords | UnsealWords
+
+
+def _whose(session: Session, asked: _OfWords) -> int | None:
     if isinstance(asked, HandleTask):
         task = session.get(Task, asked.task_id)
         return task.client_id if task else None
@@ -176,11 +192,18 @@ def _whose(session: Session, asked: HandleTask | SealWords) -> int | None:
     return touchpoint.client_id if touchpoint else None
 
 
-def _of_words(session: Session, office: Office, asked: HandleTask | SealWords) -> str:
-    by = _signed(session, asked.by)
-    if isinstance(asked, HandleTask):
-        return tasks.handle(session, office, asked.task_id, asked.outcome, by)
-    return seals.seal(session, office, asked.touchpoint_id, by)
+def _of_words(session: Session, office: Office, asked: _OfWords) -> str:
+    by, why = _signed(session, asked.by), "said in Slack"
+    match asked:
+        case HandleTask():
+            return tasks.handle(session, office, asked.task_id, asked.outcome, by)
+        case SealWords():
+            word = seals.Word("sealed", by, why, asked.label, asked.said_at)
+            return seals.say(session, office, asked.touchpoint_id, word)
+        case UnsealWords():
+            word = seals.Word("unsealed", by, why, said_at=asked.said_at)
+            return seals.say(session, office, asked.touchpoint_id, word, asked.cleared)
+    assert_never(asked)
 
 
 # --- pauses --------------------------------------------------------------------------------------

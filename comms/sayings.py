@@ -24,6 +24,7 @@ from comms import (
     agreed,
     closing,
     consent,
+    counsel,
     enforcement,
     optouts,
     outbox,
@@ -147,7 +148,9 @@ def _write_down(
 
     So is what they note beside a message of the client's own.
     """
-    note, labels, fact = screening.covered(said.note)
+    note, labels, fact = screening.covered(
+        said.note, parties=counsel.about(session, office, client.id)
+    )
     words = {"visible": note, "did": said.intent.replace("_", " "), "fact": fact}
     owner = client.key_id
     return timeline.append(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
@@ -17,10 +17,10 @@ from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Client
-from comms import staff, timeline
+from comms import counsel, staff, timeline
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader
-from comms.compliance.labels import Label
+from comms.compliance.labels import SEALING, Label
 from comms.models import Access, Audience, Message, Purpose, Touchpoint
 from comms.office import Office
 
@@ -70,10 +70,71 @@ def words(
 class Word:
     """What a person says of a touchpoint, and why; ``label`` is as what they seal it."""
 
-    change: Literal["sealed", "unsealed"]
+    change: Literal["sealed", "unsealed", "forgotten"]
     by: str
     reason: str
     label: Label = Label.PRIVILEGED
+    said_at: dt.datetime | None = None
+    """When they said so, where that is known: what comes late does not undo what was said since."""
+
+
+def say(
+    session: Session,
+    office: Office,
+    touchpoint_id: int,
+    word: Word,
+    cleared: Collection[Label] = (),
+) -> str:
+    """Carry out a person's word, once; the sentence is for them, and the client is locked.
+
+    ``cleared`` is what they were cleared for when they asked: what was sealed since stays sealed.
+    """
+    touchpoint = session.get(Touchpoint, touchpoint_id)
+    if touchpoint is None:
+        return "That message is no longer there."
+    if kept := _unchanged(session, touchpoint, word, cleared):
+        return kept
+    redraw(session, office, touchpoint, rule(session, office, touchpoint, word))
+    if word.change == "unsealed":
+        return "Not sealed any more: everybody who may see this client's words reads it."
+    said = _SEALED.format(clearance.named([word.label]))
+    if word.label is not Label.PRIVILEGED:
+        return said
+    row = counsel.propose(session, office, touchpoint, word.by)
+    ask = f" Is {row.value} counsel? `counterfoil privilege learned` asks." if row else ""
+    return said + ask
+
+
+def _unchanged(
+    session: Session, touchpoint: Touchpoint, word: Word, cleared: Collection[Label]
+) -> str:
+    """Why it stays as it is; empty where their word changes something."""
+    sealed = labels_of(session, [touchpoint])[touchpoint.id] & SEALING
+    if word.change == "sealed" and word.label in sealed:
+        return _SEALED.format(clearance.named([word.label]))
+    if word.change == "unsealed" and not sealed:
+        return "It is not sealed: everybody who may see this client's words reads it."
+    if word.change == "unsealed" and (left := sealed - set(cleared)):
+        named = clearance.named(left)
+        return f"Nothing was changed: it is sealed ({named}), and you are not cleared for that."
+    if _is_late(session, touchpoint, word):
+        return "Nothing was changed: somebody has said something else about it since."
+    return ""
+
+
+_SEALED: Final = "Sealed ({}): only who is cleared for that reads it now."
+
+
+def _is_late(session: Session, touchpoint: Touchpoint, word: Word) -> bool:
+    """Slack brings what people did in any order; who said it last has the last word."""
+    if word.said_at is None:
+        return False
+    said = select(Access.id).where(
+        Access.touchpoint_id == touchpoint.id,
+        col(Access.change).in_(("sealed", "unsealed")),
+        col(Access.occurred_at) > word.said_at,
+    )
+    return session.exec(said.limit(1)).first() is not None
 
 
 def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -> Access:
@@ -87,23 +148,11 @@ def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -
         label=word.label.value if word.change == "sealed" else "",
         by=word.by,
         reason_id=reason_id,
-        occurred_at=office.now,
+        occurred_at=min(word.said_at or office.now, office.now),
         recorded_at=office.now,
     )
     timeline.link(session, client.id, ruling)
     return ruling
-
-
-def seal(session: Session, office: Office, touchpoint_id: int, by: str) -> str:
-    """Somebody pressed the button: sealed, and the cards that show the words are made anew."""
-    touchpoint = session.get(Touchpoint, touchpoint_id)
-    if touchpoint is None:
-        return "That message is no longer there."
-    if Label.PRIVILEGED not in labels_of(session, [touchpoint])[touchpoint.id]:
-        word = Word("sealed", by, "sealed in Slack")
-        ruling = rule(session, office, touchpoint, word)
-        redraw(session, office, touchpoint, ruling)
-    return "Sealed: only who is cleared for legal advice reads it now."
 
 
 def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Access) -> None:
