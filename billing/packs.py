@@ -7,21 +7,16 @@ stricter; of several the strictest holds. Pure.
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 from billing import rules
 from billing.rules import Rule
-
-Disclosure = Literal["usual", "no_matter", "amount_date_link"]
-_MILDER: tuple[Disclosure, ...] = get_args(Disclosure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What the packs set; each value here is what holds where none of them says more."""
 
-    disclosure: Disclosure = "usual"
-    """How much a message to a client may say of what the bill is for."""
     agreements: tuple[str, ...] = ()
     """What whoever handles content for us must have signed."""
     neutral_slack: bool = False
@@ -30,8 +25,8 @@ class Terms:
     """More than amount, date and link only to who was warned that it is not encrypted."""
     marketing_consent: bool = False
     """Offers need a yes of the person's own, by mail as well."""
-    notice_in_mail: bool = False
-    """How to say no stands in every mail, and not in texts only."""
+    kept_papers: tuple[str, ...] = ()
+    """Papers that no mail encloses."""
     retention_ends: bool = False
     """Nothing is kept for ever."""
     decisions_days: int = 0
@@ -49,8 +44,10 @@ def terms(packs: tuple[str, ...]) -> Terms:
 
 
 @functools.lru_cache(maxsize=256)
-def setting(packs: tuple[str, ...], name: str) -> Rule:
+def setting(packs: tuple[str, ...], name: str, one: str = "") -> Rule:
     """The rule that makes a term stricter, to be cited where it refuses something.
+
+    ``one`` is what of a list it must name.
 
     Raises:
         LookupError: none does.
@@ -58,7 +55,7 @@ def setting(packs: tuple[str, ...], name: str) -> Rule:
     holds = getattr(terms(packs), name)
     for rule in _of(packs):
         said = _plain(rule.sets.get(name))
-        if said == holds or (isinstance(said, tuple) and set(said) <= set(holds)):
+        if said is not None and (one in said if one else said == holds):
             return rule
     raise LookupError(f"nothing in {packs} sets {name}")
 
@@ -77,8 +74,4 @@ def _plain(value: Any) -> Any:
 
 
 def _stricter(one: Any, other: Any) -> Any:
-    if isinstance(one, tuple):
-        return tuple(dict.fromkeys((*one, *other)))
-    if isinstance(one, str):
-        return max(one, other, key=_MILDER.index)
-    return max(one, other)
+    return tuple(dict.fromkeys((*one, *other))) if isinstance(one, tuple) else max(one, other)

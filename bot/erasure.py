@@ -86,7 +86,7 @@ async def erase(app: App, args: Args, _progress: Progress) -> Report:
     asked = Asked.model_validate(args)
     log = log_of(app.settings)
     client = custodians.client(app, asked.client, asked.by, Action.ERASE)
-    known = processors.register(app.settings.processors_file)
+    known = processors.register(app.settings)
     with app.store.read() as session:
         if why := refusal(session, app, client.id):
             return Report({"erased": False, "why": why}, [why], code=NO)

@@ -28,8 +28,16 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
-from comms import consent, gatekeeping, legal, preferences, screening, whereabouts
-from comms.compliance.labels import Label
+from comms import (
+    complaints,
+    consent,
+    drafts,
+    gatekeeping,
+    legal,
+    preferences,
+    processors,
+    whereabouts,
+)
 from comms.consent import Consent
 from comms.door import (
     ANY_HOUR,
@@ -139,6 +147,7 @@ def build_all(
                 message.expires_at,
                 sync=gates.sync_refusal(unresolved=message.client_id in doubtful),
             )
+                unsigned=_unsigned(office, message, None),
         else:
             refused, passed = _billing(known, office, message, client)
             case = Case(
@@ -154,19 +163,27 @@ def build_all(
                 overridden=passed,
                 spent=spent[message.id],
                 written_by_person=message.purpose == Purpose.STAFF_TEXT,
-                labels=_labels(session, office, message),
+                labels=draft.labels,
+                untold=draft.untold,
+                released=draft.released,
+                stream=stream if _is_commercial(message) else None,
+                unsigned=_unsigned(
+                    office, message, known.entities.get(message.legal_entity_id or 0)
+                ),
                 legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
             )
         cases.append(case)
     return cases, known
 
 
-def _labels(session: Session, office: Office, message: Message) -> frozenset[Label]:
-    """What is in the words that a person typed; what comes from a template has been looked at."""
-    if message.draft_id is None:
-        return frozenset()
-    _, labels, _ = screening.covered(vault.text(session, office.keyring, message.draft_id))
-    return frozenset(map(Label, labels))
+def _unsigned(office: Office, message: Message, entity: LegalEntity | None) -> str:
+    """Why nothing may be handed to whoever carries it: what is of no entity goes by all packs."""
+    kinds = office.policy.packs(entity.name if entity is not None else None)
+    return processors.refusal(office.processors, message.channel, kinds, office.now.date())
+
+
+def _is_commercial(message: Message) -> bool:
+    return message.purpose == Purpose.OFFER and message.channel == "email"
 
 
 def _unresolved(session: Session, messages: Sequence[Message]) -> set[int]:

@@ -24,6 +24,9 @@ from comms.models import ConsentEvent, Purpose
 ALL = "all"
 BILLING, RENEWAL, MARKETING = "billing", "renewal", "marketing"
 TOPICS = (BILLING, RENEWAL, MARKETING)
+UNENCRYPTED = "unencrypted"
+"""They were warned that mails and texts can be read on the way, and want more in them all the same;
+it is no word on whether we may write."""
 KEYWORDS = frozenset({"keyword", "carrier"})
 """How a machine hears a no; whatever else was heard, a person said in words."""
 _TOPICS = {Purpose.RENEWAL: RENEWAL, Purpose.OFFER: MARKETING}
@@ -55,6 +58,12 @@ class Consent:
     def about(self, topic: str) -> "Consent":
         """What holds for one topic."""
         return self.topics.get(topic, self)
+
+    @property
+    def warned(self) -> bool:
+        """Whether they want more than amount, day and link although it is not encrypted."""
+        said = self.topics.get(UNENCRYPTED)
+        return said is not None and said.standing is Standing.GRANTED
 
     @property
     def by_keyword_only(self) -> bool:
@@ -99,7 +108,8 @@ def fold(events: Iterable[Said]) -> Consent:
         after = _after(before, event)
         if event.topic == ALL:
             # What the firm asserts of all leaves alone what the person said of one topic.
-            kept = held.topics if event.change == "asserted" else {}
+            every = event.change == "asserted"
+            kept = {one: held.topics[one] for one in held.topics if every or one == UNENCRYPTED}
             held = replace(after, topics=kept)
         else:
             held = replace(held, topics={**held.topics, event.topic: after})

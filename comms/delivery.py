@@ -153,6 +153,7 @@ def _each_person_once(messages: Sequence[Message]) -> list[Message]:
     places: set[int] = set()
     chosen: list[Message] = []
     for message in messages:
+        warned=case.recipient is not None and case.recipient.consent.warned,
         if message.audience == Audience.CLIENT:
             contact, place = message.contact_id or 0, message.address_id or 0
             if (contact and contact in people) or (place and place in places):

@@ -178,7 +178,8 @@ class ConsentStated(Told):
     email: Mailbox | None = None
     phone: Phone | None = None
     agreed: bool
-    topic: Literal["all", "billing", "renewal", "marketing"] = "all"
+    topic: Literal["all", "billing", "renewal", "marketing", "unencrypted"] = "all"
+    """``unencrypted``: they were warned, and want details at this address although it is not."""
     method: Literal["form", "letter", "contract", "call"]
     given_at: Happened
     wording: Reason = ""

@@ -82,6 +82,8 @@ class Letter:
     total: int = 0
     redirect_to: str = ""
 
+    warned: bool = False
+    """Whoever reads there wants papers although mail is not encrypted."""
 
 def threads(session: Session, messages: Sequence[Message]) -> dict[int, list[str]]:
     """One thread per contact, entity and subject: what went before each mail, the newest first."""
@@ -187,7 +189,7 @@ def _enclosed(session: Session, office: Office, letter: Letter) -> tuple[Attachm
     if office.papers is None:
         return ()
     invoices = [one.invoice_id for one in letter.named]
-    names = message.attachments.split()
+    names = [one for one in message.attachments.split() if one not in terms.kept_papers]
     return office.papers(session, office.now, letter.client.id, names, invoices)
 
 
@@ -212,6 +214,9 @@ def named_in(
     Of a notice before the due day: what it named and is still to come. And what it comes to.
     """
     stands = arrears.standing(account, office.now, office.policy)
+    terms = office.policy.terms(letter.entity.name)
+    if terms.warned_first and not letter.warned:
+        return ()
     today = local_date(office.now, account.timezone)
     if step < 0:
         return arrears.coming(stands, step, today)

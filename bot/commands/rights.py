@@ -86,7 +86,7 @@ def export(
 
     noted = terminal.writing("export_rights", {"client": client, "by": by or terminal.by()})
     with terminal.reading() as app, app.store.read() as session:
-        register = processors.register(app.settings.processors_file)
+        register = processors.register(app.settings)
         found = subjects.client(session, f"client:{noted.data['client']}")
         everything = files.gather(session, app.office(), found, register)
         held = processors.holdings_of(everything)

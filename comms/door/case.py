@@ -143,6 +143,13 @@ class Case:
 class Finding:
     """What one place said, for one reason; a place may have several."""
 
+    unsigned: str = ""
+    """Why nothing may be handed to whoever carries it."""
+
+    @property
+    def entity(self) -> str | None:
+        """The legal entity that writes, whose packs hold."""
+        return self.sender.name if self.sender is not None else None
     place: str
     verdict: Verdict
     rule: str = ""

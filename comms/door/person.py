@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from billing import rules
+from billing import packs, rules
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
 from comms.consent import Standing, topic_of
@@ -69,8 +69,34 @@ def consent(case: Case, policy: Policy) -> Iterator[Finding]:
     ):
         reason = "Nobody has agreed to text messages at this number."
         yield Finding("consent", Verdict.WITHHOLD, "no_sms_consent", reason)
+    elif case.purpose == Purpose.OFFER and held.standing is not Standing.GRANTED:
+        yield from _marketing(case, policy)
+    yield from warned(case, policy)
     if not answering:
         yield from _preferred(case)
+
+
+def _marketing(case: Case, policy: Policy) -> Iterator[Finding]:
+    kinds = policy.packs(case.entity)
+    if packs.terms(kinds).marketing_consent:
+        cited = packs.setting(kinds, "marketing_consent").cited
+        reason = f"They have not agreed to offers by {case.channel}. {cited}."
+        yield Finding("consent", Verdict.WITHHOLD, "no_marketing_consent", reason)
+
+
+def warned(case: Case, policy: Policy) -> Iterator[Finding]:
+    """What a person typed goes where it is not encrypted only if they know that and want it."""
+    kinds = policy.packs(case.entity)
+    typed = case.written_by_person and case.recipient is not None
+    if not typed or not packs.terms(kinds).warned_first:
+        return
+    if case.recipient is not None and not case.recipient.consent.warned:
+        reason = (
+            f"Nobody has put on record that they want such words by {case.channel} although it is "
+            f"not encrypted; ask them, then `counterfoil unencrypted`. "
+            f"{packs.setting(kinds, 'warned_first').cited}."
+        )
+        yield Finding("consent", Verdict.WITHHOLD, "not_warned", reason)
 
 
 def _preferred(case: Case) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Is the message still true, may anything leave at all, and has its sender what a sender needs?"""
 
+import datetime as dt
 from collections.abc import Iterator
 
 from billing.policy import Policy
@@ -7,6 +8,10 @@ from comms.compliance import clearance
 from comms.compliance.labels import SEALING
 from comms.door.case import Case, Finding, Verdict
 from comms.models import Audience, Purpose
+from comms.processors import UNSIGNED
+
+_SIGNING = dt.timedelta(hours=1)
+"""How soon it is looked at anew whether somebody has put the agreement on record."""
 
 
 def expiry(case: Case, _policy: Policy) -> Iterator[Finding]:
@@ -78,6 +83,7 @@ def preflight(case: Case, _policy: Policy) -> Iterator[Finding]:
         yield Finding("preflight", Verdict.WITHHOLD, "sender_incomplete", reason)
     if case.channel == "sms" and case.sender is not None and case.sender.sms_unregistered:
         reason = "The carriers do not know our number yet (A2P 10DLC); a text would be filtered."
+    yield from _signed(case)
         yield Finding("preflight", Verdict.WITHHOLD, "sms_unregistered", reason)
 
 
@@ -91,4 +97,15 @@ def _missing(case: Case) -> list[str]:
         needed["a postal address"] = by and by.postal_address
     if case.purpose == Purpose.DUNNING:
         needed["a pay link"] = by and by.pay_link
+def _signed(case: Case) -> Iterator[Finding]:
+    """Whoever carries it has signed what our packs ask; our own people have no other way."""
+    if not case.unsigned:
+        return
+    if case.audience == Audience.CLIENT and case.live.open:
+        yield Finding("preflight", Verdict.WITHHOLD, UNSIGNED, case.unsigned)
+    else:
+        again = case.now + _SIGNING
+        yield Finding("preflight", Verdict.DEFER, UNSIGNED, case.unsigned, until=again)
+
+
     return [what for what, value in needed.items() if not value]

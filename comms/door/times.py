@@ -77,7 +77,7 @@ def _of_law(case: Case, policy: Policy) -> tuple[Rule, ...]:
     to = case.recipient
     if to is None or case.purpose in ANY_HOUR:
         return ()
-    return rules.calling(policy.pack, case.channel, to.country, to.states)
+    return rules.calling(policy.packs(case.entity)[0], case.channel, to.country, to.states)
 
 
 # --- hours ----------------------------------------------------------------------------------------

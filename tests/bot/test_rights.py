@@ -16,6 +16,7 @@ from billing.models import Client, RightsRequest
 from bot import export, grants, processors, rights, worker
 from bot.app import App
 from bot.report import Wrong, silent
+from bot.settings import Settings
 from comms import timeline
 from comms.models import Access, Message, Touchpoint
 from tests.bot.canary import CANARIES, fill, opened
@@ -150,7 +151,7 @@ async def test_the_alert_has_a_card(app: App) -> None:
 def gathered(app: App) -> dict[str, Any]:
     with app.store.read() as session:
         client = session.get_one(Client, 2)
-        return export.gather(session, app.office(), client, processors.register(None))
+        return export.gather(session, app.office(), client, processors.register(app.settings))
 
 
 def test_everything_that_is_held_is_in_both_files(app: App, tmp_path: Path) -> None:
@@ -239,10 +240,10 @@ def test_the_firm_says_what_it_has_signed_and_adds_its_own(tmp_path: Path) -> No
     file.write_text(
         '[processors.twilio]\nsigned = ["BAA", "DPA"]\n'
         '[processors.host]\nname = "Our host"\nholds = "disks"\nkeeps = "never"\n'
-        'todo = "nothing"\nas_of = 2026-01-01\n'
+        'ask = "nothing"\nas_of = 2026-01-01\n'
     )
-    found = processors.register(file)
-    assert found["twilio"].signed == ("BAA", "DPA")
+    found = processors.register(Settings(processors_file=file))
+    assert found["twilio"].agreed == ("BAA", "DPA")
     assert found["twilio"].name == "Twilio"
     assert list(found) == ["slack", "twilio", "relay", "host"]
 
@@ -260,4 +261,4 @@ def test_a_mistake_in_the_register_is_named(tmp_path: Path, written: str, named:
     file = tmp_path / "processors.toml"
     file.write_text(written)
     with pytest.raises(Wrong, match=named):
-        processors.register(file)
+        processors.register(Settings(processors_file=file))
