@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot import (
+    checkpoints,
     declarations,
     duplicates,
     erasure,
@@ -64,6 +65,7 @@ async def tick(app: App, _args: Args, progress: Progress) -> Report:
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "checkpoint": checkpoints.run,
     "open_rights": rights.open_,
     "extend_rights": rights.extend,
     "close_rights": rights.close,

@@ -11,7 +11,7 @@ import time
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot import audit, heartbeat, worker
+from bot import audit, checkpoints, heartbeat, worker
 from bot.app import App
 from bot.desk import drain_spool
 
@@ -43,6 +43,7 @@ def timers(app: App) -> AsyncIOScheduler:
     found = AsyncIOScheduler(timezone="UTC")
     found.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
     found.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
+    found.add_job(_checkpoint, "cron", [app], hour=0, minute=7, id="checkpoint", coalesce=True)
     soon = app.clock.now() + dt.timedelta(minutes=2)
     found.add_job(_audit, "interval", [app], hours=1, next_run_time=soon, id="audit")
     if url := app.settings.heartbeat_url:
@@ -70,6 +71,13 @@ async def _audit(app: App) -> None:
         await audit.run(app)
     except Exception as error:  # noqa: BLE001 - a watcher that fails is no reason to stop working
         log.error("audit_failed", error=type(error).__name__)  # noqa: TRY400
+
+
+async def _checkpoint(app: App) -> None:
+    try:
+        await checkpoints.run(app)
+    except Exception as error:  # noqa: BLE001 - the next one writes down what this one did not
+        log.error("checkpoint_failed", error=type(error).__name__)  # noqa: TRY400
 
 
 async def _tidy(app: App) -> None:

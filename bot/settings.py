@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """Hosts with commas, to which the way is encrypted otherwise; all others are reached by TLS."""
     erasure_log: Path | None = None
     """Where it is written down who was erased; with SQLite by default a file beside the store."""
+    checkpoint_file: Path | None = None
+    """Where the ends of the chains are written down; with SQLite by default beside the store."""
     processors_file: Path | None = None
     """Who else holds something of clients, and which agreements they have signed."""
 
@@ -234,6 +236,11 @@ class Settings(BaseSettings):
     def erasures_file(self) -> Path | None:
         """Where it is written down who was erased; None where nobody has said."""
         return self.erasure_log or _file_beside(self.database_url, "erasures")
+
+    @property
+    def checkpoints_file(self) -> Path | None:
+        """Where the ends of the chains are written down; None where nobody has said."""
+        return self.checkpoint_file or _file_beside(self.database_url, "checkpoints")
 
     @property
     def key_file(self) -> Path | None:

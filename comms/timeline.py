@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
 from sqlmodel import Session, col
 
 from billing import aliases, bulk, store, vault
@@ -71,6 +71,23 @@ _TABLES: Mapping[type[Detail], Table] = {
     AliasEvent: _ALIASES,
     Access: _ACCESSES,
 }
+
+
+def _is_entry(table: Table, kind: str, *place: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(
+        _ENTRIES.c.client_id == table.c.client_id,
+        _ENTRIES.c.kind == kind,
+        _ENTRIES.c.detail_id == table.c.id,
+        *place,
+    )
+
+
+_LINKED: Mapping[Table, ColumnElement[bool]] = {
+    _TOUCHPOINTS: _is_entry(_TOUCHPOINTS, "touchpoint", _ENTRIES.c.seq == _TOUCHPOINTS.c.seq),
+    _DECISIONS: _is_entry(_DECISIONS, "decision", _ENTRIES.c.seq == _DECISIONS.c.seq),
+    _ACCESSES: _is_entry(_ACCESSES, "access"),
+}
+"""Where the entry of a row must stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +211,12 @@ def _entry(
         "version": VERSION,
         "kind": _KINDS[type(detail)],
         "detail_id": detail.id,
-        "digest": _hash(_said(hashed)),
+        "digest": hash_of(_said(hashed)),
         "occurred_at": detail.decided_at if isinstance(detail, Decision) else detail.occurred_at,
         "recorded_at": detail.decided_at if isinstance(detail, Decision) else detail.recorded_at,
         "previous": ends.get(client_id, GENESIS),
     }
-    entry["hash"] = ends[client_id] = _hash(entry)
+    entry["hash"] = ends[client_id] = hash_of(entry)
     return entry
 
 
@@ -227,8 +244,27 @@ def verify(session: Session, client_id: int | None = None) -> Iterator[Break]:
         heads = heads.where(_HEADS.c.client_id == client_id)
     ends = {row.client_id: (row.seq, row.hash) for row in session.execute(heads)}
     every = {client_id} if client_id is not None else {*ends, *_chained(session)}
+    broken: set[int] = set()
     for client in sorted(every):
-        yield from _verify_one(session, client, ends.get(client, (0, GENESIS)))
+        for found in _verify_one(session, client, ends.get(client, (0, GENESIS))):
+            broken.add(client)
+            yield found
+    for found in _beside(session, client_id):
+        if found.client_id not in broken:  # what lost its entry is named by its place already
+            yield found
+
+
+def _beside(session: Session, client_id: int | None) -> Iterator[Break]:
+    for table, linked in _LINKED.items():
+        mine = [] if client_id is None else [table.c.client_id == client_id]
+        for whose, row in session.execute(_unlinked(table, linked).where(*mine)):
+            yield Break(whose, 0, f"the {table.name} {row} is in no chain")
+
+
+def _unlinked(table: Table, linked: ColumnElement[bool]) -> Select[tuple[int, int]]:
+    """Rows that somebody put in beside the chain. A consent event may be of nobody we know."""
+    chain = table.outerjoin(_ENTRIES, linked)
+    return select(table.c.client_id, table.c.id).select_from(chain).where(_ENTRIES.c.hash.is_(None))
 
 
 def _chained(session: Session) -> Iterator[int]:
@@ -280,7 +316,7 @@ def _expired(session: Session, recorded_at: object) -> bool:
 
 def digest(detail: Detail) -> str:
     """The hash of a detail row, the same on every database."""
-    return _hash(_said(detail.model_dump(exclude={"id"})))
+    return hash_of(_said(detail.model_dump(exclude={"id"})))
 
 
 def _said(row: Values) -> Values:
@@ -292,15 +328,15 @@ def _said(row: Values) -> Values:
 
 
 def _entry_hash(entry: Mapping[str, object]) -> str:
-    return _hash({key: value for key, value in entry.items() if key != "hash"})
+    return hash_of({key: value for key, value in entry.items() if key != "hash"})
 
 
 def _decision_digest(decision: Decision) -> str:
     facts = decision.model_dump(include={"verdict", "rule", "until", "inputs"})
-    return _hash(facts)
+    return hash_of(facts)
 
 
-def _hash(fields: Mapping[str, object]) -> str:
+def hash_of(fields: Mapping[str, object]) -> str:
     """SHA-256 over the one canonical form: a version byte, then sorted compact JSON in ASCII."""
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(bytes([VERSION]) + text.encode("ascii")).hexdigest()

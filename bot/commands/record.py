@@ -1,12 +1,13 @@
 """Commands that answer: what was decided, what was said, and does it all hold?"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.commands import terminal
 from bot.commands.terminal import command
-from bot.report import Report
+from bot.report import Report, Wrong
 
 audit = typer.Typer(no_args_is_help=True, help="The chains of what was said and decided.")
 
@@ -44,13 +45,29 @@ def timeline(
 def verify(
     *,
     client: Annotated[str | None, typer.Option(help="Only this client's chain.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--checkpoints", help="A copy of the checkpoint file, kept elsewhere."),
+    ] = None,
 ) -> Report:
-    """Walk the chains and name every place that was changed, removed or put in."""
-    from bot import doctor, subjects
+    """Walk the chains and name every place that was changed, removed, cut off or put in."""
+    from bot import checkpoints, doctor, subjects
 
+    if file is not None and not file.is_file():
+        raise Wrong(f"There is no file {file}.")
     with terminal.reading() as app, app.store.read() as session:
-        client_id = subjects.client(session, client).id if client else None
-        return doctor.chains(app.store, session, client_id)
+        if client:
+            return doctor.chains(app.store, session, subjects.client(session, client).id)
+        kept = file or app.settings.checkpoints_file
+        ends = checkpoints.verify(session, kept, app.keyring)
+        return doctor.chains(app.store, session, None, ends)
+
+
+@audit.command()
+@command
+def checkpoint() -> Report:
+    """Write down, signed and outside the database, where every chain ends now."""
+    return terminal.writing("checkpoint", {})
 
 
 @audit.command()

@@ -40,6 +40,7 @@ def examine(
         if store is not None:
             found += rows.look(store)
             found += rows.careful(data.look, store)
+            found += rows.look_at_checkpoints(given)
         holds = _rules(given, store, found)
         found += environment.law(holds, clock.now().date())
         bills = rows.entities(store) if store is not None else []

@@ -1,7 +1,8 @@
 """Does every client's timeline still hold, from its first entry to its last?"""
 
+from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 
 from sqlmodel import Session, func, select
 
@@ -10,17 +11,23 @@ from bot import schema
 from bot.report import DONE, NO, Report, Table
 from comms import timeline
 from comms.models import ChainHead
+from comms.timeline import Break
 
 MOST = 100
 """Breaks of chains that are named."""
 
 
-def chains(store: Store, session: Session, client_id: int | None) -> Report:
-    """Every place at which a chain does not hold, of one client or of all."""
-    found = list(islice(timeline.verify(session, client_id), MOST + 1))
+def chains(
+    store: Store, session: Session, client_id: int | None, ends: Iterable[Break] = ()
+) -> Report:
+    """Every place at which a chain does not hold, of one client or of all.
+
+    ``ends`` are those where what was written down of the ends of chains is not so.
+    """
+    found = list(islice(chain(timeline.verify(session, client_id), ends), MOST + 1))
     gone = schema.missing_triggers(store.engine)
     walked = session.exec(select(func.count()).select_from(ChainHead)).one()
-    rows = [[str(one.client_id), str(one.seq), one.what] for one in found[:MOST]]
+    rows = [[str(one.client_id or "firm"), str(one.seq), one.what] for one in found[:MOST]]
     lines = [f"The trigger {name} is gone: records can be changed unseen." for name in gone]
     lines += [f"More than {MOST} places do not hold."] if len(found) > MOST else []
     whole = "1 chain holds" if client_id else f"{walked:,} chains hold"

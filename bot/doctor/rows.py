@@ -88,6 +88,20 @@ def look_at_erasures(given: Settings, store: Store, keyring: Keyring) -> Iterato
     yield ok("erasures", f"{len(erasurelog.read(log)):,} keys were destroyed, and none is here.")
 
 
+def look_at_checkpoints(given: Settings) -> Iterator[Finding]:
+    """Are the ends of the chains written down where whoever changes the rows cannot reach?"""
+    file = given.checkpoints_file
+    rows = Path(given.database_url.removeprefix("sqlite:///"))
+    if file is None:
+        said = "COUNTERFOIL_CHECKPOINT_FILE is not set: the end of a chain could be cut off unseen."
+        yield warning("checkpoints", said, "Name a file on another machine or volume.")
+    elif not given.on_postgresql and rows.resolve().parent == file.resolve().parent:
+        said = f"{file.name} lies beside the rows: who can change the one can change the other."
+        yield warning("checkpoints", said, "Move it, and name it with COUNTERFOIL_CHECKPOINT_FILE.")
+    else:
+        yield ok("checkpoints", f"The ends of the chains are written to {file}.")
+
+
 def _under(keyring: Keyring) -> Iterator[Finding]:
     by = {one.standing: one.keys for one in keyring.under()}
     unknown = by.pop("unknown", 0)

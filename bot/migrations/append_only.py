@@ -12,6 +12,8 @@ GROWING = (
     "access",
     "alias_event",
     "chain_entry",
+    "checkpoint",
+    "checkpoint_head",
     "consent_event",
     "live_switch",
     "policy_publication",

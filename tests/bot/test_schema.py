@@ -35,7 +35,15 @@ from billing.models import (
 from billing.store import Moment, Store, StoreBusy
 from bot import schema
 from bot.migrations import append_only
-from comms.models import Access, ChainEntry, ConsentEvent, Decision, Touchpoint
+from comms.models import (
+    Access,
+    ChainEntry,
+    Checkpoint,
+    CheckpointHead,
+    ConsentEvent,
+    Decision,
+    Touchpoint,
+)
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 TABLES = list(schema.metadata().sorted_tables)
@@ -177,6 +185,8 @@ def test_nobody_migrates_under_a_running_process(sqlite_store: Store) -> None:
 GROWING = (
     Client(id=1, key_id="client:1", name="Anker Dental", created_at=NOW),
     LegalEntity(id=1, name="Firm"),
+    Checkpoint(id=1, taken_at=NOW, heads=1, root="r", previous="", hash="h"),
+    CheckpointHead(client_id=1, seq=1, hash="h", checkpoint_id=1),
     Access(id=1, client_id=1, change="read", by="r@f.example", occurred_at=NOW, recorded_at=NOW),
     AliasEvent(id=1, master_id=1, alias_id=1, change="merged", occurred_at=NOW, recorded_at=NOW),
     Posting(
@@ -267,6 +277,8 @@ ANY_COLUMN = {
     "access": "by",
     "alias_event": "change",
     "chain_entry": "digest",
+    "checkpoint": "root",
+    "checkpoint_head": "hash",
     "consent_event": "method",
     "decision": "rule",
     "live_switch": "changed_by",
@@ -307,7 +319,7 @@ def test_no_row_is_replaced_on_sqlite(grown: Store, table: str) -> None:
 
 @pytest.mark.parametrize("table", append_only.GROWING + append_only.EXPIRING)
 def test_no_row_is_upserted(grown: Store, table: str) -> None:
-    key = "client_id, seq" if table == "chain_entry" else "id"
+    key = "client_id, seq" if table in {"chain_entry", "checkpoint_head"} else "id"
     with pytest.raises(DatabaseError, match=f"{table}: rows are only added"):
         run(
             grown,

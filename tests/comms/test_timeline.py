@@ -131,6 +131,16 @@ def test_an_empty_timeline_holds(store: Store) -> None:
     assert breaks(store, 7) == []
 
 
+PUT_IN = (
+    "INSERT INTO touchpoint (id, client_id, seq, channel, direction, kind, body_digest, labels, "
+    "occurred_at, recorded_at) SELECT 99, 2, 7, channel, 'out', kind, '', '', occurred_at, "
+    "recorded_at FROM touchpoint WHERE id = 1"
+)
+CUT = "DELETE FROM chain_entry WHERE client_id = 1 AND seq = 5"
+HEAD_MOVED = (
+    "UPDATE chain_head SET seq = 4, hash = (SELECT hash FROM chain_entry WHERE client_id = 1 "
+    "AND seq = 4) WHERE client_id = 1"
+)
 TAMPERING = {
     "an entry's digest": (
         "UPDATE chain_entry SET digest = digest || '0' WHERE client_id = 1 AND seq = 2",
@@ -170,7 +180,15 @@ TAMPERING = {
     ),
     "a touchpoint moved to another client": (
         "UPDATE touchpoint SET client_id = 3 WHERE id = 2",
-        [(1, 2, "its touchpoint 2 was changed")],
+        [(1, 2, "its touchpoint 2 was changed"), (3, 0, "the touchpoint 2 is in no chain")],
+    ),
+    "a touchpoint put in": (
+        PUT_IN,
+        [(2, 0, "the touchpoint 99 is in no chain")],
+    ),
+    "the end cut off, and its head moved": (
+        f"{CUT}; {HEAD_MOVED}",
+        [(1, 0, "the touchpoint 3 is in no chain")],
     ),
     "a touchpoint dropped": (
         "DELETE FROM touchpoint WHERE id = 3",
@@ -195,7 +213,7 @@ TAMPERING = {
 def test_tampering_is_named(
     spoken: Store, statement: str, found: list[tuple[int, int, str]]
 ) -> None:
-    behind(spoken, statement)
+    behind(spoken, *statement.split("; "))
     assert breaks(spoken) == found
 
 

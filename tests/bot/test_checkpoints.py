@@ -1,0 +1,181 @@
+"""Where every chain ended is known elsewhere, so nobody can cut one off unseen."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session
+from typer.testing import CliRunner
+
+from billing.models import Client
+from billing.store import Store
+from bot import cli
+from bot.settings import Settings
+from comms import checkpoints as ends
+from comms import timeline
+from comms.models import Touchpoint
+from tests.bot.canary import fill, opened
+from tests.conftest import Database
+from tests.factories import NOON
+
+Run = Callable[..., Any]
+OTHER_KEY = "b" * 64
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    app = opened(database.url, database.keyring_url, tmp_path)
+    with closing(app.store), closing(app.keyring):
+        app.store.write_now(lambda session: fill(session, app))
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", database.url)
+    monkeypatch.setenv("COUNTERFOIL_KEYRING_URL", database.keyring_url)
+    monkeypatch.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("COUNTERFOIL_CHECKPOINT_FILE", str(tmp_path / "ends"))
+
+    def invoke(*args: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(cli.app, ["audit", *args, "--json"])
+        assert result.exit_code == code, (result.output, result.exception)
+        return json.loads(result.stdout) if result.stdout else result.stderr
+
+    return invoke
+
+
+def said(client_id: int, minute: int) -> Touchpoint:
+    at = NOON.replace(minute=minute)
+    return Touchpoint(
+        client_id=client_id, channel="sms", direction="in", kind="reply",
+        occurred_at=at, recorded_at=at,
+    )  # fmt: skip
+
+
+def write(database: Database, *words: Callable[[Session], object] | str) -> None:
+    """As the product does, or as somebody with its files and a screwdriver."""
+
+    def work(session: Session) -> None:
+        if database.url.startswith("postgresql"):
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+        for word in words:
+            if callable(word):
+                word(session)
+            else:
+                session.execute(text(word))
+
+    with closing(Store(database.url)) as store:
+        if store.sqlite:
+            store.write_now(_without_triggers)
+        store.write_now(work)
+
+
+def _without_triggers(session: Session) -> None:
+    triggers = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    for name in list(session.execute(triggers).scalars()):
+        session.execute(text(f"DROP TRIGGER {name}"))
+
+
+def test_c29_an_end_that_was_cut_off_without_a_trace_is_named(run: Run, database: Database) -> None:
+    write(database, lambda session: timeline.append(session, said(1, 50)))
+    taken = run("checkpoint")
+    assert taken["ends"] >= 1
+    with closing(Store(database.url, writable=False)) as store, store.read() as session:
+        (end,) = [one for one in _ends(session) if one[0] == 1]
+    last = f"client_id = 1 AND seq = {end[1]}"
+    before = f"SELECT hash FROM chain_entry WHERE client_id = 1 AND seq = {end[1] - 1}"
+    write(
+        database,
+        f"DELETE FROM touchpoint WHERE {last}",
+        f"DELETE FROM chain_entry WHERE {last}",
+        f"UPDATE chain_head SET seq = {end[1] - 1}, hash = ({before}) WHERE client_id = 1",
+    )
+    found = [one for one in run("verify", code=1)["breaks"] if one["what"].startswith("the entry")]
+    gone = "the entry was there at checkpoint 1, and is gone"
+    assert found == [{"client_id": 1, "seq": end[1], "what": gone}]
+
+
+def _ends(session: Session) -> list[tuple[int, int]]:
+    return [tuple(row) for row in session.execute(text("SELECT client_id, seq FROM chain_head"))]
+
+
+def test_a_checkpoint_is_taken_only_of_what_moved(run: Run, database: Database) -> None:
+    first = run("checkpoint")
+    assert run("checkpoint") == first | {"ends": 0}
+    write(database, lambda session: timeline.append(session, said(1, 51)))
+    second = run("checkpoint")
+    assert (second["ends"], second["checkpoint"]) == (1, first["checkpoint"] + 1)
+    assert second["hash"] != first["hash"]
+
+
+def test_whoever_takes_the_checkpoints_along_is_caught_by_the_file(
+    run: Run, database: Database
+) -> None:
+    run("checkpoint")
+    write(database, "DELETE FROM checkpoint_head", "DELETE FROM checkpoint")
+    (found,) = run("verify", code=1)["breaks"]
+    assert (found["client_id"], found["seq"]) == (0, 1)
+    assert "kept elsewhere and is not here any more" in found["what"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"signature":"', '"signature":"00'), ('"key":"', f'"key":"{OTHER_KEY}"'), ("{", "[")],
+    ids=["another signature", "another key", "rubbish"],
+)
+def test_a_line_that_we_did_not_sign_is_named(
+    run: Run, tmp_path: Path, before: str, after: str
+) -> None:
+    run("checkpoint")
+    file = tmp_path / "ends"
+    file.write_text(file.read_text().replace(before, after, 1))
+    assert "not signed here" in run("verify", code=1)["breaks"][0]["what"]
+
+
+def test_a_checkpoint_that_was_made_anew_is_caught_by_a_copy_elsewhere(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    run("checkpoint")
+    copy = tmp_path / "auditor"
+    copy.write_bytes((tmp_path / "ends").read_bytes())
+    (tmp_path / "ends").unlink()
+    write(database, "DELETE FROM checkpoint_head", "DELETE FROM checkpoint")
+    write(database, lambda session: timeline.append(session, said(1, 52)))
+    run("checkpoint")
+    what = [one["what"] for one in run("verify", "--checkpoints", str(copy), code=1)["breaks"]]
+    assert what == ["this checkpoint is another one than was kept elsewhere"]
+
+
+def test_a_line_that_a_crash_cut_short_comes_again(run: Run, tmp_path: Path) -> None:
+    run("checkpoint")
+    file = tmp_path / "ends"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    run("checkpoint")
+    assert file.read_bytes() == whole
+
+
+def test_a_checkpoint_that_was_changed_is_named(run: Run, database: Database) -> None:
+    run("checkpoint")
+    write(database, "UPDATE checkpoint_head SET hash = 'x' WHERE client_id = 1")
+    what = {one["what"] for one in run("verify", code=1)["breaks"]}
+    assert "the checkpoint was changed" in what
+
+
+def test_many_ends_are_more_than_one_link(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "_MOVED", ends._MOVED.limit(1))
+    people = [Client(id=n, key_id=f"client:{n}", name="", created_at=NOON) for n in (71, 72)]
+    write(database, lambda session: session.add_all(people))
+    write(database, *(lambda s, n=n: timeline.append(s, said(n, 40)) for n in (71, 72)))
+    taken = run("checkpoint")
+    assert taken["checkpoint"] == taken["ends"] >= 2
+
+
+def test_with_no_file_it_says_that_nothing_keeps_it(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COUNTERFOIL_CHECKPOINT_FILE")
+    default = Settings(database_url=database.url).checkpoints_file
+    assert run("checkpoint")["file"] == (str(default) if default else None)
