@@ -19,6 +19,7 @@ WHAT: Mapping[str, str] = {
     TaskKind.DISPUTE: "they question an invoice",
     TaskKind.ADDRESS: "an address is somebody else's: find theirs",
     TaskKind.CARE: "they are in difficulty: speak with them",
+    TaskKind.WORDING: "a message says what may not leave that way: word it otherwise",
     TaskKind.PRESERVE: "they demand that everything is preserved: place a legal hold, or not",
 }
 """What is asked for, by the kind of task."""

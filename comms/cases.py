@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, or_, text
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, duplicates, gates, store, vault
+from billing import accounts, aliases, duplicates, gates, store
 from billing.aliases import Kin
 from billing.arrears import Account
 from billing.calendar import local_date, midnight
@@ -135,6 +135,7 @@ def build_all(
     known = _know(session, office, outward)
     spent = _spent(session, office, outward, known.kin)
     doubtful = _unresolved(session, messages)
+    stream = complaints.pause(session, office) if any(map(_is_commercial, outward)) else None
     cases: list[Case] = []
     for message in messages:
         client = known.clients.get(message.client_id or 0)
@@ -146,10 +147,11 @@ def build_all(
                 office.now,
                 message.expires_at,
                 sync=gates.sync_refusal(unresolved=message.client_id in doubtful),
-            )
                 unsigned=_unsigned(office, message, None),
+            )
         else:
             refused, passed = _billing(known, office, message, client)
+            draft = drafts.of(session, office, message)
             case = Case(
                 audience=message.audience,
                 purpose=message.purpose,

@@ -30,8 +30,10 @@ from comms import (
     staff,
     steps,
     timeline,
+    wording,
 )
 from comms.cases import Known
+from comms.compliance.disclosure import Names
 from comms.door import Case, Finding, Judgement, Verdict
 from comms.facts import DeliveryReport, Standing
 from comms.letters import Letter
@@ -93,29 +95,36 @@ def claim_all(
     judged_all = list(zip(messages, judged, judgements, strict=True))
     _write_down(session, office, judged_all, owners, known.kin)
     threads = letters.threads(session, messages)
+    called = wording.names(session, known.kin, messages)
     ready: list[tuple[Message, Outgoing, str]] = []
     named: list[Values] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
         if judgement.verdict is not Verdict.ALLOW:
             refuse(session, office, message, judgement.decisive)
             continue
+        letter = None
         try:
             if message.audience == Audience.CLIENT:
                 letter = _letter(office, known, message, threads.get(message.id, ()), case)
-                outgoing: Outgoing | None = letters.compose(session, office, templates, letter)
-                named += steps.unlisted(message, known.steps, letter.account, letter.named)
+                said = letters.compose(session, office, templates, letter)
+                found = wording.refusal(office, letter, said, called.get(message.id, Names()))
+                outgoing: Outgoing | None = said
             else:
-                outgoing = cards(session, office, message)
+                outgoing, found = cards(session, office, message), None
         except TemplateMistake as mistake:
-            found = Finding("content", Verdict.WITHHOLD, "template", str(mistake))
+            outgoing, found = None, Finding("content", Verdict.WITHHOLD, "template", str(mistake))
+        if found is not None:
+            late = Judgement(found, (*judgement.findings, found))
+            _write_down(session, office, [(message, case, late)], owners, known.kin)
             refuse(session, office, message, found)
-            continue
-        if outgoing is None:
+        elif outgoing is None:
             soon = office.now + dt.timedelta(seconds=5)
             later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
             outbox.refuse(session, message.id, later, State.HELD)
         else:
             ready.append((message, outgoing, owners[message.id]))
+            if letter is not None:
+                named += steps.unlisted(message, known.steps, letter.account, letter.named)
     steps.list_also(session, named)
     return outbox.claim_all(session, office, ready)
 
@@ -144,6 +153,7 @@ def _letter(
         named=tuple(named),
         total=total,
         redirect_to=case.live.redirect_to,
+        warned=case.recipient is not None and case.recipient.consent.warned,
     )
 
 
@@ -153,7 +163,6 @@ def _each_person_once(messages: Sequence[Message]) -> list[Message]:
     places: set[int] = set()
     chosen: list[Message] = []
     for message in messages:
-        warned=case.recipient is not None and case.recipient.consent.warned,
         if message.audience == Audience.CLIENT:
             contact, place = message.contact_id or 0, message.address_id or 0
             if (contact and contact in people) or (place and place in places):
@@ -173,6 +182,8 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
     if finding.verdict is Verdict.CANCEL:
         steps.follow(session, office, [message], "cancelled")
     elif finding.verdict is Verdict.WITHHOLD:
+        if finding.rule == wording.RULE and message.client_id:
+            wording.ask_for(session, office, session.get_one(Client, message.client_id))
         _lost(session, office, message)
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from babel import localedata
 from sqlalchemy import bindparam
@@ -29,6 +30,7 @@ from billing.models import (
     Posting,
 )
 from comms.channels.mime import message_id
+from comms.compliance import disclosure
 from comms.models import Message, Purpose, State
 from comms.office import Office
 from comms.ports import Attachment, Outgoing
@@ -60,7 +62,6 @@ _PAID_INVOICES = (
     .distinct()
     .order_by(col(Invoice.number))
 )
-OPT_OUT_NOTICE = "Reply STOP to opt out."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +82,9 @@ class Letter:
     """What a reminder names at this moment, which may be more than when it was decided."""
     total: int = 0
     redirect_to: str = ""
-
     warned: bool = False
     """Whoever reads there wants papers although mail is not encrypted."""
+
 
 def threads(session: Session, messages: Sequence[Message]) -> dict[int, list[str]]:
     """One thread per contact, entity and subject: what went before each mail, the newest first."""
@@ -108,8 +109,15 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
         TemplateMistake: the template cannot say it.
     """
     message, entity = letter.message, letter.entity
+    packs = office.policy.packs(entity.name)
+    link = _unsubscribe(office, templates, message)
     context = _common(letter) | _about(session, office, letter)
-    rendered = templates.render(message.template, message.channel, context)
+    context |= {
+        "opt_out_notice": disclosure.notice(message.channel, packs),
+        "unsubscribe_link": link,
+    }
+    shown = disclosure.reduced(context, disclosure.profile(message.channel, packs))
+    rendered = templates.render(message.template, message.channel, shown)
     return Outgoing(
         reference=message.reference,
         to=letter.redirect_to or letter.address.value,
@@ -117,9 +125,28 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
         text=rendered.text,
         subject=rendered.subject,
         html=rendered.html,
-        headers=_threading(letter),
+        headers=_threading(letter) | _one_click(link, entity),
         attachments=_enclosed(session, office, letter),
     )
+
+
+def _unsubscribe(office: Office, templates: Templates, message: Message) -> str:
+    """What sells, whatever else it is about, says how to hear no more of it (15 USC 7704)."""
+    if message.channel != "email" or office.unsubscribe is None:
+        return ""
+    sells = message.purpose == Purpose.OFFER or templates.sells(message.template, "email")
+    return office.unsubscribe(message.reference) if sells else ""
+
+
+def _one_click(link: str, entity: LegalEntity) -> dict[str, str]:
+    """A mailbox's own button (RFC 8058): it posts to the link, and asks nothing of anybody."""
+    if not link:
+        return {}
+    mailbox = quote(entity.from_address, safe="@.+-_")
+    return {
+        "List-Unsubscribe": f"<{link}>, <mailto:{mailbox}?subject=unsubscribe>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def _from(entity: LegalEntity) -> str:
@@ -141,7 +168,6 @@ def _common(letter: Letter) -> dict[str, object]:
         "contact": {"first_name": contact.name.partition(" ")[0], "name": contact.name},
         "locale": _locale(client.country),
         "pay_link": entity.pay_link,
-        "opt_out_notice": OPT_OUT_NOTICE if letter.message.channel == "sms" else "",
     }
 
 
@@ -188,6 +214,9 @@ def _enclosed(session: Session, office: Office, letter: Letter) -> tuple[Attachm
         return ()
     if office.papers is None:
         return ()
+    terms = office.policy.terms(letter.entity.name)
+    if terms.warned_first and not letter.warned:
+        return ()
     invoices = [one.invoice_id for one in letter.named]
     names = [one for one in message.attachments.split() if one not in terms.kept_papers]
     return office.papers(session, office.now, letter.client.id, names, invoices)
@@ -214,9 +243,6 @@ def named_in(
     Of a notice before the due day: what it named and is still to come. And what it comes to.
     """
     stands = arrears.standing(account, office.now, office.policy)
-    terms = office.policy.terms(letter.entity.name)
-    if terms.warned_first and not letter.warned:
-        return ()
     today = local_date(office.now, account.timezone)
     if step < 0:
         return arrears.coming(stands, step, today)

@@ -328,6 +328,8 @@ class TaskKind(StrEnum):
     """Speak with them: no machine writes about money meanwhile."""
     PRESERVE = "preserve"
     """Say whether everything of theirs must be kept: they ask for it."""
+    WORDING = "wording"
+    """Word it otherwise: a message would have said what may not leave that way."""
 
 
 class Task(SQLModel, table=True):

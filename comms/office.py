@@ -1,8 +1,8 @@
 """What does everything in comms need at hand, besides the session it works in?"""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlmodel import Session
@@ -10,6 +10,7 @@ from sqlmodel import Session
 from billing.keyring import Keyring
 from billing.policy import Policy
 from comms.ports import Attachment
+from comms.processors import Processors
 
 
 class Papers(Protocol):
@@ -42,3 +43,7 @@ class Office:
     clients: str
     papers: Papers | None = None
     """Where there is none, mails go without."""
+    unsubscribe: Callable[[str], str] | None = None
+    """The link by which who got this message, by its reference, hears of no more offers."""
+    processors: Processors = field(default_factory=dict)
+    """Who handles what we hand over, and what they have signed."""

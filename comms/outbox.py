@@ -295,6 +295,18 @@ def requeue(session: Session, message_id: int, now: dt.datetime) -> bool:
     )
 
 
+def release(session: Session, message_id: int, now: dt.datetime) -> bool:
+    """Somebody who may has said that it goes: it is judged anew."""
+    return moves.where(
+        session,
+        (MESSAGES.c.id == message_id) & (MESSAGES.c.state == State.AWAITING),
+        state=State.QUEUED,
+        send_after=now,
+        rule="",
+        reason="",
+    )
+
+
 def refuse(session: Session, message_id: int, finding: Finding, state: State) -> bool:
     """What the door decided: held until a moment or an event, awaiting, withheld or cancelled."""
     return moves.where(

@@ -13,13 +13,15 @@ from datetime import date
 from pathlib import Path
 
 from babel.dates import format_date
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, pass_context
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, pass_context
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import escape
 
 from billing import money, shipped
 from comms import segments
+from comms.compliance import disclosure
 
 LONGEST_SUBJECT = 200
 _LONGEST_MAIL = 200_000
@@ -27,6 +29,8 @@ _LOCALE = "en_US"
 _MESSAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _WITHOUT_NOTICE = frozenset({"opt_out_confirmation"})
 """It says itself that nothing more will come."""
+PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
+"""What a message needs to leave by a channel."""
 _GAP = re.compile(r"\n{3,}")
 
 
@@ -64,6 +68,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.filters |= {"money": _money, "day": _day}
+        self._selling: dict[tuple[str, str], str] = {}
 
     def render(self, message: str, channel: str, context: Mapping[str, object]) -> Rendered:
         """The message for ``email``, ``sms`` or ``slack``.
@@ -78,6 +83,24 @@ class Templates:
         text = _tidy(self._part(message, f"{channel}.txt", context))
         return Rendered("", _sms(message, text, context) if channel == "sms" else text, "")
 
+    def sells(self, message: str, channel: str) -> str:
+        """Why a message is commercial, whatever else it is about: an offer, or words of selling.
+
+        Nothing where it is about the account alone.
+        """
+        if (message, channel) not in self._selling:
+            found = (self._part_sells(f"{message}/{part}.j2") for part in PARTS.get(channel, ()))
+            self._selling[message, channel] = next(filter(None, found), "")
+        return self._selling[message, channel]
+
+    def _part_sells(self, file: str) -> str:
+        try:
+            source = self.environment.loader.get_source(self.environment, file)[0]  # type: ignore[union-attr]
+            names = meta.find_undeclared_variables(self.environment.parse(source))
+        except TemplateError:
+            return ""  # its mistake shows when it is rendered
+        return "offer" if "offer" in names else disclosure.sells(source)
+
     def _email(self, message: str, context: Mapping[str, object]) -> Rendered:
         subject = " ".join(self._part(message, "subject.txt", context).split())
         if not 0 < len(subject) <= LONGEST_SUBJECT:
@@ -85,6 +108,11 @@ class Templates:
             raise TemplateMistake(f"{message}/subject.txt.j2", 1, sentence)
         text = _tidy(self._part(message, "email.txt", context))
         html = self._part(message, "email.html", context)
+        notice = str(context.get("opt_out_notice", ""))
+        for part, said in (("txt", text), ("html", html)):
+            if notice not in said and str(escape(notice)) not in said:
+                sentence = "the opt-out notice is missing; put {{ opt_out_notice }} in its footer"
+                raise TemplateMistake(f"{message}/email.{part}.j2", 1, sentence)
         if max(len(text), len(html)) > _LONGEST_MAIL:
             raise TemplateMistake(f"{message}/email.html.j2", 1, "the mail is too long; shorten it")
         return Rendered(subject, text + "\n", html)

@@ -15,9 +15,11 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from billing import shipped
 from comms import segments
+from comms.compliance import disclosure
+from comms.compliance.disclosure import Packs, Profile
 from comms.rendering import TemplateMistake, Templates
 
-_ALWAYS = frozenset({"firm", "client", "contact", "locale", "opt_out_notice"})
+_ALWAYS = frozenset({"firm", "client", "contact", "locale", "opt_out_notice", "unsubscribe_link"})
 _DUNNING = _ALWAYS | {"currency", "total", "invoices", "step", "tone", "pay_link"}
 
 
@@ -50,7 +52,6 @@ MESSAGES: Mapping[str, Declared] = {
     "safe_payment": Declared(_ALWAYS | {"pay_link"}, ("email", "sms")),
     "staff_text": Declared(_ALWAYS | {"body", "subject"}, ("email", "sms")),
 }
-_PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
 _MEMBERS = {
     "firm": {"name", "postal_address", "from_name", "phone", "pay_link"},
     "client": {"name"},
@@ -70,13 +71,6 @@ _MEMBERS = {
     "offer": {"name", "code", "percent", "amount", "currency", "valid_until"},
     "invoices": {"number", "issued_on", "due_on", "days_overdue", "open", "amount", "disputed"},
 }
-_NOT_BY_SMS = {
-    "client": {"name"},
-    "contact": {"name"},
-    "firm": {"postal_address"},
-    "agreement": {"name"},
-    "invoices": {"days_overdue", "disputed"},
-}
 
 _REPLY_WORD = re.compile(
     r"\b(?:reply|replying|respond|answer|text|send|type|write)\b(?:\s+(?:back|us|with|by|the|word"
@@ -86,13 +80,10 @@ _REPLY_WORD = re.compile(
 _SHOUTED = re.compile(r"\b(?:YES|CANCEL|QUIT|END)\b\s+(?:to|if|for|and we)\b")
 _STOP_ASKED = re.compile(r"\b(?:reply|text|send|answer)\s+[\"'“]?stop\b(?! by)", re.IGNORECASE)
 _STOP_SHOUTED = re.compile(r"\bSTOP\b")
-_SHORTENER = re.compile(
-    r"\b(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd|buff\.ly|rebrand\.ly|cutt\.ly|tiny\.cc"
-    r"|shorturl\.at|rb\.gy|t\.ly|lnkd\.in|bl\.ink|s\.id|v\.gd)\b",
-    re.IGNORECASE,
-)
 _UNSAFE = re.compile(r"\|\s*safe\b|\bautoescape\s+false\b")
 _MOST_SMS_PARTS = 3
+_LINK = "https://example.com/unsubscribe/x"
+_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +95,16 @@ class Mistake:
     sentence: str
 
 
-def lint(folder: Path) -> list[Mistake]:
-    """Every mistake in a folder of messages, in the order of its files."""
+def lint(folder: Path, packs: Packs = ()) -> list[Mistake]:
+    """Every mistake in a folder of messages, for a firm that goes by these packs."""
     templates = Templates([folder])
-    files = sorted(folder.rglob("*.j2"))
     mistakes = [
-        mistake for file in files for mistake in _file(templates, file.relative_to(folder), file)
+        mistake
+        for file in sorted(folder.rglob("*.j2"))
+        for mistake in _file(templates, packs, file.relative_to(folder), file)
     ]
     if not mistakes:
-        mistakes = [m for name in _messages(folder) for m in _message(templates, name)]
+        mistakes = [m for name in _messages(folder) for m in _message(templates, packs, name)]
     return mistakes
 
 
@@ -124,6 +116,7 @@ def sample(message: str) -> dict[str, object]:
     whole: dict[str, object] = {
         "firm": {"name": "Example & Partners", "postal_address": "1 Example Row\nExampleton",
                  "from_name": "Billing", "phone": "+1 555 0100", "pay_link": ""},
+        "unsubscribe_link": "",
         "client": {"name": "Northwind"},
         "contact": {"first_name": "Alex", "name": "Alex Example"},
         "currency": "USD", "total": 1_279_000, "step": 1, "tone": "friendly", "locale": "en_US",
@@ -156,10 +149,13 @@ def _messages(folder: Path) -> Iterator[str]:
     return (name for name in (*MESSAGES, *own) if whole or name in present)
 
 
-def _message(templates: Templates, name: str) -> Iterator[Mistake]:
+def _message(templates: Templates, packs: Packs, name: str) -> Iterator[Mistake]:
     """Render the message as a client would get it."""
     for channel in MESSAGES[_alike(name)].channels:
-        context = sample(name) | ({"opt_out_notice": ""} if channel == "email" else {})
+        selling = templates.sells(name, channel)
+        link = _LINK if selling and channel == "email" else ""
+        notice = disclosure.notice(channel, packs)
+        context = sample(name) | {"opt_out_notice": notice, "unsubscribe_link": link}
         try:
             rendered = templates.render(name, channel, context)
         except TemplateMistake as mistake:
@@ -169,9 +165,34 @@ def _message(templates: Templates, name: str) -> Iterator[Mistake]:
         if channel == "sms" and cost > _MOST_SMS_PARTS:
             sentence = f"the text costs {cost} parts; shorten it to {_MOST_SMS_PARTS}"
             yield Mistake(f"{name}/sms.txt.j2", 1, sentence)
+        file = f"{name}/{channel}.txt.j2"
+        by = disclosure.profile(channel, packs)
+        for text in (rendered.subject, rendered.text):
+            yield from (_breach(file, text, one) for one in disclosure.breaches(text, by))
+        if link:
+            whole = ((file, rendered.text), (f"{name}/email.html.j2", rendered.html))
+            yield from (one for part, text in whole for one in _footer(part, text, selling))
 
 
-def _file(templates: Templates, relative: Path, file: Path) -> Iterator[Mistake]:
+def _breach(file: str, text: str, found: disclosure.Breach) -> Mistake:
+    words = " ".join(text[found.start : found.end].split())
+    return Mistake(file, 1, f'"{words[:_SHOWN]}": {found.reason}')
+
+
+def _footer(file: str, text: str, selling: str) -> Iterator[Mistake]:
+    """Who sells says where they are, and how to hear no more of it (15 USC 7704)."""
+    missing = [
+        name
+        for name, words in (("firm.postal_address", "1 Example Row"), ("unsubscribe_link", _LINK))
+        if words not in text
+    ]
+    if missing:
+        needed = " and ".join("{{ " + name + " }}" for name in missing)
+        sentence = f"it sells ({selling}), so it is commercial mail; its footer needs {needed}"
+        yield Mistake(file, 1, sentence)
+
+
+def _file(templates: Templates, packs: Packs, relative: Path, file: Path) -> Iterator[Mistake]:
     name = relative.as_posix()
     source = file.read_text(encoding="utf-8")
     for number, line in enumerate(source.splitlines(), 1):
@@ -182,13 +203,19 @@ def _file(templates: Templates, relative: Path, file: Path) -> Iterator[Mistake]
         yield Mistake(name, error.lineno, error.message or "this is no valid template")
         return
     message = relative.parts[0]
-    if message in {"_layout", "portal"}:
+    if message == "portal":
+        return
+    channel = relative.name.partition(".")[0]
+    by = disclosure.profile("email" if channel == "subject" else channel, packs)
+    if message == "_layout":
+        yield from _members_of(tree, name, disclosure.profile("email", packs))
         return
     if _alike(message) not in MESSAGES:
         yield Mistake(name, 1, f"there is no message {message}; one of {', '.join(MESSAGES)}")
         return
     if relative.name != "slack.txt.j2":
         yield from _names(tree, name, message)
+        yield from _members_of(tree, name, by)
 
 
 def _line(line: str) -> Iterator[str]:
@@ -197,8 +224,8 @@ def _line(line: str) -> Iterator[str]:
         yield "never ask for YES, CANCEL, END or QUIT: carriers act on them; use another word"
     if _STOP_SHOUTED.search(line) or _STOP_ASKED.search(line):
         yield "leave STOP out: we add the opt-out notice ourselves"
-    if _SHORTENER.search(line):
-        yield "carriers filter public link shorteners; write the firm's own link"
+    if host := disclosure.shortened(line):
+        yield f"carriers filter public link shorteners ({host}); write the firm's own link"
     if _UNSAFE.search(line):
         yield "do not switch escaping off: a client's name could become markup"
 
@@ -208,13 +235,17 @@ def _names(tree: nodes.Template, file: str, message: str) -> Iterator[Mistake]:
     for name in sorted(meta.find_undeclared_variables(tree) - fields - _imported(tree)):
         known = ", ".join(sorted(fields))
         yield Mistake(file, _line_of(tree, name), f"{name} is not known here; use {known}")
-    by_sms = file.endswith("/sms.txt.j2")
-    for owner, member, line in _members(tree):
+
+
+def _members_of(tree: nodes.Template, file: str, by: Profile) -> Iterator[Mistake]:
+    for field, line, asked in _members(tree):
+        owner, _, member = field.partition(".")
         if member not in _MEMBERS[owner]:
             known = ", ".join(sorted(_MEMBERS[owner]))
             yield Mistake(file, line, f"{owner} has no {member}; it has {known}")
-        elif by_sms and member in _NOT_BY_SMS.get(owner, ()):
-            yield Mistake(file, line, f"{owner}.{member} is not for SMS; others may read the phone")
+        elif not asked and (row := by.forbids(field)) is not None:
+            way = "SMS" if by.channel == "sms" else by.channel
+            yield Mistake(file, line, f"{field} is not for {way}: {row.cited}")
 
 
 def _imported(tree: nodes.Template) -> set[str]:
@@ -227,16 +258,46 @@ def _line_of(tree: nodes.Template, name: str) -> int:
     return next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
 
 
-def _members(tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
-    """Each ``owner.member`` that is read, with loop variables traced to their list."""
+def _members(tree: nodes.Template) -> Iterator[tuple[str, int, bool]]:
+    """Each ``owner.member`` that is read, where, and whether it was asked first if it is there.
+
+    Loop variables are traced to their list. What a channel withholds is empty, so a template may
+    ask for it: ``{% if invoice.number %}invoice {{ invoice.number }}{% endif %}``.
+    """
     owners = {name: name for name in _MEMBERS if name != "invoices"}
     for loop in tree.find_all(nodes.For):
         if isinstance(loop.target, nodes.Name) and isinstance(loop.iter, nodes.Name):
             owners |= {loop.target.name: loop.iter.name} if loop.iter.name in _MEMBERS else {}
-    for read in tree.find_all(nodes.Getattr):
-        of = read.node
-        if isinstance(of, nodes.Getitem) and isinstance(of.node, nodes.Name):
-            if of.node.name == "invoices":
-                yield "invoices", read.attr, read.lineno
-        elif isinstance(of, nodes.Name) and of.name in owners:
-            yield owners[of.name], read.attr, read.lineno
+    yield from _reads(tree, owners, frozenset())
+
+
+def _reads(
+    node: nodes.Node, owners: Mapping[str, str], asked: frozenset[str]
+) -> Iterator[tuple[str, int, bool]]:
+    if isinstance(node, nodes.Getattr) and (field := _field(node, owners)):
+        yield field, node.lineno, field in asked
+    if not isinstance(node, nodes.If | nodes.CondExpr):
+        for child in node.iter_child_nodes():
+            yield from _reads(child, owners, asked)
+        return
+    there = {field for read in _getattrs(node.test) if (field := _field(read, owners))}
+    within = asked | there
+    first = node.body if isinstance(node, nodes.If) else [node.expr1]
+    for child in node.iter_child_nodes():
+        mine = within if child is node.test or any(child is one for one in first) else asked
+        yield from _reads(child, owners, mine)
+
+
+def _getattrs(node: nodes.Node) -> Iterator[nodes.Getattr]:
+    if isinstance(node, nodes.Getattr):
+        yield node
+    yield from node.find_all(nodes.Getattr)
+
+
+def _field(read: nodes.Getattr, owners: Mapping[str, str]) -> str:
+    of = read.node
+    if isinstance(of, nodes.Getitem) and isinstance(of.node, nodes.Name):
+        return f"invoices.{read.attr}" if of.node.name == "invoices" else ""
+    if isinstance(of, nodes.Name) and of.name in owners:
+        return f"{owners[of.name]}.{read.attr}"
+    return ""

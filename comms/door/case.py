@@ -136,13 +136,13 @@ class Case:
     written_by_person: bool = False
     labels: frozenset[Label] = frozenset()
     """What is in the words that a person typed, of which not everybody may know."""
+    untold: tuple[str, ...] = ()
+    """Why some of those words may not go by this channel, whatever they are."""
+    released: str = ""
+    """Who of those who may has let these words go, this once."""
+    stream: Refusal | None = None
+    """Why no commercial mail leaves now."""
     legal: tuple[Stop, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one place said, for one reason; a place may have several."""
-
     unsigned: str = ""
     """Why nothing may be handed to whoever carries it."""
 
@@ -150,6 +150,12 @@ class Finding:
     def entity(self) -> str | None:
         """The legal entity that writes, whose packs hold."""
         return self.sender.name if self.sender is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one place said, for one reason; a place may have several."""
+
     place: str
     verdict: Verdict
     rule: str = ""

@@ -56,17 +56,24 @@ def billing(case: Case, _policy: Policy) -> Iterator[Finding]:
 
 
 def content(case: Case, _policy: Policy) -> Iterator[Finding]:
-    """Nothing is in it that must not go by this channel; templates are linted when they are made.
+    """Nothing that a person typed must not go by this channel; templates have a lint of their own.
 
-    A number goes to nobody by mail or text. Legal advice and health go when somebody says so who
-    may.
+    A number goes to nobody by mail or text. Legal advice, health, a matter or the line of a bill
+    go when somebody says so who may, this once.
     """
     if numbers := case.labels - SEALING:
         reason = f"There is {clearance.named(numbers)} in it: nobody sends that by {case.channel}."
         yield Finding("content", Verdict.WITHHOLD, "content_numbers", reason)
-    if sealed := case.labels & SEALING:
+    sealed = case.labels & SEALING
+    if case.released and (sealed or case.untold):
+        yield Finding("content", Verdict.ALLOW, "content_released", case.released)
+        return
+    if sealed:
         reason = f"There is {clearance.named(sealed)} in it; counsel or compliance says if it goes."
         yield Finding("content", Verdict.REVIEW, "content_sealed", reason)
+    if case.untold:
+        reason = f"{case.untold[0]} Compliance says if it goes."
+        yield Finding("content", Verdict.REVIEW, "content_untold", reason)
 
 
 def preflight(case: Case, _policy: Policy) -> Iterator[Finding]:
@@ -76,15 +83,29 @@ def preflight(case: Case, _policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "preflight", Verdict.DEFER, found.rule, found.reason, found.until, found.wake_on_change
         )
+    yield from _signed(case)
     if case.audience != Audience.CLIENT:
         return
     if missing := _missing(case):
         reason = f"The legal entity that writes lacks {' and '.join(missing)}."
         yield Finding("preflight", Verdict.WITHHOLD, "sender_incomplete", reason)
+    if case.stream is not None:
+        found = case.stream
+        yield Finding("preflight", Verdict.DEFER, found.rule, found.reason, found.until)
     if case.channel == "sms" and case.sender is not None and case.sender.sms_unregistered:
         reason = "The carriers do not know our number yet (A2P 10DLC); a text would be filtered."
-    yield from _signed(case)
         yield Finding("preflight", Verdict.WITHHOLD, "sms_unregistered", reason)
+
+
+def _signed(case: Case) -> Iterator[Finding]:
+    """Whoever carries it has signed what our packs ask; our own people have no other way."""
+    if not case.unsigned:
+        return
+    if case.audience == Audience.CLIENT and case.live.open:
+        yield Finding("preflight", Verdict.WITHHOLD, UNSIGNED, case.unsigned)
+    else:
+        again = case.now + _SIGNING
+        yield Finding("preflight", Verdict.DEFER, UNSIGNED, case.unsigned, until=again)
 
 
 def _missing(case: Case) -> list[str]:
@@ -97,15 +118,4 @@ def _missing(case: Case) -> list[str]:
         needed["a postal address"] = by and by.postal_address
     if case.purpose == Purpose.DUNNING:
         needed["a pay link"] = by and by.pay_link
-def _signed(case: Case) -> Iterator[Finding]:
-    """Whoever carries it has signed what our packs ask; our own people have no other way."""
-    if not case.unsigned:
-        return
-    if case.audience == Audience.CLIENT and case.live.open:
-        yield Finding("preflight", Verdict.WITHHOLD, UNSIGNED, case.unsigned)
-    else:
-        again = case.now + _SIGNING
-        yield Finding("preflight", Verdict.DEFER, UNSIGNED, case.unsigned, until=again)
-
-
     return [what for what, value in needed.items() if not value]
