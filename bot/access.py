@@ -29,6 +29,8 @@ class Action(StrEnum):
     HOLD = "place or release a legal hold"
     ERASE = "erase what is kept of a client"
     ANSWER = "answer a person who asks about their data"
+    WALL = "say who may know of a matter"
+    COUNSEL = "say who is counsel, and what is learned of it"
 
 
 _KNOWN = (Role.ACCOUNT_MANAGER, Role.FINANCE, Role.COMPLIANCE, Role.ADMIN)
@@ -49,6 +51,8 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.HOLD: _CUSTODY,
     Action.ERASE: _CUSTODY,
     Action.ANSWER: _CUSTODY,
+    Action.WALL: _CUSTODY,
+    Action.COUNSEL: (Role.PRIVILEGED, *_CUSTODY),
 }
 """Roles that may do it for any client."""
 _OWN_ONLY = frozenset(

@@ -28,18 +28,20 @@ from bot.metrics import Meters
 from bot.papers import logos
 from bot.papers.enclosed import Enclosing
 from bot.settings import Settings
-from bot.slack import cards
+from bot.slack import cards, marks
 from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
+from bot.slack.people import Places, web_client
 from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
-from comms import counsel
-from comms.channels import inbound_mail, sms
+from comms import counsel, enclosures
+from comms.channels import bounces, inbound_mail, sms
 from comms.channels.email import Email
 from comms.compliance import screening
 from comms.compliance.material import Parties
 from comms.compliance.screening import Screen
 from comms.delivery import Cards
+from comms.enclosures import File
 from comms.facts import InboundMessage
 from comms.instructions import Instruction
 from comms.office import Office, Papers
@@ -79,6 +81,8 @@ class App:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     readers: Mapping[str, Reader] = field(default_factory=dict)
     cards: Cards = cards.compose
+    places: Places | None = None
+    """Asks Slack who is a guest, and what is shared; nobody is asked where it is not there."""
     papers: Papers | None = None
     processors: Processors = field(default_factory=dict)
     meters: Meters = field(default_factory=Meters)
@@ -125,6 +129,8 @@ class App:
 _INSTRUCTION: TypeAdapter[Instruction] = TypeAdapter(Instruction)
 PATIENCE = dt.timedelta(seconds=5)
 """For one message to be screened: a million characters take less."""
+PATIENCE_WITH_FILES = dt.timedelta(seconds=15)
+"""For the files of one message to be opened; and as long again to be screened."""
 CHANNEL_SETTINGS = (
     "public_url",
     "twilio_account_sid",
@@ -156,12 +162,14 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     app = books(settings, clock)
     erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
     reading = readers(settings, app.clock, knows=acquainted(app))
+    shown = readers(settings, app.clock, knows=acquainted(app), whole=False)
     return replace(
         app,
         tracing=traced,
         channels=_channels(settings, app.clock),
         readers=reading,
-        cards=partial(cards.compose, letters=letters(reading)),
+        places=Places(web_client(_secret(settings, "slack_bot_token"), settings.slack_base_url)),
+        cards=partial(cards.compose, letters=letters(shown)),
         papers=Enclosing(app.keyring, partial(logos.read, settings.logo)),
     )
 
@@ -243,20 +251,39 @@ def readers(
     screen: Screen = screening.screen,
     *,
     knows: Knows = lambda _: NOBODY,
+    whole: bool = True,
 ) -> dict[str, Reader]:
-    """How what was kept of each source is read again; what people wrote comes screened."""
+    """How what was kept of each source is read again; what people wrote comes screened.
 
-    def seen(message: InboundMessage) -> list[Fact]:
-        return [_screened(message, clock, screen, knows(message))]
+    Without ``whole`` the files that came with a mail stay closed: opening them takes seconds.
+    """
+
+    def seen(message: InboundMessage, files: Sequence[File] = ()) -> list[Fact]:
+        opened = _with_files(message, files if whole else (), clock)
+        return [_screened(opened, clock, screen, knows(message))]
 
     return {
         "twilio.sms": lambda parcel: seen(sms.read_inbound(sms.parse(parcel.body))),
         "twilio.status": _read_status,
-        "email": lambda parcel: seen(inbound_mail.read(parcel.body, our_host=settings.email_host)),
-        "slack.event": lambda _parcel: [],
+        "email": lambda parcel: [
+            *bounces.reports(parcel.body),
+            *seen(*inbound_mail.opened(parcel.body, our_host=settings.email_host)),
+        ],
+        "slack.event": marks.read,
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),
     }
+
+
+def _with_files(message: InboundMessage, files: Sequence[File], clock: Clock) -> InboundMessage:
+    """With what stands in the files that came with it, as far as it can be read in time."""
+    until = clock.wall() + PATIENCE_WITH_FILES
+
+    def left() -> float:
+        return (until - clock.wall()).total_seconds()
+
+    told = enclosures.read(files, left)
+    return message.model_copy(update={"enclosed": (*message.enclosed, *told)})
 
 
 def _screened(
@@ -264,7 +291,14 @@ def _screened(
 ) -> InboundMessage:
     """What is not screened in time is sealed."""
     until = clock.wall() + PATIENCE
-    return screened(message, parties, screen, spent=lambda: clock.wall() >= until)
+    files_until = until + PATIENCE_WITH_FILES
+    return screened(
+        message,
+        parties,
+        screen,
+        spent=lambda: clock.wall() >= until,
+        files_spent=lambda: clock.wall() >= files_until,
+    )
 
 
 def _read_status(parcel: Parcel) -> Sequence[Fact]:

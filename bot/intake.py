@@ -16,6 +16,8 @@ from billing.ledger import Applied
 from billing.models import Client
 from bot import bookings, consents
 from bot.bookings import Outcome
+from bot.slack import marks
+from bot.slack.marks import Mark
 from comms import (
     consent,
     delivery,
@@ -42,7 +44,7 @@ from comms.models import ConsentEvent
 from comms.office import Office
 from comms.outreach import offers
 
-Fact = Tellable | InboundMessage | DeliveryReport | Instruction
+Fact = Tellable | InboundMessage | DeliveryReport | Instruction | Mark
 SETTLING = (
     PaymentSettled,
     facts.CreditNoteIssued,
@@ -79,6 +81,8 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 | instructions.KeepApart()
             ):
                 return instructions.clients_of(session, fact)
+            case Mark():
+                return marks.client_of(session, fact)
             case ClientSaid() | ReplyHandled() | ConsentStated():
                 return sayings.clients_of(session, fact, bookings.written(session, fact))
             case _:
@@ -122,6 +126,8 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
         ):
             instructions.carry_out(session, office, fact)
             return None
+        case Mark():
+            return marks.take(session, office, fact)
         case ClientSaid() | ReplyHandled() | ConsentStated():
             (outcome,) = take_told(session, office, [fact], [])
             return outcome.applied.client_id if outcome.applied else None

@@ -20,7 +20,9 @@ from bot import (
     tasks,
     tokens,
     understanding,
+    unencrypted,
     verdicts,
+    walls,
     worker,
 )
 from bot.app import App
@@ -92,9 +94,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "lift_legal_state": declarations.lift,
     "final_notice": declarations.notice,
     "prefer": declarations.prefer,
+    "unencrypted": unencrypted.state,
     "seal": privilege.seal,
     "unseal": privilege.unseal,
     "read_sealed": privilege.read,
+    "wall": walls.change,
     "override": overrides.grant,
     "end_override": overrides.end,
     "make_token": tokens.make,

@@ -12,11 +12,12 @@ from sqlmodel import Session
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from bot import factsheet, hearsay, inbox, intake, redaction
+from bot import access, factsheet, hearsay, inbox, intake, redaction
 from bot.app import App
 from bot.inbox import Parcel
 from bot.logs import carried
 from bot.models import Incoming
+from bot.slack.marks import Mark
 from comms import staff
 from comms.facts import DeliveryReport, InboundMessage, Standing
 from comms.inbound import Letter
@@ -24,6 +25,10 @@ from comms.screening import PURGED
 
 BATCH = 64
 log = structlog.get_logger("worker")
+
+
+class Unseen(LookupError):
+    """Slack does not say who somebody is, or who else reads in a channel."""
 
 
 async def understand(app: App) -> int:
@@ -66,6 +71,9 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
+    if not await _welcome(app, found):
+        await app.store.write(lambda session: _ignore(session, app, incoming_id))
+        return
     covered = await _covered(app, parcel, found)
     keys = hearsay.spare_keys(app, found)
     app.inbox.open_day(app.clock.now())
@@ -86,6 +94,23 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     for fact in found:
         if isinstance(fact, DeliveryReport) and fact.standing is Standing.FAILED:
             app.meters.refused(fact.channel, fact.code)
+
+
+async def _welcome(app: App, found: Sequence[intake.Fact]) -> bool:
+    """Guests, and a channel shared with others, have no say in Slack.
+
+    Raises:
+        Unseen: Slack does not tell; it is asked again.
+    """
+    for one in found:
+        if isinstance(one, Mark) and app.places is not None:
+            refused = await app.places.refusal(one.user, one.channel)
+            if refused == access.place_refusal(unseen=True):
+                raise Unseen(refused)
+            if refused:
+                log.info("unwelcome", source="slack.event")
+                return False
+    return True
 
 
 async def _covered(app: App, parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import vault
+from billing import aliases, vault
 from billing.models import Client
 from comms import counsel, staff, timeline
 from comms.compliance import clearance
@@ -156,12 +156,18 @@ def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -
 
 
 def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Access) -> None:
-    """Staff's messages about it take the form that holds from now on."""
+    """Every card that may show its words takes the form that holds from now on.
+
+    A task and a case show what the client wrote last when they are drawn.
+    """
+    its_own = (col(Message.subject_kind) == "touchpoint") & (Message.subject_id == touchpoint.id)
+    later = (
+        col(Message.subject_kind).in_(("task", "case"))
+        & col(Message.client_id).in_(aliases.group(session, touchpoint.client_id))
+        & (col(Message.created_at) >= touchpoint.recorded_at)
+    )
     shown = select(Message).where(
-        Message.audience == Audience.STAFF,
-        Message.subject_kind == "touchpoint",
-        Message.subject_id == touchpoint.id,
-        col(Message.updates_id).is_(None),
+        Message.audience == Audience.STAFF, its_own | later, col(Message.updates_id).is_(None)
     )
     for card in session.exec(shown).all():
         notice = staff.Notice(
@@ -170,7 +176,7 @@ def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Acc
             template=card.template,
             to=card.destination,
             client_id=card.client_id,
-            subject=("touchpoint", touchpoint.id),
+            subject=(card.subject_kind, card.subject_id),
             thread_id=card.thread_id,
             updates_id=card.id,
         )

@@ -46,3 +46,22 @@ def revoke(
     """Take roles from somebody; without a role all of them, because they have left."""
     asked = {"email": email, "roles": roles or [], "by": terminal.by()}
     return terminal.writing("revoke", asked)
+
+
+@access.command()
+@command
+def wall(
+    matter: Annotated[str, typer.Argument(help="As bills name it; without one, all walls.")] = "",
+    *,
+    add: Annotated[list[str] | None, typer.Option(metavar="EMAIL", help="Let them in.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="EMAIL", help="Out.")] = None,
+    down: Annotated[bool, typer.Option("--down", help="Take the wall down.")] = False,
+) -> Report:
+    """Who may know of a matter: what is sealed of its clients is read by them alone."""
+    if add or remove or down:
+        asked = {"matter": matter, "add": add or [], "remove": remove or [], "down": down}
+        return terminal.writing("wall", asked | {"by": terminal.by()})
+    from bot import walls
+
+    with terminal.reading() as app, app.store.read() as session:
+        return walls.listed(session, matter)

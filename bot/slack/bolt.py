@@ -19,11 +19,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 from sqlmodel import Session
 
-from bot.slack import actions, answers, blocks, commands
+from bot.slack import actions, answers, blocks, commands, marks
 from bot.slack.actions import Form
 from bot.slack.answers import Reply
 from bot.slack.commands import Answer
 from bot.slack.desk import Desk
+from bot.slack.marks import Mark
 from bot.slack.people import Places
 from comms.office import Office
 
@@ -55,6 +56,8 @@ def bolt_app(desk: Desk, web: AsyncWebClient) -> AsyncApp:
     app.command("/acct")(talk.command)
     app.view(actions.PAUSE_FORM)(talk.form)
     app.action(_ANYTHING)(talk.click)
+    for callback_id in marks.SHORTCUTS:
+        app.shortcut(callback_id)(talk.shortcut)
     app.command(_ANYTHING)(_unknown_command)
     app.event(_ANYTHING)(_ignored)
     app.shortcut(_ANYTHING)(_taken)
@@ -100,6 +103,18 @@ class _Talk:
             return
         reply = await self._done(found, f"action:{action.get('action_ts')}:{user}")
         await _answer(body, reply, replace=name == "timeline.more")
+
+    async def shortcut(self, ack: AsyncAck, body: Body) -> None:
+        """Somebody chose one of ours from the menu of a message; only they see the answer."""
+        await ack()
+        user, place = str(body["user"]["id"]), str(body["channel"]["id"])
+        mark = Mark(user, place, str(body["message_ts"]), marks.SHORTCUTS[body["callback_id"]])
+        refused = await self._places.refusal(user, place)
+        if refused is not None:
+            await _answer(body, answers.say(refused))
+            return
+        found = await self._read(lambda session, _: marks.decide(session, mark))
+        await _answer(body, await self._done(found, f"shortcut:{body['trigger_id']}"))
 
     async def form(self, ack: AsyncAck, body: Body) -> None:
         """Somebody sent the pause form; it turns into the outcome, or shows what to correct."""

@@ -25,6 +25,7 @@ from bot.slack import (
     duplicates,
     escalations,
     lawful,
+    marks,
     records,
     remittances,
     rights,
@@ -329,6 +330,7 @@ _CARDS: Mapping[str, _Make] = {
     "legal_state": lawful.compose,
     "remittance": remittances.compose,
     "rights": rights.compose,
+    "refused_mark": marks.refused,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,
 }

@@ -4,12 +4,12 @@ from slack_bolt.adapter.starlette.async_handler import (
     to_async_bolt_request,
     to_starlette_response,
 )
-from slack_sdk.web.async_client import AsyncWebClient
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.desk import Desk
 from bot.slack.bolt import bolt_app
+from bot.slack.people import web_client
 from bot.web import SlackSide
 
 
@@ -17,9 +17,7 @@ def slack_side(desk: Desk) -> SlackSide:
     """What answers commands, clicks and forms; the caller has checked the signature."""
     settings = desk.settings
     token = settings.valid("slack_bot_token")[0]
-    client = AsyncWebClient(token=token, base_url=settings.slack_base_url, retry_handlers=[])
-    client.proxy = None  # as the channel: a proxy of the environment is not for these calls
-    bolt = bolt_app(desk, client)
+    bolt = bolt_app(desk, web_client(token, settings.slack_base_url))
 
     async def answer(request: Request, raw: bytes) -> Response:
         try:

@@ -105,6 +105,13 @@ def _pairs(name: str) -> set[str]:
     return {a + b for a, b in itertools.pairwise(name)}
 
 
+def web_client(token: str, base_url: str) -> AsyncWebClient:
+    """Slack's own, which tries nothing twice and goes through no proxy of the environment."""
+    web = AsyncWebClient(token=token, base_url=base_url, retry_handlers=[])
+    web.proxy = None
+    return web
+
+
 class Places:
     """Whether a person is a guest and a channel shared, as Slack says; kept for ten minutes.
 

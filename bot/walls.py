@@ -1,0 +1,115 @@
+"""Who may know of a matter, where the firm has put a wall around it?
+
+What a client with a walled matter wrote may be about that matter: it is read by those alone who
+stand inside every wall of the client's, and have the role besides.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session, col, select
+
+from billing import aliases
+from billing.models import Invoice, MatterWall, Staff
+from bot import custodians
+from bot.access import Action
+from bot.app import App
+from bot.report import Args, Progress, Report, Table, Wrong
+
+
+class Asked(BaseModel):
+    """The arguments of `counterfoil access wall`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    matter: str = Field(min_length=1, max_length=200)
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    down: bool = False
+    by: str = "cli"
+
+
+def refusal(session: Session, client_id: int, staff_id: int | None) -> str:
+    """Why this person reads nothing that is sealed of a client; empty where no wall stands."""
+    theirs = set(
+        session.exec(
+            select(Invoice.matter).where(
+                col(Invoice.client_id).in_(aliases.group(session, client_id)), Invoice.matter != ""
+            )
+        )
+    )
+    standing = [wall for wall in _standing(session) if wall.matter in theirs]
+    inside = {wall.matter for wall in standing if wall.staff_id == staff_id}
+    closed = sorted({wall.matter for wall in standing} - inside)
+    if not closed:
+        return ""
+    return (
+        f"There is a wall around {closed[0]}, and you do not stand inside. An administrator adds "
+        f"you: `counterfoil access wall {closed[0]!r} --add EMAIL`."
+    )
+
+
+async def change(app: App, args: Args, _progress: Progress) -> Report:
+    """Put a wall around a matter, let people in or out, or take it down.
+
+    Raises:
+        Wrong: who asks may not, nobody has that email, or nobody would be left inside.
+    """
+    asked = Asked.model_validate(args)
+
+    def write(session: Session) -> Report:
+        custodians.check(session, asked.by, Action.WALL)
+        now = app.clock.now()
+        inside = {wall.staff_id: wall for wall in _standing(session) if wall.matter == asked.matter}
+        added = [_person(session, one) for one in asked.add]
+        leaving = {_person(session, one).id for one in asked.remove}
+        for person in added:
+            if person.id not in inside:
+                wall = MatterWall(
+                    matter=asked.matter, staff_id=person.id, placed_by=asked.by, placed_at=now
+                )
+                session.add(wall)
+        gone = [wall for one, wall in inside.items() if asked.down or one in leaving]
+        if gone and not asked.down and not added and len(gone) == len(inside):
+            raise Wrong("Nobody would be left inside; add somebody, or take it down with --down.")
+        for wall in gone:
+            wall.lifted_at, wall.lifted_by = now, asked.by
+            session.add(wall)
+        session.flush()
+        return listed(session, asked.matter)
+
+    return await app.store.write(write)
+
+
+def listed(session: Session, matter: str = "") -> Report:
+    """Who stands inside which wall."""
+    query = (
+        select(MatterWall, Staff)
+        .join(Staff, col(Staff.id) == MatterWall.staff_id)
+        .where(col(MatterWall.lifted_at).is_(None))
+        .order_by(MatterWall.matter, Staff.email)
+    )
+    if matter:
+        query = query.where(MatterWall.matter == matter)
+    rows = [
+        {"matter": wall.matter, "email": person.email, "by": wall.placed_by,
+         "since": f"{wall.placed_at:%Y-%m-%d}"}
+        for wall, person in session.exec(query)
+    ]  # fmt: skip
+    around = f"around {matter}" if matter else "around any matter"
+    lines = [] if rows else [f"There is no wall {around}: the role alone decides."]
+    columns = ["matter", "email", "since", "by"]
+    table = Table("", columns, [[row[name] for name in columns] for row in rows])
+    return Report({"walls": rows}, lines, [table] if rows else [])
+
+
+def _standing(session: Session) -> Sequence[MatterWall]:
+    return session.exec(select(MatterWall).where(col(MatterWall.lifted_at).is_(None))).all()
+
+
+def _person(session: Session, email: str) -> Staff:
+    found = select(Staff).where(Staff.email == email, col(Staff.active).is_(True))
+    person = session.exec(found).first()
+    if person is None:
+        raise Wrong(f"Nobody here has the email {email}; `counterfoil access list` shows all.")
+    return person
