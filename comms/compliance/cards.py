@@ -16,17 +16,29 @@ from comms.compliance.patterns import Where
 from comms.compliance.places import Place, joined
 from comms.compliance.reading import Reading
 
+_SHORTEST: Final = 13
 _LONGEST: Final = 19
+_LONGER: Final = 17
+_LONGEST_RUN: Final = 200
 _BETWEEN: Final = r"""[\s.\-/,|_*·•:;>()\[\]'"+~=]"""
 _LINK: Final = (
     r"(?:and|then|the|rest|is|next|last|final|first|four|five|six|digits?|numbers?|are|ends?"
     r"|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that|dash|hyphen|space"
-    r"|comma|y|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin)"
+    r"|comma|half|halves|second|other|ones?|remaining|remainder|continue[sd]?|part|group|block|y"
+    r"|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin)"
 )
+_GOES_ON: Final = re.compile(
+    r"\b(?:then|rest|half|last|second|followed|remaining|remainder|continues?|luego|resto|weiter|puis)\b",
+    re.IGNORECASE,
+)
+_DATED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:2[4-9]|3[0-9])(?=\d{13,16}$)")
+_IN_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S*$", re.IGNORECASE)
+_LONGEST_ADDRESS: Final = 200
+_WRAPPED: Final = re.compile(r"\s*=?\r?\n[> ]{0,8}")
 _JOINS: Final = re.compile(rf"{_BETWEEN}{{0,8}}")
 _LINKS: Final = re.compile(rf"{_BETWEEN}*(?:\b{_LINK}\b{_BETWEEN}*){{1,8}}", re.IGNORECASE)
 CUE: Final = (
-    rf"(?:[0-9]|\b[OoIlSB|])(?:{_BETWEEN}{{0,8}}(?:{_LINK}{_BETWEEN}{{1,4}})*[0-9OoIlSB|]){{11,}}"
+    rf"(?:[0-9]|\b[OoIlSB])(?:{_BETWEEN}{{0,8}}(?:{_LINK}{_BETWEEN}{{1,4}})*[0-9OoIlSB]){{11,}}"
 )
 """Twelve digits with nothing between them that does not stand between the digits of a card."""
 _DIGITS: Final = Where(CUE)
@@ -50,7 +62,7 @@ ABOUT_CARDS: Final = re.compile(
     re.IGNORECASE,
 )
 _HARD: Final = (
-    r"track(?:ing)?|orders?|invoices?|inv|trace|serials?|s/?n|imei2?|iccid|sim|device|gtin"
+    r"track(?:ing)?|orders?|receipts?|invoices?|inv|trace|serials?|s/?n|imei2?|iccid|sim|device|gtin"
     r"|ean|upc|isbn|barcodes?|sku|lot|batch|licen[cs]e|parcels?|packages?|shipments?"
     r"|consignment|waybill|awb|ups|usps|fedex|dhl|meter|time ?stamp|epoch|uu?id|hash|commit"
     r"|npi|ndc|asset|mac|docket|matter|sendungsnummer|bestell(?:ung|nummer)|rechnung"
@@ -58,7 +70,7 @@ _HARD: Final = (
 )
 _SOFT: Final = (
     r"customer|members?|membership|loyalty|phones?|tel|telephone|mobile|fax|cell|call"
-    r"|whatsapp|totals?|amounts?|figures|quantities|ids?|user|thread|run|policy|claim"
+    r"|whatsapp|totals?|amounts?|figures|quantities|ids?|user|thread|run id|policy|claim"
     r"|confirmation|booking|reservation|request|session|message|msg|case|ticket|ref|refs"
     r"|reference|po|vat|ein|transaction|txn|trans|model|part|build|job|span"
 )
@@ -141,7 +153,27 @@ def _begun(text: str, runs: Sequence[Group], first: int) -> Card | None:
             candidate = candidates.get(length)
             if candidate is not None and _believable(text, runs, first, candidate):
                 return Card(runs[first].start, candidate.end, candidate.digits)
-    return _called(text, runs[first])
+    return _called(text, runs[first]) or _inside(text, runs[first])
+
+
+def _inside(text: str, run: Group) -> Card | None:
+    """A number of the usual length within longer digits, where the text speaks of cards."""
+    many = len(run.digits)
+    if run.spoken or not _LONGER <= many <= _LONGEST_RUN:
+        return None
+    dated = _DATED.match(run.digits)
+    if _named_otherwise(text, run.start) or not (dated or _spoken_of(text, run.start, run.end)):
+        return None
+    for at in (4,) if dated else range(1, many - _SHORTEST + 1):
+        for length in numbers.card_lengths(run.digits[at:])[:1]:
+            digits = run.digits[at : at + length]
+            if numbers.is_card(digits):
+                return Card(run.start + at, run.start + at + length, digits)
+    return None
+
+
+def _named_otherwise(text: str, start: int) -> bool:
+    return _NO_CARD.search(text[max(0, start - _BEFORE) : start]) is not None
 
 
 def _called(text: str, run: Group) -> Card | None:
@@ -216,8 +248,12 @@ def _goes_on_before(text: str, runs: Sequence[Group], first: int) -> bool:
     before = text[max(0, start - 2) : start]
     if before.endswith("+") or (before.endswith(".") and before[:1].isdigit()):
         return len(runs[first].digits) > 4 or before.endswith("+")
+    if _IN_ADDRESS.search(text[max(0, start - _LONGEST_ADDRESS) : start]):
+        return True
     word = re.search(r"[A-Za-z0-9_]*$", text[max(0, start - _BEFORE) : start])
-    glued = word[0] if word else ""
+    glued = word[0].strip("_") if word else ""
+    if glued == "B" and text[max(0, start - 2) : start] == "%B":
+        return False
     return bool(glued) and not (ABOUT_CARDS.search(glued) or (glued.isalpha() and len(glued) == 2))
 
 
@@ -227,13 +263,17 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
     after = text[window.end : window.end + _AFTER]
     expires = _expires(text, window)
     named = _NO_CARD.search(before) and (len(window.sizes) == 1 or _NUMBER_OF.search(before))
+    if after.startswith("@"):
+        return False
     if not expires and (named or _NO_CARD_AFTER.match(after)):
+        return False
+    if any("," in gap for gap in window.gaps) and _NO_CARD.search(before):
         return False
     if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
         return False
     if window.rest and not expires:
         return False
-    if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x\b|and|thru", after):
+    if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x(?:\b|\d)|and|thru", after):
         return not re.match(r"[A-Za-z]*\d", after) and _spoken_of(text, start, window.end)
     if _formatted(window) and not _runs_on(text, runs, first, window):
         return True
@@ -261,7 +301,11 @@ def _formatted(window: _Window) -> bool:
     if len(window.sizes) == 1:
         return True
     single = len(set(window.gaps)) == 1
-    if window.sizes in _USUAL and not any("," in gap for gap in window.gaps):
+    if len(window.sizes) == 2 and (
+        _WRAPPED.fullmatch(window.gaps[0]) or _GOES_ON.search(window.gaps[0])
+    ):
+        return True
+    if window.sizes in _USUAL:
         return True
     if not all(map(_PLAIN_GAP.fullmatch, window.gaps)):
         return False

@@ -117,6 +117,11 @@ _DOOR: Final = Pattern(
     rf"|\b{_DOORS}\b[^.!?\n\d]{{0,25}}\b(?:code|pin|combo|combination|passcode|opens with)\b"
     rf"[^.!?\n\w]{{0,4}}(?:is |= ?)?[#*]?(?<![\w.-]){_OPENS}"
 )
+_NO_DOOR: Final = re.compile(
+    r"\b(?:orders?|invoice|inv|ref|reference|ticket|part|po|ext|call|on the|model|serial|since|until)\b"
+    r"[\s:.#]{0,3}(?:no|number|id)?[\s:.#]{0,3}\d+$",
+    re.IGNORECASE,
+)
 _PLAIN_WORDS: Final = words("after_a_password")
 _PLACEHOLDER: Final = re.compile(
     r"[*x•.\-_#?]{3,}|<.*|\[.*|\$?\{.*|%\w+%|\$\(.*|\$[A-Za-z_]\w*|(?:your|my)[-_ ]?\w*"
@@ -175,7 +180,9 @@ def _pins(text: str) -> Iterator[Place]:
 
 
 def _doors(text: str) -> Iterator[Place]:
-    return (found.span(found.lastindex or 0) for found in _DOOR.finditer(text))
+    for found in _DOOR.finditer(text):
+        if not _NO_DOOR.search(found[0]):
+            yield found.span(found.lastindex or 0)
 
 
 def _assigned(text: str) -> Iterator[Place]:

@@ -29,8 +29,8 @@ SAID: Final = _SPOKEN.cue
 """Shown by every text that says digits as words."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
-_POSING: Final = re.compile(r"(?<![A-Za-z])[0-9OoIlSB|](?:[ -]?[0-9OoIlSB|]){12,18}(?![A-Za-z])")
-_POSES: Final = str.maketrans("OoIlSB|", "0011581")
+_POSING: Final = re.compile(r"(?<![A-Za-z])[0-9OoIlS](?:[ -]?[0-9OoIlSB]){12,18}(?![A-Za-z])")
+_POSES: Final = str.maketrans("OoIlSB", "001158")
 
 
 @dataclass(frozen=True, slots=True)

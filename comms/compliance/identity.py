@@ -11,15 +11,19 @@ from comms.compliance.places import joined
 from comms.compliance.reading import Reading
 
 _SHAPED: Final = Pattern(
-    r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})(\s?[-._/]\s?\n?| |\n)(\d{2})(\s?[-._/]\s?\n?| |\n)(\d{4})"
+    r"(?<![\dA-Za-z])(?<!\d[-. /])(\d{3})(\s?[-._/·]\s{0,2}[> ]{0,4}| |\n)(\d{2})"
+    r"(\s?[-._/·]\s{0,2}[> ]{0,4}| |\n)(\d{4})"
     r"(?![-./]?\d|\s\d{2})"
 )
-_BARE: Final = Pattern(r"(?<![\d-])\d(?:[\s.\-/_]{0,3}\d){8}(?![\d]|-\d)")
+_BETWEEN: Final = r"[\s.\-/_·>,()]"
+_BARE: Final = Pattern(
+    rf"(?<![\d-])\d(?:{_BETWEEN}{{0,6}}(?:(?:and|then|the|last|four|digits|are|is|dash|hyphen)"
+    rf"{_BETWEEN}{{1,4}}){{0,5}}\d){{8}}(?!\d|-\d)"
+)
 _CONTEXT: Final = re.compile(
-    r"\b(?:s\.?s\.?n\.?|ssn|social(?:[ -]?sec(?:urity)?)?|soc(?:\.| sec| number)"
-    r"|seguro social|ss ?#"
-    r"|ss (?:no|num)\w*|sozialversicherung\w*|itin|taxpayer id|tax id(?:entification)?"
-    r"|tin)\b[^\d]{0,40}$",
+    r"\b(?:s\.?s\.?n\b|social(?:[ -]?sec(?:urity)?)?\b|soc\b|ss ?#|ss (?:no|num)\w*"
+    r"|ss(?=[\s:=.]{1,3}$)|seguro social\b|sozialversicherung\w*|i?tin\b"
+    r"|tax(?:payer)?(?:'s)? (?:id|no|num)\w*)(?:[^\d]{0,40}|[^\d.!?\n]{0,80})$",
     re.IGNORECASE,
 )
 _CONTEXT_AFTER: Final = re.compile(
@@ -29,7 +33,7 @@ _CONTEXT_AFTER: Final = re.compile(
 )
 _OTHER: Final = re.compile(
     r"\b(?:parts?|order|invoice|inv|ref|reference|serial|sku|model|lot|case|claim|policy|ticket"
-    r"|track(?:ing)?|tel|phone|fax|mobile|cell|call|ext|po|item|catalog|version|itin|ein"
+    r"|track(?:ing)?|tel|phone|fax|mobile|cell|call|ext|po|item|catalog|version|ein"
     r"|routing|aba"
     r"|account|acct|a/c|docket|matter|npi|isbn|zip|room|box|form|permit|licen[cs]e|fein|vat|sort"
     r" code|iban"
@@ -72,10 +76,12 @@ _BORN_AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _NEXT_TO: Final = 45
+_CALLED_FROM: Final = 110
 _DATE_FROM: Final = 80
 """How far from the word for it a date of birth may begin or end."""
 CALLED: Final = (
-    r"\bssns?\b|social|s\.s\.n|\bsoc\b|\bi?tin\b|\bss ?#|\bss n|tax ?id|taxpayer|sozialvers"
+    r"\bssns?\b|social|s\.s\.n|\bsoc\b|\bi?tin\b|\bss(?: n| ?[#:=]| [0-9])|tax ?(?:id|no|num)|taxpayer"
+    r"|sozialvers"
 )
 SHAPED: Final = _SHAPED.cue
 BORN: Final = _BORN.cue
@@ -114,7 +120,7 @@ def _given(written: str, *, called: bool) -> bool:
 
 
 def _called(text: str, start: int, end: int) -> bool:
-    before = text[max(0, start - _NEXT_TO) : start]
+    before = text[max(0, start - _CALLED_FROM) : start]
     if _CONTEXT_AFTER.match(text, end):
         return True
     return bool(_CONTEXT.search(before)) and not _OTHER.search(before)

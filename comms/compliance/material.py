@@ -55,6 +55,9 @@ class Parties:
     learned: Learned = field(default_factory=Learned)
 
 
+NOBODY: Final = Parties()
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """A message as it came."""
@@ -64,7 +67,7 @@ class Content:
     """A role, or an address."""
     channel: str = "email"
     subject: str | None = None
-    parties: Parties = field(default_factory=Parties)
+    parties: Parties = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
