@@ -8,6 +8,7 @@ import calendar
 import datetime as dt
 import functools
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,16 +54,23 @@ class Keep:
         return f"{self.says} ({self.source}{signed})"
 
 
+def every() -> tuple[Answer | Keep, ...]:
+    """Every row of the data, in their order."""
+    answers, kept = _rules()
+    return (*answers, *kept)
+
+
 def due(received: dt.date, place: str, *, extended: bool = False) -> dt.date:
     """By which day a person at a place (``US-CA``) is answered."""
     return min(_day(one, received, extended=extended) for one in _answers_at(place))
 
 
-def keeps(pack: str, last: dt.date | None) -> tuple[Keep, dt.date] | None:
+def keeps(packs: Collection[str], last: dt.date | None) -> tuple[Keep, dt.date] | None:
     """What forbids erasing the record of a debt of which was last spoken then, and until when."""
     if last is None:
         return None
-    found = [(one, _later(last, 12 * one.years)) for one in _rules()[1] if pack in one.packs]
+    holds = [one for one in _rules()[1] if not set(packs).isdisjoint(one.packs)]
+    found = [(one, _later(last, 12 * one.years)) for one in holds]
     return max(found, key=lambda pair: pair[1], default=None)
 
 

@@ -21,6 +21,7 @@ from bot.commands import (
     preview,
     privilege,
     process,
+    processors,
     record,
     remittance,
     replay,
@@ -46,6 +47,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "import": setup.import_,
         "remittance": remittance.remittance,
         "doctor": setup.doctor,
+        "processors": processors.processors,
         "backup": setup.backup,
         "restore": setup.restore,
     },
@@ -66,7 +68,11 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "screen": screen.screen,
     },
     "A person's turn": {"tasks": tasks.tasks, "handled": tasks.handled},
-    "What clients may ask": {"prefer": law.prefer, "erase": custody.erase},
+    "What clients may ask": {
+        "prefer": law.prefer,
+        "unencrypted": law.unencrypted,
+        "erase": custody.erase,
+    },
     "One client, many names": {
         "duplicates": duplicates.duplicates,
         "merge": duplicates.merge,

@@ -128,7 +128,7 @@ def refusal(session: Session, app: App, client_id: int) -> str:
             f"{holds[0].placed_at:%Y-%m-%d}. A legal hold comes before erasure, retention and the "
             "destruction of keys; `counterfoil legal-hold release` ends it."
         )
-    kept = obligations.keeps(app.policy.pack, _last_activity(session, client_id))
+    kept = obligations.keeps(app.rules.packs(), _last_activity(session, client_id))
     if kept is not None and kept[1] > app.clock.now().date():
         return (
             f"Nothing was erased: kept until {kept[1]} is {kept[0].cited}. The person may be told "

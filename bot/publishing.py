@@ -22,6 +22,7 @@ from billing.models import (
     Enrolment,
     EnrolmentState,
     Invoice,
+    LegalEntity,
     PolicyPublication,
     PolicyVersion,
     StepTaken,
@@ -32,12 +33,13 @@ from billing.policy.ladders import DEFAULT
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
 from comms import outbox
+from comms.processors import UNSIGNED
 from comms.rendering import Templates
 
 LONGEST = 100_000
 """Characters of a policy file."""
 _ENROLMENTS: Any = Enrolment.__table__  # type: ignore[attr-defined]
-_AT_THE_DOOR = ("budget_day", "budget_week", "loop_brake", "quiet_hours")
+_AT_THE_DOOR = ("budget_day", "budget_week", "loop_brake", "quiet_hours", UNSIGNED)
 """What the door waits for by policy."""
 _PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}
 
@@ -70,7 +72,7 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     before = app.rules
 
     def make(session: Session) -> Report:
-        if lacking := tuple(_ladders_in_use(session, policy)):
+        if lacking := (*_ladders_in_use(session, policy), *_unknown(session, policy)):
             raise PolicyError(asked.name, lacking)
         publication.keep(session, before, now)  # so that what it ruled can go on under it
         if publication.publish(session, policy, asked.text, row) is None:
@@ -99,6 +101,16 @@ def _ladders_in_use(session: Session, policy: Policy) -> Iterator[Mistake]:
                 others = f" and {many - 1:,} more" if many > 1 else ""
                 what = f"{model.__name__.lower()} {first}{others}"
                 yield Mistake(f"ladders.{name}", f"is missing, and {what} has it; keep it")
+
+
+def _unknown(session: Session, policy: Policy) -> Iterator[Mistake]:
+    """Packs of a legal entity that is not there would hold for nobody."""
+    known = session.exec(select(LegalEntity.name)).all()
+    for one in policy.entity_packs:
+        if known and one.entity not in known:
+            near = difflib.get_close_matches(one.entity, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+            yield Mistake(f"pack.entities.{one.entity}", f"is no legal entity of yours; {hint}")
 
 
 def _look_anew(session: Session, now: dt.datetime) -> int:

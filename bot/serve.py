@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from typing_extensions import override
 
-from bot import console, schedule
+from bot import console, processors, schedule
 from bot.app import App, live
 from bot.desk import Desk
 from bot.operations import OPERATIONS
@@ -49,6 +49,8 @@ async def run(settings: Settings) -> None:
         place = console.place(settings)
         if place is not None:
             await stack.enter_async_context(console.listening(app, OPERATIONS, place))
+        for channel, why in processors.refused(app.processors, app.rules, app.clock.now().date()):
+            log.warning("channel_refused", channel=channel, why=why)
         log.info("serving", host=settings.host, port=listener.getsockname()[1])
         app.wake.set()  # what became due while nobody served
         await _work(app, listener, stop)

@@ -1,6 +1,7 @@
 """May messages leave, and to whom? The go-live switch, as a person turns it."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,9 +10,9 @@ from sqlmodel import Session, col, select
 
 from billing import facts
 from billing.models import Client, LegalEntity, LiveSwitch
-from bot import subjects
+from bot import processors, subjects
 from bot.app import App
-from bot.report import Args, Progress, Report, Table, Wrong
+from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import cases, outbox
 from comms.models import Audience, Message, State
 
@@ -39,6 +40,10 @@ async def golive(app: App, args: Args, _progress: Progress) -> Report:
     asked = Asked.model_validate(args)
     redirect = _address(asked.redirect) if asked.redirect else ""
     now = app.clock.now()
+    shut = dict(processors.refused(app.processors, app.rules, now.date()))
+    if shut.keys() >= {"email", "sms"}:
+        lines = [*shut.values(), "Nothing could leave, so the door stays as it is."]
+        return Report({"live": None, "refused": shut}, lines, code=NO)
 
     def turn(session: Session) -> Report:
         client = subjects.client(session, asked.client) if asked.client else None
@@ -47,7 +52,9 @@ async def golive(app: App, args: Args, _progress: Progress) -> Report:
         _turn(session, asked, "open", now, client_id, redirect)
         for rule in ("not_live", "daily_cap"):
             outbox.wake_rule(session, rule, now, client_id)
-        return _opened(session, asked, client, redirect, freed)
+        opened = _opened(session, asked, client, redirect, freed)
+        told = {**opened.data, "refused": shut}
+        return replace(opened, data=told, lines=[*opened.lines, *shut.values()])
 
     found = await app.store.write(turn)
     app.wake.set()

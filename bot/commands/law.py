@@ -103,6 +103,22 @@ def prefer(  # noqa: PLR0913 - one option for each thing that may be asked
     return terminal.writing("prefer", asked | hours)
 
 
+@command
+def unencrypted(
+    client: Client,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mailbox or a phone.")],
+    *,
+    method: Annotated[str, typer.Option(help="form, letter, contract or call")],
+    no: Annotated[bool, typer.Option("--no", help="They want it no more.")] = False,
+    wording: Annotated[str, typer.Option(help="What they were told; it is kept sealed.")] = "",
+) -> Report:
+    """Put on record that they were warned, and want details by mail or text all the same."""
+    if method not in ("form", "letter", "contract", "call"):
+        raise Wrong(f"{method} is no way to say it; write form, letter, contract or call.")
+    asked = {"client": client, "address": address, "agreed": not no, "method": method}
+    return terminal.writing("unencrypted", asked | {"wording": wording})
+
+
 def _known(kind: str) -> str:
     if kind not in _KIND.replace(" or ", ", ").split(", "):
         raise Wrong(f"{kind} is no legal state; write {_KIND}.")

@@ -44,6 +44,8 @@ def examine(
         holds = _rules(given, store, found)
         found += environment.law(holds, clock.now().date())
         bills = rows.entities(store) if store is not None else []
+        named = {one.name for one in bills}
+        found += environment.agreements(given, holds, named, clock.now().date())
     if offline:
         found.append(finding.skipped("network", "Nobody was asked (--offline)."))
     else:

@@ -1,7 +1,7 @@
 """Is what the environment says complete, known, and safe?"""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from billing import policy as policies
 from billing.policy import Policy, PolicyError
 from bot import app as root
-from bot import errors, lawbook
+from bot import errors, lawbook, processors
 from bot import settings as read
 from bot.doctor.finding import Finding, ok, warning, wrong
+from bot.report import Wrong
 from bot.settings import Settings, SettingsMissing
 from comms import template_lint
 
@@ -120,6 +121,27 @@ def law(holds: Policy, today: dt.date) -> Iterator[Finding]:
     if sentence := lawbook.flip(holds, today):
         advice = "Set consent.revoke_scope to all_nonessential_for_business; ask your counsel."
         yield warning("law", sentence, advice)
+
+
+def agreements(
+    given: Settings, holds: Policy, entities: Collection[str], today: dt.date
+) -> Iterator[Finding]:
+    """What our packs miss of those who handle content, and entities that nobody knows."""
+    try:
+        known = processors.parties(processors.register(given))
+    except Wrong as error:
+        yield wrong("processors", str(error), "Correct it there.")
+        return
+    advice = "Put what was signed on record in COUNTERFOIL_PROCESSORS_FILE, and restart."
+    shut = tuple(processors.concerns(known, holds, today))
+    for channel, said, closed in shut:
+        yield (wrong if closed else warning)(f"processor of {channel}", said, advice)
+    for one in holds.entity_packs:
+        if one.entity not in entities:
+            said = f"[pack.entities] names {one.entity}, and no legal entity has that name."
+            yield wrong("packs", said, "Write the name as `counterfoil import` has it.")
+    if not shut and holds.terms().agreements:
+        yield ok("processors", f"All have signed: {', '.join(holds.terms().agreements)}.")
 
 
 def policy_mistakes(path: Path) -> list[tuple[str, str]]:

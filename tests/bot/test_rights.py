@@ -55,8 +55,8 @@ def test_a_californian_waits_for_no_longer_than_their_own_law_says() -> None:
 
 
 def test_only_a_collector_must_keep_the_record() -> None:
-    assert obligations.keeps("b2b_first_party", JANUARY) is None
-    found = obligations.keeps("third_party_collector", JANUARY)
+    assert obligations.keeps(("b2b_first_party",), JANUARY) is None
+    found = obligations.keeps(("third_party_collector",), JANUARY)
     assert found is not None
     assert (found[1], found[0].id) == (dt.date(2029, 1, 31), "us_collection_records")
     assert "not yet confirmed by counsel" in found[0].cited
