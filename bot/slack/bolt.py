@@ -114,7 +114,8 @@ class _Talk:
             await _answer(body, answers.say(refused))
             return
         found = await self._read(lambda session, _: marks.decide(session, mark))
-        await _answer(body, await self._done(found, f"shortcut:{body['trigger_id']}"))
+        asked = answers.say(found) if isinstance(found, str) else found
+        await _answer(body, await self._done(asked, f"shortcut:{body['trigger_id']}"))
 
     async def form(self, ack: AsyncAck, body: Body) -> None:
         """Somebody sent the pause form; it turns into the outcome, or shows what to correct."""

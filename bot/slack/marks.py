@@ -9,14 +9,13 @@ from typing import Final, Literal
 from sqlmodel import Session, col, select
 
 from billing.models import Client
-from bot import access, walls
+from bot import access
 from bot.access import Action
 from bot.inbox import Parcel
-from bot.slack import answers, blocks, people
-from bot.slack.answers import Reply
+from bot.slack import blocks, people
 from bot.slack.escalations import Card
 from bot.slack.people import Person
-from comms import instructions, seals, staff
+from comms import instructions, seals, staff, walls
 from comms.compliance import clearance
 from comms.compliance.labels import SEALING, Label
 from comms.instructions import SealWords, UnsealWords
@@ -69,16 +68,16 @@ def read(parcel: Parcel) -> list[Mark]:
     return [Mark(str(event["user"]), *place, means, at, str(told.get("event_id")))]
 
 
-def decide(session: Session, mark: Mark) -> Reply | SealWords | UnsealWords:
+def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords:
     """What is to be done, or why this person may not say so."""
     person = people.person_of(session, mark.user)
     if person is None:
-        return answers.say(access.unknown_person(mark.user))
+        return access.unknown_person(mark.user)
     touchpoint = touchpoint_of(session, mark)
     if touchpoint is None:
-        return answers.say(_NO_CARD)
+        return _NO_CARD
     if refused := _refusal(session, person, touchpoint, mark.means):
-        return answers.say(refused)
+        return refused
     if mark.means == "unseal":
         cleared = tuple(sorted(access.cleared(person.roles)))
         return UnsealWords(
@@ -133,7 +132,7 @@ def take(session: Session, office: Office, mark: Mark) -> int | None:
     touchpoint, asked = touchpoint_of(session, mark), decide(session, mark)
     if touchpoint is None:
         return None
-    if not isinstance(asked, Reply):
+    if not isinstance(asked, str):
         instructions.carry_out(session, office, asked)
     elif people.person_of(session, mark.user) is not None:
         _tell_refusal(session, office, mark, touchpoint)
