@@ -20,7 +20,7 @@ from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import erasurelog, factsheet, masterkeys, processors, schema, tracing
+from bot import erasurelog, factsheet, masterkeys, processors, schema, tracing, unsubscribe
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
@@ -34,8 +34,9 @@ from bot.slack.letters import letters
 from bot.slack.people import Places, web_client
 from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
+from bot.unsubscribe import Links
 from comms import counsel, enclosures
-from comms.channels import bounces, inbound_mail, sms
+from comms.channels import bounces, feedback, inbound_mail, sms
 from comms.channels.email import Email
 from comms.compliance import screening
 from comms.compliance.material import Parties
@@ -84,6 +85,8 @@ class App:
     places: Places | None = None
     """Asks Slack who is a guest, and what is shared; nobody is asked where it is not there."""
     papers: Papers | None = None
+    links: Links | None = None
+    """Where there is no public address, no mail has one."""
     processors: Processors = field(default_factory=dict)
     meters: Meters = field(default_factory=Meters)
     pulse: Pulse = field(default_factory=Pulse)
@@ -115,6 +118,7 @@ class App:
             clients=self.settings.slack_clients_channel,
             papers=self.papers,
             processors=self.processors,
+            unsubscribe=self.links.of if self.links else None,
         )
 
     async def close(self) -> None:
@@ -209,6 +213,7 @@ def books(
         templates=Templates([settings.templates_dir] if settings.templates_dir else []),
         inbox=Inbox(store, keyring, policy),
         spool=Spool(settings.spool_file, *keys),
+        links=Links(settings.public_url, keys) if settings.public_url else None,
         processors=known,
     )
     app.refresh()
@@ -265,10 +270,14 @@ def readers(
     return {
         "twilio.sms": lambda parcel: seen(sms.read_inbound(sms.parse(parcel.body))),
         "twilio.status": _read_status,
-        "email": lambda parcel: [
-            *bounces.reports(parcel.body),
-            *seen(*inbound_mail.opened(parcel.body, our_host=settings.email_host)),
-        ],
+        "email": lambda parcel: (
+            feedback.reports(parcel.body)
+            or [
+                *bounces.reports(parcel.body),
+                *seen(*inbound_mail.opened(parcel.body, our_host=settings.email_host)),
+            ]
+        ),
+        unsubscribe.SOURCE: unsubscribe.read,
         "slack.event": marks.read,
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),

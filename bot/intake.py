@@ -19,6 +19,7 @@ from bot.bookings import Outcome
 from bot.slack import marks
 from bot.slack.marks import Mark
 from comms import (
+    complaints,
     consent,
     delivery,
     enforcement,
@@ -35,6 +36,7 @@ from comms.facts import (
     ConsentStated,
     DeliveryReport,
     InboundMessage,
+    MailRefused,
     ReplyHandled,
     Tellable,
 )
@@ -44,7 +46,7 @@ from comms.models import ConsentEvent
 from comms.office import Office
 from comms.outreach import offers
 
-Fact = Tellable | InboundMessage | DeliveryReport | Instruction | Mark
+Fact = Tellable | InboundMessage | DeliveryReport | MailRefused | Instruction | Mark
 SETTLING = (
     PaymentSettled,
     facts.CreditNoteIssued,
@@ -64,9 +66,8 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
         match fact:
             case InboundMessage():
                 return inbound.clients_of(session, fact)
-            case DeliveryReport():
-                message = delivery.find_message(session, fact)
-                return delivery.concerned(session, message.id) if message else []
+            case DeliveryReport() | MailRefused():
+                return _reported_of(session, fact)
             case (
                 instructions.Pause()
                 | instructions.Resume()
@@ -107,10 +108,8 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             return _describe(session, office, fact, keys)
         case InboundMessage():
             raise TypeError("a client's message needs the row that keeps it: take_letter")
-        case DeliveryReport():
-            message = delivery.find_message(session, fact)
-            delivery.take_report(session, office, fact)
-            return message.client_id if message else None
+        case DeliveryReport() | MailRefused():
+            return _reported(session, office, fact)
         case (
             instructions.Pause()
             | instructions.Resume()
@@ -133,6 +132,21 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             return outcome.applied.client_id if outcome.applied else None
         case _:
             return _book(session, office, fact, keys)
+
+
+def _reported_of(session: Session, fact: DeliveryReport | MailRefused) -> Collection[int]:
+    if isinstance(fact, MailRefused):
+        return complaints.clients_of(session, fact)
+    message = delivery.find_message(session, fact)
+    return delivery.concerned(session, message.id) if message else []
+
+
+def _reported(session: Session, office: Office, fact: DeliveryReport | MailRefused) -> int | None:
+    if isinstance(fact, MailRefused):
+        return complaints.take(session, office, fact)
+    message = delivery.find_message(session, fact)
+    delivery.take_report(session, office, fact)
+    return message.client_id if message else None
 
 
 def take_in_all(

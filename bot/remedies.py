@@ -80,6 +80,13 @@ _FREES = {
     "legal_cap": "Only time: fewer texts and calls lie within the days that the law counts.",
     "content_numbers": "It is written again without the number; a pay link is the safe way.",
     "content_sealed": "Somebody with the role reads it and lets it go, or it is written otherwise.",
+    "content_untold": "Compliance lets it go, once, or it is written otherwise.",
+    "content_refused": "It is written otherwise.",
+    "disclosure": (
+        "The template, or the name in it, says less: `counterfoil policy check` says where; the "
+        "other channel is used meanwhile, where it may say more."
+    ),
+    "complaints": "Only time: the days pass in which too many called an offer spam.",
     "sms_unregistered": "The number is registered with the carriers, and `import --firm` says so.",
     "never_open": "The hours in the policy leave one for this person.",
     "sender_incomplete": "The legal entity gets what it lacks: `counterfoil import --firm`.",

@@ -14,6 +14,7 @@ from billing.gates import Refusal
 from billing.models import Address
 from comms import closing, consent, outbox, staff
 from comms.compliance import disclosure
+from comms.facts import MailRefused
 from comms.models import Audience, ConsentEvent, Message, Purpose, State
 from comms.office import Office
 
@@ -51,18 +52,28 @@ def pause(session: Session, office: Office) -> Refusal | None:
     return Refusal(RULE, reason, until=office.now + dt.timedelta(days=1))
 
 
-def take(session: Session, office: Office, message: Message) -> None:
-    """Somebody called a mail of ours spam: no more offers go there; finance hears of a pause."""
-    address = session.get(Address, message.address_id) if message.address_id else None
-    if address is None:
-        return
-    no_more_offers(session, office, address, METHOD)
-    if pause(session, office) is None:
-        return
-    day = f"{office.now:%Y-%m-%d}"
-    staff.alert(
-        session, office, key=f"complaints:{day}", template=TEMPLATE, subject=("message", message.id)
-    )
+def clients_of(session: Session, refused: MailRefused) -> set[int]:
+    """Whom it may touch: to be locked before it is taken."""
+    message = _mail_of(session, refused.reference)
+    if message is None or message.address_id is None:
+        return set()
+    return {*consent.clients_of(session, message.address_id), message.client_id or 0} - {0}
+
+
+def take(session: Session, office: Office, refused: MailRefused) -> int | None:
+    """No more offers go there; where it is one complaint too many, finance hears of the pause.
+
+    Returns the client of the mail.
+    """
+    message = _mail_of(session, refused.reference)
+    address = session.get(Address, message.address_id) if message and message.address_id else None
+    if message is None or address is None:
+        return None
+    no_more_offers(session, office, address, refused.how)
+    if refused.how == METHOD and pause(session, office) is not None:
+        key = f"complaints:{office.now:%Y-%m-%d}"
+        staff.alert(session, office, key=key, template=TEMPLATE, subject=("message", message.id))
+    return message.client_id
 
 
 def no_more_offers(session: Session, office: Office, address: Address, method: str) -> bool:
@@ -86,7 +97,7 @@ def no_more_offers(session: Session, office: Office, address: Address, method: s
     return True
 
 
-def message_of(session: Session, reference: str) -> Message | None:
+def _mail_of(session: Session, reference: str) -> Message | None:
     """The mail to a client that has this reference."""
     query = select(Message).where(
         Message.reference == reference,

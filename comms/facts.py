@@ -98,10 +98,20 @@ class DeliveryReport(_Fact):
     reference: str = ""
     """Our own reference, when the report carries it (the StatusCallback URL does)."""
     provider_id: str = ""
+    recipient: str = ""
+    """Whom the provider tried, where it says so: a mail that was forwarded ends elsewhere."""
     standing: Standing
     code: str = ""
     sentence: str = ""
     occurred_at: AwareDatetime | None = None
+
+
+class MailRefused(_Fact):
+    """Who got a mail of ours wants no more offers: by one click, or by calling it spam."""
+
+    reference: str
+    """Our own reference of the mail."""
+    how: Literal["one_click", "complaint"]
 
 
 def _ip(value: str) -> str:
