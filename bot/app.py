@@ -27,7 +27,7 @@ from bot.intake import Fact
 from bot.metrics import Meters
 from bot.papers import logos
 from bot.papers.enclosed import Enclosing
-from bot.settings import Settings
+from bot.settings import PREFIX, Settings, SettingsMissing
 from bot.slack import cards, marks
 from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
@@ -35,7 +35,7 @@ from bot.slack.people import Places, web_client
 from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
 from bot.unsubscribe import Links
-from comms import counsel, enclosures
+from comms import counsel, enclosures, template_lint
 from comms.channels import bounces, feedback, inbound_mail, sms
 from comms.channels.email import Email
 from comms.compliance import screening
@@ -164,6 +164,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     settings.need_apart()
     traced = tracing.begin(settings.otlp_url)
     app = books(settings, clock)
+    _need_fit(settings, app.rules.packs())
     erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
     reading = readers(settings, app.clock, knows=acquainted(app))
     shown = readers(settings, app.clock, knows=acquainted(app), whole=False)
@@ -176,6 +177,19 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
         cards=partial(cards.compose, letters=letters(shown)),
         papers=Enclosing(app.keyring, partial(logos.read, settings.logo)),
     )
+
+
+def _need_fit(settings: Settings, packs: tuple[str, ...]) -> None:
+    """No message leaves by a template that says what its channel may not.
+
+    Raises:
+        SettingsMissing: one sentence for each mistake in the firm's own templates.
+    """
+    folder = settings.templates_dir
+    found = template_lint.lint(folder, packs) if folder and folder.is_dir() else []
+    if found:
+        said = " ".join(f"{one.file}, line {one.line}: {one.sentence}." for one in found)
+        raise SettingsMissing(f"{PREFIX}TEMPLATES_DIR cannot be used. {said}")
 
 
 def books(

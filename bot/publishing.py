@@ -8,6 +8,7 @@ version that it began with.
 import datetime as dt
 import difflib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,7 +33,7 @@ from billing.policy import Mistake, Policy, PolicyError, whole
 from billing.policy.ladders import DEFAULT
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
-from comms import outbox
+from comms import outbox, template_lint
 from comms.processors import UNSIGNED
 from comms.rendering import Templates
 
@@ -65,6 +66,8 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     policy = policies.parse(asked.text, asked.name)
     if missing := tuple(missing_templates(policy, app.templates)):
         raise PolicyError(asked.name, missing)
+    if unfit := tuple(unfit_templates(policy, app.settings.templates_dir)):
+        raise PolicyError(str(app.settings.templates_dir), unfit)
     now = app.clock.now()
     row = PolicyPublication(
         version=policy.version, note=asked.note, published_at=now, published_by=asked.by
@@ -132,6 +135,12 @@ def _look_anew(session: Session, now: dt.datetime) -> int:
     for rule in _AT_THE_DOOR:
         outbox.wake_rule(session, rule, now)
     return int(looked.rowcount)  # type: ignore[attr-defined]
+
+
+def unfit_templates(policy: Policy, folder: Path | None) -> Iterator[Mistake]:
+    """Every mistake in the firm's own templates, for the packs that this policy names."""
+    for one in template_lint.lint(folder, policy.packs()) if folder else ():
+        yield Mistake(f"{one.file}, line {one.line}", one.sentence)
 
 
 def missing_templates(policy: Policy, templates: Templates) -> Iterator[Mistake]:

@@ -57,7 +57,7 @@ def check(
     mistakes = [(str(path.name), *one) for one in doctor.policy_mistakes(path)] if path else []
     used = policies.load(path) if path and not mistakes else policies.default()
     if given.templates_dir is not None:
-        mistakes += doctor.template_mistakes(given.templates_dir)
+        mistakes += doctor.template_mistakes(given.templates_dir, used.packs())
     own = [given.templates_dir] if given.templates_dir else []
     for one in publishing.missing_templates(used, Templates(own)):
         mistakes.append((path.name if path else "policy.toml", *one))

@@ -160,15 +160,21 @@ def _templates(given: Settings) -> Iterator[Finding]:
     if folder is None:
         yield ok("templates", "As shipped.")
         return
-    mistakes = template_mistakes(folder)
+    mistakes = template_mistakes(folder, _packs(given.policy_file))
     for file, line, sentence in mistakes:
         yield wrong("templates", f"{file}, line {line}: {sentence}", "Correct it there.")
     if not mistakes:
         yield ok("templates", f"{folder}.")
 
 
-def template_mistakes(folder: Path) -> list[tuple[str, str, str]]:
+def _packs(path: Path | None) -> tuple[str, ...]:
+    """What the firm goes by, as far as its policy can be read."""
+    readable = path is not None and not policy_mistakes(path)
+    return (policies.load(path) if path and readable else policies.default()).packs()
+
+
+def template_mistakes(folder: Path, packs: tuple[str, ...] = ()) -> list[tuple[str, str, str]]:
     """Every mistake in the firm's own templates: file, line and what is wrong."""
     if not folder.is_dir():
         return [(str(folder), "", "COUNTERFOIL_TEMPLATES_DIR is no folder; correct or remove it")]
-    return [(one.file, str(one.line), one.sentence) for one in template_lint.lint(folder)]
+    return [(one.file, str(one.line), one.sentence) for one in template_lint.lint(folder, packs)]
