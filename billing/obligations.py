@@ -23,6 +23,7 @@ class Answer:
     """How soon, and how much later with notice."""
 
     id: str
+    number: str
     says: str
     jurisdiction: str
     source: str
@@ -39,6 +40,7 @@ class Keep:
     """What is kept for so many years after the last time that something was done."""
 
     id: str
+    number: str
     says: str
     jurisdiction: str
     packs: tuple[str, ...]

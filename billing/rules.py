@@ -33,6 +33,8 @@ class Rule:
     """One row: what it says, where and for whom it holds, and who says so."""
 
     id: str
+    number: str
+    """Its place in our table of the law: C-07."""
     says: str
     jurisdiction: str
     channels: tuple[str, ...]
@@ -200,7 +202,7 @@ def _rules(file: str) -> list[Rule]:
 
 def _rule(row: Mapping[str, Any], file: str) -> Rule:
     pack = file.removeprefix("packs/").removesuffix(".toml")
-    told = dict(row)
+    told = {"number": str(row["id"]).partition(".")[0], **row}
     told["channels"] = tuple(told.get("channels", ()))
     told["packs"] = (pack,) if pack in (*PACKS, *ADD_ONS) else tuple(told.get("packs", PACKS))
     told["enforced"] = tuple(
