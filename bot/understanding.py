@@ -136,23 +136,32 @@ def _take(
         log.info("told", source=row.source, facts=len(outcomes), client=row.client_id)
         return
     for fact in found:
-        _take_one(session, app, row, fact)
+        whose = _take_one(session, app, row, fact)
+        if isinstance(fact, DeliveryReport) and whose is not None:
+            return  # the mail that it came in says no more
 
 
-def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> None:
+def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> int | None:
+    """Take in one of the things that a delivery says; the client that it was about."""
     office = app.office()
     if isinstance(fact, InboundMessage):
         client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
         inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
         log.info("inbound", channel=fact.channel, client=client_id)
-        return
+        return client_id
     client_id = intake.take_in(session, office, fact, iter(()))
     inbox.settle(row, "done", office.now, client_id)
     log.info("taken", source=row.source, kind=type(fact).__name__, client=client_id)
+    return client_id
 
 
 def _ignore(session: Session, app: App, incoming_id: int) -> None:
-    inbox.settle(session.get_one(Incoming, incoming_id), "ignored", app.clock.now())
+    """Nobody needs what was said in it: such as what staff write below a card."""
+    row = session.get_one(Incoming, incoming_id)
+    inbox.settle(row, "ignored", app.clock.now())
+    if row.body_id is not None:
+        said, row.body_id = row.body_id, None
+        vault.forget(session, said)
 
 
 def _unreadable(session: Session, app: App, incoming_id: int, problem: str) -> None:

@@ -17,7 +17,7 @@ from sqlmodel import Session, select
 from billing import ledger, rules, store, vault
 from billing.aliases import Kin
 from billing.bulk import Values
-from billing.models import Client
+from billing.models import Address, Client
 from comms import (
     attempts,
     cases,
@@ -439,6 +439,8 @@ def take_report(session: Session, office: Office, report: DeliveryReport) -> boo
     message = find_message(session, report)
     if message is None:
         return False
+    if _forwarded(session, office, message, report):
+        return True
     if message.state not in (State.SENT, State.DELIVERED, State.FAILED):
         # A report proves that the message left, also one that we gave up or were in doubt about.
         went(session, office, message.id, Sent(report.provider_id))
@@ -447,6 +449,14 @@ def take_report(session: Session, office: Office, report: DeliveryReport) -> boo
     elif report.standing is Standing.FAILED:
         gave_up(session, office, message, report.code, report.sentence)
     return True
+
+
+def _forwarded(session: Session, office: Office, message: Message, report: DeliveryReport) -> bool:
+    """Whether it is about the mailbox that somebody forwards their mail to; ours was reached."""
+    address = session.get(Address, message.address_id) if message.address_id else None
+    if not report.recipient or address is None or _redirected(session, office, message):
+        return False
+    return address.value != report.recipient
 
 
 def touch(session: Session, office: Office, client_id: int) -> None:

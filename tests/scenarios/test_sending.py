@@ -16,6 +16,7 @@ import pytest_asyncio
 from bot import worker
 from bot.app import live
 from bot.sandbox.faults import Fault
+from bot.sandbox.smtp import Letter
 from comms.models import Purpose, State
 from comms.outbox import LEASE
 from comms.ports import Found, Outgoing, Sent
@@ -24,7 +25,7 @@ from tests.conftest import Database
 from tests.factories import FINANCE
 from tests.scenarios import parlour
 from tests.scenarios.parlour import Parlour
-from tests.scenarios.test_money import bill, client, paid
+from tests.scenarios.test_money import address, bill, client, paid
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 BY_MAIL, BY_TEXT = ("first_reminder", "email"), ("first_reminder", "sms")
@@ -171,6 +172,68 @@ async def test_44_a_text_that_goes_while_a_mail_waits_leaves_both_in_the_record(
     ]  # fmt: skip
     for message in (mail, answer):
         assert stage.why(f"message:{message.id}")["decisions"]
+
+
+# --- what comes back ------------------------------------------------------------------------------
+
+
+def reminder(stage: Parlour, name: str) -> Letter:
+    (letter,) = [
+        one for one in stage.product.mail.mailboxes[address(name)] if "Reminder" in one.subject
+    ]
+    return letter
+
+
+async def test_a_mail_that_came_back_closes_the_mailbox_and_goes_by_text(stage: Parlour) -> None:
+    name, phone = "Maple", "+12125550147"
+    await stage.billed(name, "S47", phone=phone, sms_consent=True)
+    assert stage.gone(name) == [BY_MAIL]
+    letter = reminder(stage, name)
+    assert await stage.product.mail.bounce(letter, address(name)) == 200
+    await stage.product.settle()
+    back, instead = stage.messages(name, Purpose.DUNNING)
+    assert (back.state, back.rule) == (State.FAILED, "5.1.1")
+    assert instead.state in parlour.GONE
+    assert len(stage.texts_at(phone)) == 1
+    await stage.jump(15)
+    assert stage.gone(name) == [BY_TEXT, ("firmer_reminder", "sms")]
+
+
+async def test_a_mail_that_came_back_from_a_full_mailbox_leaves_the_mailbox_open(
+    stage: Parlour,
+) -> None:
+    name = "Nutmeg"
+    await stage.billed(name, "S48")
+    letter = reminder(stage, name)
+    await stage.product.mail.bounce(letter, address(name), code="5.2.2")
+    await stage.product.settle()
+    assert stage.states(name) == [State.FAILED]
+    await stage.jump(15)
+    assert stage.gone(name) == [("firmer_reminder", "email")]
+
+
+async def test_a_mail_that_came_back_from_where_they_forward_it_to_has_arrived(
+    stage: Parlour,
+) -> None:
+    name = "Olive"
+    await stage.billed(name, "S49")
+    letter = reminder(stage, name)
+    await stage.product.mail.bounce(letter, "olive.at.home@else.example")
+    await stage.product.settle()
+    assert stage.gone(name) == [BY_MAIL]
+
+
+async def test_a_mail_that_comes_back_twice_is_one_bounce(stage: Parlour) -> None:
+    name = "Pecan"
+    await stage.billed(name, "S50")
+    letter = reminder(stage, name)
+    for _ in range(2):
+        await stage.product.mail.bounce(letter, address(name))
+        await stage.product.settle()
+    assert stage.states(name) == [State.FAILED]
+    told = [card for card in stage.cards(FINANCE) if name in card.text and "arrive" in card.text]
+    assert len(told) == 1
+    assert stage.timeline(name) == [("out", "email", "dunning")]
 
 
 @dataclass
