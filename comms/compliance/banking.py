@@ -15,27 +15,28 @@ _LONGEST_GAP: Final = 4
 _FEWEST_DIGITS: Final = 8
 
 _BANK: Final = re.compile(
-    r"\b(?:banks?|banking|routing|aba|rtn|ach|wires?|wiring|direct deposit|deposits?|checking"
-    r"|savings"
-    r"|sort[ -]?code|bsb|swift|bic|credit union|transfers?|refund(?:s|ed)? to|pay ?outs?|iban"
-    r"|payroll"
-    r"|überweis\w*|banco|banque|virement|transferencia|eft|building society|remit(?:tance)?|trust"
-    r" account|micr|transit|zelle|blz|clabe|ifsc|a/c|acct|konto|girokonto|into (?:my|our|his"
-    r"|her|their|the) (?:acc\w*|a/c))\b",
+    r"\b(?:banks?|banking|bancaria|bancaire|routing|aba|rtn|ach|wires?|wiring|direct deposit"
+    r"|deposits?|checking|savings|sort(?:[ -]?code)?|bsb|swift|bic|credit union|transfers?"
+    r"|refund(?:s|ed)? to|pay ?outs?|iban|payroll|überweis\w*|banco|banque|virement|transferencia"
+    r"|eft|building society|remit(?:tance)?|trust account|escrow|micr|transit|zelle|blz|clabe|ifsc"
+    r"|a/c|acct|konto\w*|girokonto|sparkasse|volksbank|void(?:ed)? che(?:ck|que)|dda"
+    r"|the (?:check|cheque)|auto-?pay|direct debit|debit (?:my|our|the|his|her|their)"
+    r"|into (?:my|our|his|her|their|the) (?:acc\w*|a/c)|chase|wells fargo|citi(?:bank)?|bofa|hsbc"
+    r"|barclays|lloyds|natwest|santander|capital one|pnc|truist|schwab)\b",
     re.IGNORECASE,
 )
 _ROUTING: Final = Pattern(
     r"\b(?:routing|aba|rtn|transit|r/t|fedwire)\b[^\d\n]{0,24}(\d{4}[- ]?\d{4}[- ]?\d"
     r"|\d{3}[- ]?\d{3}[- ]?\d{3})(?!\d)"
 )
+_FILL: Final = r"[\s.:#=(),>-]{0,4}"
 _ACCOUNT: Final = Pattern(
-    r"\b(?:(?:bank |checking |savings |current |trust |escrow |payroll |operating |deposit )?"
-    r"(?:accounts?|acct|acc|a/c)|konto(?:nummer|-?nr)?|kto|checking|savings|che?quing|clabe"
-    r"|cuenta|compte|conto"
-    r"|rekening(?:nummer)?)\b"
-    r"[\s.:#=]{0,3}(?:(?:no|nr|num|number|#|ending)\b[\s.:#=]{0,3})?(?:(?:is|:|=|of|to|at|in"
-    r"|de|details)\s)?"
-    r"[\s:#-]{0,3}((?:\d[ -]?){5,16}\d)(?![\d%]|[.,]\d\d)"
+    r"\b(?:accounts?|acct|acc|a/c|konto(?:nummer|-?nr)?|kto|checking|savings|che?quing|dda|clabe"
+    rf"|cuenta|compte|conto|rekening(?:nummer)?)\b{_FILL}"
+    r"(?:(?:is|are|the|number|no|nr|num|to|use|be|at|in|for|with|of|my|our|his|her|their|checking"
+    r"|savings|current|bank|chase|citi|ach|wires?|refunds?|payments?|direct|deposits?|usd|eur|gbp|new"
+    r"|full|business|personal|joint|should|will|ending|details|and|de|bancaria|bancaire|corriente|ist"
+    rf"|lautet|bei|der)\b{_FILL}){{0,8}}((?:\d[ -]?){{5,17}}\d)(?![\d%]|[.,]\d\d)"
 )
 _OWNER: Final = re.compile(
     r"\b(?:customer|client|utility|user|your|email|login|member|loyalty|gas|water|electric\w*"
@@ -49,7 +50,19 @@ _SORT_CODE: Final = Pattern(
     r"|\b(?:blz|bankleitzahl)\b[^\d\n]{0,12}\d{3} ?\d{3} ?\d{2}(?!\d)"
     r"|\btransit\b[^\d\n]{0,10}\d{5}\b[^\d]{1,30}\b\d{3}\b[^\d]{1,30}\d{7,12}(?!\d)"
 )
-_PAIR: Final = Pattern(r"(?<!\d)(\d{9})(?!\d)[^\d\n.!?]{1,30}(?<![\d$€£#])(\d{6,17})(?!\d|[.,]\d)")
+_PAIR: Final = Pattern(r"(?<!\d)(\d{9})(?!\d)[^\d.!?]{1,30}(?<![\d$€£#])(\d{6,17})(?!\d|[.,]\d)")
+_TURNED: Final = Pattern(
+    r"(?<![\d$€£#.-])(\d{6,17})(?!\d)[^\d.!?]{1,36}(?<![\d$€£#])(\d{9})(?!\d|[.,]\d)"
+)
+_PAIRED: Final = re.compile(r"\b(?:refunds?|pay|payments?|che(?:ck|que))\b", re.IGNORECASE)
+_SPACED: Final = Pattern(r"(?<![\d/.-])\d{2} \d{2} \d{2}[\s,;:/|]{1,4}\d{8}(?!\d)")
+_OTHERWISE: Final = re.compile(
+    r"\b(?:invoices?|inv|orders?|po|track\w*|phone|tel|fax|cell|mobile|refs?|references?|claim"
+    r"|policy|case|ticket|serial|imei|customer|member|confirmation|docket|matter|call|ext|gl"
+    r"|che(?:ck|que) (?:no|number|nr))\b"
+    r"[^\d\n]{0,12}$",
+    re.IGNORECASE,
+)
 _INTO: Final = Pattern(
     r"\b(?:pay|paid|send|wire|transfer|deposit|refund|remit|credit)\w{0,8}\b[^.!?\n]{0,40}?"
     r"\b(?:to|into)\s(\d{7,17})(?![\d-]|\.\d)"
@@ -60,7 +73,9 @@ _LABEL_BEFORE: Final = re.compile(
 _TOGETHER: Final = 40
 _ABOUT: Final = 200
 """Characters around an account number among which a word for a bank must stand."""
-ACCOUNTS: Final = f"{_ROUTING.cue}|{_ACCOUNT.cue}|{_SORT_CODE.cue}|{_PAIR.cue}|{_INTO.cue}"
+ACCOUNTS: Final = "|".join(
+    one.cue for one in (_ROUTING, _ACCOUNT, _SORT_CODE, _PAIR, _TURNED, _SPACED, _INTO)
+)
 _STEP: Final = r"[\s.\-_/>]{0,4}"
 IBANS: Final = (
     rf"(?:{'|'.join(numbers.IBAN_LENGTHS)})[\s.\-_]?[0-9]{{2}}{_STEP}[0-9a-z]{{1,4}}"
@@ -128,18 +143,34 @@ def _accounts(text: str) -> Iterator[Place]:
         first = re.search(r"\d", found[0])
         if first:
             yield found.start() + first.start(), found.end()
-    for start, end in (*_routed(text), *_named(text)):
-        if _BANK.search(text, max(0, start - _ABOUT), end + _ABOUT):
+    named = (*_routed(text), *_named(text), *(found.span() for found in _SPACED.finditer(text)))
+    for start, end in (*named, *_paired(text)):
+        if _near(_BANK, text, start, end):
             yield start, end
+    for start, end in _paired(text):
+        if _near(_PAIRED, text, start, end):
+            yield start, end
+
+
+def _near(words: "re.Pattern[str]", text: str, start: int, end: int) -> bool:
+    return words.search(text, max(0, start - _ABOUT), end + _ABOUT) is not None
 
 
 def _routed(text: str) -> Iterator[Place]:
     for found in _ROUTING.finditer(text):
         if numbers.is_routing(re.sub(r"\D", "", found[1])):
             yield found.span(1)
-    for found in _PAIR.finditer(text):
-        if numbers.is_routing(found[1]):
-            yield found.span()
+
+
+def _paired(text: str) -> Iterator[Place]:
+    """A routing number and another number beside it, in either order."""
+    for pattern, routing in ((_PAIR, 1), (_TURNED, 2)):
+        for found in pattern.finditer(text):
+            if numbers.is_routing(found[routing]) and not any(
+                _OTHERWISE.search(text[max(0, found.start(at) - 30) : found.start(at)])
+                for at in (1, 2)
+            ):
+                yield found.span()
 
 
 def _named(text: str) -> Iterator[Place]:

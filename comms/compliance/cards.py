@@ -86,7 +86,7 @@ _NUMBER_OF: Final = re.compile(
 )
 _HARDLY_CARD: Final = re.compile(rf"\b(?:{_SOFT})\b{_ENDS}", re.IGNORECASE)
 _NO_CARD_AFTER: Final = re.compile(
-    r"\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
+    r"@|\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
     r"(?:the |my |our |your |a )?(?:tracking|order|invoice|reference|serial|imei|trace|shipment)\b",
     re.IGNORECASE,
 )
@@ -262,12 +262,9 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
     before = text[max(0, start - _BEFORE) : start]
     after = text[window.end : window.end + _AFTER]
     expires = _expires(text, window)
-    named = _NO_CARD.search(before) and (len(window.sizes) == 1 or _NUMBER_OF.search(before))
-    if after.startswith("@"):
-        return False
+    apart = len(window.sizes) > 1 and not any("," in gap for gap in window.gaps)
+    named = _NO_CARD.search(before) and (not apart or _NUMBER_OF.search(before))
     if not expires and (named or _NO_CARD_AFTER.match(after)):
-        return False
-    if any("," in gap for gap in window.gaps) and _NO_CARD.search(before):
         return False
     if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
         return False

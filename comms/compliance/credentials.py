@@ -118,8 +118,8 @@ _DOOR: Final = Pattern(
     rf"[^.!?\n\w]{{0,4}}(?:is |= ?)?[#*]?(?<![\w.-]){_OPENS}"
 )
 _NO_DOOR: Final = re.compile(
-    r"\b(?:orders?|invoice|inv|ref|reference|ticket|part|po|ext|call|on the|model|serial|since|until)\b"
-    r"[\s:.#]{0,3}(?:no|number|id)?[\s:.#]{0,3}\d+$",
+    r"\b(?:orders?|invoice|inv|ref|reference|ticket|part|po|ext|call|on the|model"
+    r"|serial|since|until)\b[\s:.#]{0,3}(?:no|number|id)?[\s:.#]{0,3}\d+$",
     re.IGNORECASE,
 )
 _PLAIN_WORDS: Final = words("after_a_password")

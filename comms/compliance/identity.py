@@ -80,8 +80,8 @@ _CALLED_FROM: Final = 110
 _DATE_FROM: Final = 80
 """How far from the word for it a date of birth may begin or end."""
 CALLED: Final = (
-    r"\bssns?\b|social|s\.s\.n|\bsoc\b|\bi?tin\b|\bss(?: n| ?[#:=]| [0-9])|tax ?(?:id|no|num)|taxpayer"
-    r"|sozialvers"
+    r"\bssns?\b|social|s\.s\.n|\bsoc\b|\bi?tin\b|\bss(?: n| ?[#:=]| [0-9])"
+    r"|tax ?(?:id|no|num)|taxpayer|sozialvers"
 )
 SHAPED: Final = _SHAPED.cue
 BORN: Final = _BORN.cue
