@@ -1,20 +1,14 @@
-"""Who may know of a matter, where the firm has put a wall around it?
-
-What a client with a walled matter wrote may be about that matter: it is read by those alone who
-stand inside every wall of the client's, and have the role besides.
-"""
-
-from collections.abc import Sequence
+"""Who is let inside the wall around a matter, and who says so?"""
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
-from billing import aliases
-from billing.models import Invoice, MatterWall, Staff
+from billing.models import MatterWall, Staff
 from bot import custodians
 from bot.access import Action
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
+from comms import walls
 
 
 class Asked(BaseModel):
@@ -29,26 +23,6 @@ class Asked(BaseModel):
     by: str = "cli"
 
 
-def refusal(session: Session, client_id: int, staff_id: int | None) -> str:
-    """Why this person reads nothing that is sealed of a client; empty where no wall stands."""
-    theirs = set(
-        session.exec(
-            select(Invoice.matter).where(
-                col(Invoice.client_id).in_(aliases.group(session, client_id)), Invoice.matter != ""
-            )
-        )
-    )
-    standing = [wall for wall in _standing(session) if wall.matter in theirs]
-    inside = {wall.matter for wall in standing if wall.staff_id == staff_id}
-    closed = sorted({wall.matter for wall in standing} - inside)
-    if not closed:
-        return ""
-    return (
-        f"There is a wall around {closed[0]}, and you do not stand inside. An administrator adds "
-        f"you: `counterfoil access wall {closed[0]!r} --add EMAIL`."
-    )
-
-
 async def change(app: App, args: Args, _progress: Progress) -> Report:
     """Put a wall around a matter, let people in or out, or take it down.
 
@@ -60,7 +34,9 @@ async def change(app: App, args: Args, _progress: Progress) -> Report:
     def write(session: Session) -> Report:
         custodians.check(session, asked.by, Action.WALL)
         now = app.clock.now()
-        inside = {wall.staff_id: wall for wall in _standing(session) if wall.matter == asked.matter}
+        inside = {
+            wall.staff_id: wall for wall in walls.standing(session) if wall.matter == asked.matter
+        }
         added = [_person(session, one) for one in asked.add]
         leaving = {_person(session, one).id for one in asked.remove}
         for person in added:
@@ -101,10 +77,6 @@ def listed(session: Session, matter: str = "") -> Report:
     columns = ["matter", "email", "since", "by"]
     table = Table("", columns, [[row[name] for name in columns] for row in rows])
     return Report({"walls": rows}, lines, [table] if rows else [])
-
-
-def _standing(session: Session) -> Sequence[MatterWall]:
-    return session.exec(select(MatterWall).where(col(MatterWall.lifted_at).is_(None))).all()
 
 
 def _person(session: Session, email: str) -> Staff:

@@ -19,6 +19,7 @@ from bot import serve
 from bot.app import CHANNEL_SETTINGS
 from bot.sandbox.loopback import serve as on_loopback
 from bot.settings import PREFIX, Settings
+from bot.slack import marks
 from bot.web import LARGEST_MAIL
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,8 @@ SCOPES: dict[str, set[str]] = {
 }
 """What Slack asks for each method that the product calls (docs.slack.dev/reference/methods)."""
 EVENTS_WITHOUT_SCOPE = {"app_home_opened", "app_uninstalled", "tokens_revoked"}
+EVENTS = {"reaction_added": {"reactions:read"}}
+"""What Slack asks for each event that tells of more than the app itself."""
 LENGTHS = {"name": 35, "description": 140, "display_name": 80}
 _FAMILY = r"(?:apps|auth|bots|chat|conversations|files|reactions|team|usergroups|users|views)"
 _METHOD = re.compile(rf"{_FAMILY}\.[a-z][a-zA-Z.]+")
@@ -80,6 +83,8 @@ def either(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def test_the_manifest_asks_for_the_scopes_that_are_used_and_no_more(either: Any) -> None:
     used = {scope for method in methods_called() for scope in SCOPES[method]} | {"commands"}
+    events = either["settings"]["event_subscriptions"]["bot_events"]
+    used |= {scope for event in events for scope in EVENTS.get(event, ())}
     assert either["oauth_config"]["scopes"] == {"bot": sorted(used)}
 
 
@@ -88,8 +93,18 @@ def test_the_manifest_has_the_commands_that_are_answered(either: Any) -> None:
     assert set(commands) == commands_answered()
 
 
-def test_no_event_of_the_manifest_needs_a_scope(either: Any) -> None:
-    assert set(either["settings"]["event_subscriptions"]["bot_events"]) <= EVENTS_WITHOUT_SCOPE
+def test_the_manifest_hears_of_what_is_acted_on_and_of_nothing_that_people_write(
+    either: Any,
+) -> None:
+    events = set(either["settings"]["event_subscriptions"]["bot_events"])
+    assert events <= EVENTS_WITHOUT_SCOPE | EVENTS.keys()
+
+
+def test_the_manifest_has_the_shortcuts_that_are_answered(either: Any) -> None:
+    shortcuts = either["features"]["shortcuts"]
+    assert {one["callback_id"] for one in shortcuts} == set(marks.SHORTCUTS)
+    assert {one["type"] for one in shortcuts} == {"message"}
+    assert all(len(one["name"]) <= 24 and len(one["description"]) <= 150 for one in shortcuts)
 
 
 def test_the_manifest_keeps_slacks_lengths(either: Any) -> None:

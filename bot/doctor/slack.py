@@ -19,6 +19,7 @@ SCOPES: Mapping[str, str] = {
     "commands": "/acct does not answer",
     "groups:read": "private channels that are shared are not told apart",
     "im:write": "the owner of a client gets no direct message",
+    "reactions:read": "a lock beside a card seals nothing",
     "users:read": "guests are not told from members",
 }
 """What the manifest asks for, and what does not work without it."""

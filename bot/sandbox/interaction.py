@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.sandbox.blockkit import elements
-from bot.sandbox.workspace import Channel, Json, Workspace
+from bot.sandbox.workspace import Channel, Json, Post, Workspace
 
 _SELECTED = {
     "datepicker": "selected_date",
@@ -93,7 +93,8 @@ def base(team: Workspace, kind: str, user: str) -> Json:
 
 def envelope(team: Workspace, event: Json, event_id: str) -> Json:
     """The event_callback around an event."""
-    place = team.channels.get(str(event.get("channel", "")))
+    item = event.get("item") or {}
+    place = team.channels.get(str(event.get("channel") or item.get("channel") or ""))
     return {
         "token": "sandbox",
         "team_id": team.team_id,
@@ -112,6 +113,18 @@ def envelope(team: Workspace, event: Json, event_id: str) -> Json:
             }
         ],
         "is_ext_shared_channel": bool(place and place.is_ext_shared),
+    }
+
+
+def reaction(team: Workspace, user: str, place: Channel, post: Post, emoji: str) -> Json:
+    """The event of an emoji that was set beside a message."""
+    return {
+        "type": "reaction_added",
+        "user": user,
+        "reaction": emoji,
+        "item_user": post.user,
+        "item": {"type": "message", "channel": place.id, "ts": post.ts},
+        "event_ts": team.next_ts(),
     }
 
 

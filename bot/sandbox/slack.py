@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,14 +21,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from billing.clock import Clock
-from bot.sandbox import interaction, webapi
+from bot.sandbox import interaction, slackwire, webapi
 from bot.sandbox.faults import (
     AFTER_ACCEPT,
     BEFORE_ACCEPT,
     WIRE,
     Fault,
     Faults,
-    Planned,
     broken_answer,
 )
 from bot.sandbox.loopback import Answer, post, serve
@@ -73,7 +72,7 @@ class Slack:
         self.webhook_seconds = 3.0
         self.workspace = Workspace(clock)
         self.scopes = list(webapi.SCOPES)
-        self.subscriptions = {"message", "app_mention", "app_home_opened"}
+        self.subscriptions = {"message", "app_mention", "app_home_opened", "reaction_added"}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.faults = Faults({"event": {Fault.REPEAT_CALLBACKS}, "*": WIRE})
@@ -243,6 +242,30 @@ class Slack:
             await self.event(event | {"type": "app_mention"})
         return Delivery(delivery.event_id, written.ts, delivery.statuses)
 
+    async def react(self, user: str, channel: str, ts: str, emoji: str) -> Delivery:
+        """A person sets an emoji beside a message; once each, as Slack has it."""
+        place = self.workspace.channels[channel]
+        post_ = self.workspace.find(place, ts)
+        if user in post_.reactions.setdefault(emoji, []):
+            return Delivery("", ts, ())
+        post_.reactions[emoji].append(user)
+        if self.workspace.bot_user not in place.members:
+            return Delivery("", ts, ())
+        return await self.event(interaction.reaction(self.workspace, user, place, post_, emoji))
+
+    async def shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> Answer:
+        """A person chooses one of our shortcuts from the menu of a message."""
+        post_ = self.workspace.find(self.workspace.channels[channel], ts)
+        payload = interaction.base(self.workspace, "message_action", user) | {
+            "callback_id": callback_id,
+            "action_ts": self.workspace.next_ts(),
+            "message_ts": ts,
+            "message": show_post(post_),
+            "channel": {"id": channel, "name": self.workspace.channels[channel].name},
+            "response_url": self._response_url(channel, user, ts),
+        }
+        return await self._interact(payload)
+
     async def edit(self, user: str, channel: str, ts: str, text: str) -> Delivery:
         """A person changes their message: an event of subtype message_changed."""
         place = self.workspace.channels[channel]
@@ -310,22 +333,22 @@ class Slack:
 
     async def _call(self, request: Request) -> ASGIApp:
         method = request.path_params["method"]
-        args = await _arguments(request)
+        args = await slackwire.arguments(request)
         shown = request.headers.get("authorization", "").removeprefix("Bearer ")
         token = str(args.pop("token", "")) or shown
         self.calls.append((method, args))
         planned = self.faults.take(method, {name: str(value) for name, value in args.items()})
-        if broken := await broken_answer(planned, BEFORE_ACCEPT, _refusal):
+        if broken := await broken_answer(planned, BEFORE_ACCEPT, slackwire.refusal):
             return broken
         answer = self._answer(method, token, args)
-        return await broken_answer(planned, AFTER_ACCEPT, _refusal) or answer
+        return await broken_answer(planned, AFTER_ACCEPT, slackwire.refusal) or answer
 
     def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
         try:
             said = {"ok": True} | self._admit(method, token)(self.workspace, args)
             return JSONResponse(said, headers=webapi.headers(self.scopes, self._clock.wall()))
         except Refusal as refusal:
-            return _json({"ok": False, "error": refusal.error} | refusal.extra)
+            return slackwire.said({"ok": False, "error": refusal.error} | refusal.extra)
 
     def _admit(self, method: str, token: str) -> webapi.Method:
         if method not in webapi.METHODS:
@@ -338,20 +361,22 @@ class Slack:
     async def _respond(self, request: Request) -> ASGIApp:
         """A response_url was used."""
         use = self.response_urls.get(request.path_params["name"])
-        args = await _arguments(request)
+        args = await slackwire.arguments(request)
         planned = self.faults.take("response_url", {})
-        if broken := await broken_answer(planned, BEFORE_ACCEPT, _refusal):
+        if broken := await broken_answer(planned, BEFORE_ACCEPT, slackwire.refusal):
             return broken
         if use is None or self._clock.wall() > use.until:
-            return _json({"ok": False, "error": "expired_url"}, 404)
+            return slackwire.said({"ok": False, "error": "expired_url"}, 404)
         if use.left == 0:
-            return _json({"ok": False, "error": "used_url"}, 404)
+            return slackwire.said({"ok": False, "error": "used_url"}, 404)
         try:
             self._show(use, args)
         except Refusal as refusal:
-            return _json({"ok": False, "error": refusal.error} | refusal.extra, 400)
+            return slackwire.said({"ok": False, "error": refusal.error} | refusal.extra, 400)
         use.left -= 1
-        return await broken_answer(planned, AFTER_ACCEPT, _refusal) or PlainTextResponse("ok")
+        return await broken_answer(planned, AFTER_ACCEPT, slackwire.refusal) or PlainTextResponse(
+            "ok"
+        )
 
     def _show(self, use: ResponseUrl, args: Mapping[str, Any]) -> None:
         """An answer to an interaction appears, or replaces or deletes what was answered.
@@ -422,25 +447,3 @@ def _reason(answer: Answer) -> str:
     if answer.status:
         return "http_timeout" if answer.accepted else "http_error"
     return "http_timeout" if answer.body == "timeout" else "connection_failed"
-
-
-def _json(payload: Json, status: int = 200) -> JSONResponse:
-    return JSONResponse(payload, status)
-
-
-async def _arguments(request: Request) -> dict[str, Any]:
-    """What the caller gave, in the query, a form or JSON."""
-    args: dict[str, Any] = dict(request.query_params)
-    body = (await request.body()).decode()
-    if request.headers.get("content-type", "").startswith("application/json"):
-        given = json.loads(body or "{}")
-        return args | (given if isinstance(given, dict) else {})
-    return args | dict(parse_qsl(body, keep_blank_values=True))
-
-
-def _refusal(planned: Planned) -> Response:
-    if planned.fault is Fault.RATE_LIMIT:
-        limited = _json({"ok": False, "error": "ratelimited"}, 429)
-        limited.headers["Retry-After"] = str(int(planned.seconds))
-        return limited
-    return _json({"ok": False, "error": planned.reason or "fatal_error"}, planned.status or 200)

@@ -27,7 +27,10 @@ from bot.sandbox.workspace import (
 Args = Mapping[str, Any]
 Method = Callable[[Workspace, Args], Json]
 TEXT_LIMIT = 40_000
-SCOPES = ("channels:read", "chat:write", "commands", "groups:read", "im:write", "users:read")
+SCOPES = (
+    "channels:read", "chat:write", "commands", "groups:read", "im:write", "reactions:read",
+    "users:read",
+)  # fmt: skip
 """What an app made from our manifest is granted."""
 
 
