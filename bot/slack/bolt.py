@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 from sqlmodel import Session
 
-from bot.slack import actions, answers, blocks, commands, marks
+from bot.slack import actions, answers, blocks, commands, marks, neutral, writing
 from bot.slack.actions import Form
 from bot.slack.answers import Reply
 from bot.slack.commands import Answer
@@ -138,14 +138,17 @@ class _Talk:
     async def _read(self, look: Callable[[Session, Office], _T]) -> _T:
         def read() -> _T:
             with self._desk.store.read() as session:
-                return look(session, self._desk.office())
+                office = self._desk.office()
+                return neutral.found(office, look(session, office))
 
         return await asyncio.to_thread(read)
 
     async def _done(self, found: Answer, key: str) -> Reply:
         if isinstance(found, Reply):
             return found
-        return answers.say(blocks.escape(await self._desk.instruct(key, found)))
+        said = await self._desk.instruct(key, found)
+        shown = await self._read(lambda s, o: neutral.outcome(s, o, found, said))
+        return answers.say(blocks.escape(shown))
 
     async def _open(self, body: Body, form: Form) -> None:
         try:

@@ -27,6 +27,7 @@ from bot.slack import (
     lawful,
     marks,
     records,
+    neutral,
     remittances,
     rights,
     troubles,
@@ -68,6 +69,8 @@ def compose(
     else:
         raise TemplateMistake(message.template, 0, "there is no card of this name; report it")
     made = Outgoing(
+    if message.channel == "slack" and neutral.holds(office):
+        card = neutral.card(session, office, message, card)
         reference=message.reference,
         to=message.destination,
         sender="",
