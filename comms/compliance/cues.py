@@ -21,7 +21,7 @@ _NUMBERS: Final = {
     "born": identity.BORN,
 }
 _numbers: Final = Which(_NUMBERS)
-_secrets: Final = Which(credentials.CUES)
+_secrets: Final = Which({name: one.cue for name, one in credentials.SEARCHES.items()})
 
 
 def cues(text: str) -> frozenset[str]:

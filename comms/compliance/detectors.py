@@ -78,7 +78,7 @@ def _credentials(reading: Reading, had: frozenset[str]) -> Iterator[_Found]:
 DETECTORS: Final = (
     Detector("money", _showing("iban", "card", "spoken", "code", "account"), _looking(_money)),
     Detector("identity", _showing("social", "social_word", "born"), _looking(_identity)),
-    Detector("credentials", _showing(*credentials.CUES), _looking(_credentials)),
+    Detector("credentials", _showing(*credentials.SEARCHES), _looking(_credentials)),
     Detector("health", health.possible, health.find),
     Detector("privilege", privilege.possible, privilege.find),
 )

@@ -15,7 +15,9 @@ from comms.compliance.places import Place
 
 _NONE: Final[frozenset[str]] = frozenset()
 _MANY: Final = 20_000
-_LOOKING: Final = re.compile(r"\(\?<?[!=](?:[^()\[]|\[[^\]]*\]|\((?:[^()\[]|\[[^\]]*\])*\))*\)")
+_SIGN: Final = r"[^()\[\\]|\\.|\[(?:\\.|[^\]\\])*\]"
+_LOOKING: Final = re.compile(rf"\(\?<?[!=](?:{_SIGN}|\((?:{_SIGN}|\((?:{_SIGN})*\))*\))*\)")
+"""What looks ahead or behind, with groups in groups in it."""
 _MEMORY: Final = 64 << 20
 """Room for the automaton; RE2 takes it as it needs it, and starts anew when it is full."""
 
