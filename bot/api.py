@@ -261,7 +261,7 @@ def _flag(request: Request, name: str) -> bool:
 async def _told(request: Request) -> tuple[bytes, list[Tellable]]:
     try:
         need_json(request)
-        raw = await body_of(request)
+        raw = await asyncio.to_thread(factsheet.covered, await body_of(request))
         return raw, await asyncio.to_thread(factsheet.read, raw)
     except TooLarge as error:
         raise Refused(413, "too_large", str(error)) from error

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
 from billing import facts
+from comms import covering
 from comms.facts import Tellable
 
 TOLD, WAITING, REFUSED, ASKED = "facts", "facts.waiting", "facts.refused", "facts.api"
@@ -84,6 +85,16 @@ def read(body: bytes) -> list[Tellable]:
     if mistakes:
         raise Misread(mistakes[:_NAMED])
     return told
+
+
+def covered(body: bytes) -> bytes:
+    """The body without the numbers that nobody may see; what is no JSON stays as it is."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    clean = covering.told(parsed)
+    return body if clean == parsed else json.dumps(clean).encode()
 
 
 def write(told: Sequence[Tellable]) -> bytes:

@@ -15,7 +15,7 @@ from bot.access import Action
 from bot.app import App
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms import preservation
+from comms import notes, preservation
 from comms.office import Office
 from comms.preservation import Word
 
@@ -99,7 +99,7 @@ def listed(session: Session, office: Office, client: str = "") -> Report:
             "client": f"client:{one.id}",
             "name": one.name,
             "matter": hold.matter,
-            "reason": vault.text(session, office.keyring, hold.note_id),
+            "reason": notes.read(session, office, hold.note_id),
             "placed": f"{hold.placed_at:%Y-%m-%d}",
             "by": hold.placed_by,
             "released": f"{hold.released_at:%Y-%m-%d}" if hold.released_at else "",

@@ -14,7 +14,7 @@ from bot import custodians
 from bot.access import Action
 from bot.app import App
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms import preservation, staff
+from comms import notes, preservation, staff
 from comms.models import Purpose
 from comms.office import Office
 
@@ -183,7 +183,7 @@ def _row(
         "extended": f"{request.extended_on}" if request.extended_on else "",
         "state": request.state,
         "outcome": request.outcome,
-        "note": vault.text(session, office.keyring, request.note_id),
+        "note": notes.read(session, office, request.note_id),
     }
 
 

@@ -13,7 +13,7 @@ from billing import aliases, overrides, store, vault
 from billing.calendar import local_date, midnight
 from billing.gates import Override
 from billing.models import Client, GateOverride
-from comms import delivery, timeline
+from comms import delivery, notes, timeline
 from comms.models import Decision
 from comms.office import Office
 
@@ -43,7 +43,7 @@ def let_pass(
     )
     session.add(row)
     session.flush()
-    _write_down(session, office, client, row, "granted", reason)
+    _write_down(session, office, client, row, "granted", notes.shown(reason))
     delivery.touch(session, office, client.id)
     return True, (
         f"Renewals and offers to {client.name} pass its overdue balance until the end of {until} "
@@ -79,7 +79,7 @@ def lines(session: Session, office: Office, client: Client) -> list[str]:
     )
     return [
         f"until {row.until:%Y-%m-%d %H:%M} UTC by {row.granted_by}: "
-        + vault.text(session, office.keyring, row.note_id)
+        + notes.read(session, office, row.note_id)
         for row in session.exec(query.order_by(col(GateOverride.id)))
     ]
 

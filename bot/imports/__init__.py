@@ -15,7 +15,7 @@ from billing.portfolio import Agreements, Portfolio, PortfolioRow, Problem, Tota
 from bot import firm as firms
 from bot.app import App
 from bot.firm import Firm
-from bot.imports import booking, plan
+from bot.imports import booking, plan, words
 from bot.imports.booking import Tally
 from bot.imports.plan import Plan
 from bot.report import DONE, WRONG, Args, Progress, Report, Table, Wrong
@@ -86,10 +86,11 @@ def _read(asked: Asked) -> tuple[Portfolio, Agreements]:
             default_country=asked.default_country,
         )
         if asked.agreements is None:
-            return told, Agreements()
-        return told, portfolio.read_agreements(
+            return words.covered(told), Agreements()
+        agreements = portfolio.read_agreements(
             asked.agreements, date_format=order, source=asked.source, default_currency=currency
         )
+        return words.covered(told), words.of_agreements(agreements)
     except OSError as error:
         raise Wrong(f"{error.filename} cannot be opened: {error.strerror}.") from error
     except ValueError as error:

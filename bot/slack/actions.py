@@ -11,11 +11,12 @@ from billing import aliases
 from billing.models import Client, EscalationCase
 from bot import access
 from bot.access import Action
-from bot.slack import answers, blocks, commands, people
+from bot.slack import answers, blocks, commands, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
 from bot.slack.people import Person
+from comms import covering
 from comms.instructions import (
     LONGEST,
     AssignCase,
@@ -27,9 +28,10 @@ from comms.instructions import (
     Merge,
     Pause,
     ResolveDoubt,
+    RuleOnDraft,
     SealWords,
 )
-from comms.models import Task
+from comms.models import Message, Task
 from comms.office import Office
 
 PAUSE_FORM = "pause"
@@ -78,7 +80,7 @@ def submitted(
         return {"days": f"Write a number of days between 1 and {LONGEST}."}
     if not reason.strip():
         return {"reason": "Say why, so that others know."}
-    return commands.pause(person, client, int(typed), reason)
+    return commands.pause(person, client, int(typed), covering.line(reason))
 
 
 def pause_form(client: Client, days: int) -> Mapping[str, Any]:
@@ -237,6 +239,20 @@ def _seal(_session: Session, _office: Office, person: Person, value: Value) -> A
     return SealWords(touchpoint_id=value["t"], by=person.id)
 
 
+def _of_draft(ruling: Literal["asked", "read", "released", "refused"]) -> _Act:
+    def act(session: Session, office: Office, person: Person, value: Value) -> Answer:
+        given = value.get("m")
+        draft = session.get(Message, given) if isinstance(given, int) else None
+        if draft is None:
+            return answers.say(_GONE)
+        asks = ruling == "asked"
+        if not asks and (refused := writing.refusal(session, office, person, draft)):
+            return answers.say(refused)
+        return RuleOnDraft(message_id=draft.id, ruling=ruling, by=person.id)
+
+    return act
+
+
 def _doubt(*, went: bool) -> _Act:
     def act(_session: Session, _office: Office, person: Person, value: Value) -> Answer:
         refused = person.refusal(Action.RESOLVE_DOUBT, owns=False)
@@ -277,6 +293,10 @@ _ACTS: Mapping[str, _Act] = {
     "task.accept": _of_task("accepted"),
     "task.refuse": _of_task("refused"),
     "said.seal": _seal,
+    "draft.ask": _of_draft("asked"),
+    "draft.read": _of_draft("read"),
+    "draft.release": _of_draft("released"),
+    "draft.refuse": _of_draft("refused"),
     "pair.merge": _pair(lambda one, other, by: Merge(keep_id=one, alias_id=other, by=by)),
     "pair.different": _pair(lambda one, other, by: KeepApart(one_id=one, other_id=other, by=by)),
     "doubt.went": _doubt(went=True),

@@ -3,17 +3,20 @@
 One read answers it: ``answer`` finds the person, the client and the right to ask in one snapshot.
 """
 
-from typing import assert_never
+import secrets
+from typing import Literal, assert_never
 
 from sqlmodel import Session, select
 
+from billing import aliases
 from billing.models import Client, Invoice
 from bot import access
 from bot.access import Action
-from bot.slack import answers, blocks, forms, people
+from bot.slack import answers, blocks, forms, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.people import Person
-from comms.instructions import LONGEST, Instruction, Pause, Resume
+from comms import covering, drafts
+from comms.instructions import LONGEST, Instruction, Pause, Resume, WriteText
 from comms.office import Office
 
 _NAME_WORDS = 6
@@ -32,7 +35,9 @@ def answer(session: Session, office: Office, slack_user: str, typed: str) -> Ans
     refused = person.refusal(Action.SEE, owns=False)
     if refused is not None:
         return answers.say(refused)
-    return _asked(session, office, person, blocks.unescape(typed))
+    raw = blocks.unescape(typed)
+    letter = isinstance(forms.parse(raw), forms.Write)  # judged as it is, and refused
+    return _asked(session, office, person, raw if letter else covering.line(raw))
 
 
 def _asked(session: Session, office: Office, person: Person, typed: str) -> Answer:
@@ -42,6 +47,8 @@ def _asked(session: Session, office: Office, person: Person, typed: str) -> Answ
             return answers.manual()
         case forms.Unclear():
             return answers.unclear(ask.text)
+        case forms.Write():
+            return _write(session, person, ask, typed)
         case forms.Why():
             return _why(session, office, ask.what, typed)
         case forms.AskPause() if not ask.name:
@@ -90,6 +97,24 @@ def _why(session: Session, office: Office, what: str, typed: str) -> Reply:
         return answers.why_invoice(session, office, invoice, client)
     found = _one(session, what, typed)
     return found if isinstance(found, Reply) else answers.why(session, office, found)
+
+
+def _write(session: Session, person: Person, ask: forms.Write, typed: str) -> Answer:
+    """Their own words to a client; a number in them goes nowhere, not even into our store."""
+    found = _one(session, ask.name, typed)
+    if isinstance(found, Reply):
+        return found
+    client = aliases.master(session, found)
+    refused = person.refusal(Action.WRITE, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    if numbers := writing.numbers(ask.words):
+        return numbers
+    channel: Literal["sms", "email"] = (
+        "sms" if (ask.channel or drafts.channel_of(session, client.id)) == "sms" else "email"
+    )
+    key = secrets.token_hex(8)
+    return WriteText(client_id=client.id, channel=channel, words=ask.words, key=key, by=person.id)
 
 
 def _pause_by_words(session: Session, person: Person, ask: forms.AskPause, typed: str) -> Answer:

@@ -31,7 +31,7 @@ from billing.models import Sequence as Ladder
 from bot import against as stands
 from bot import turns
 from bot.slack import blocks
-from comms import consent, instructions, seals, tasks
+from comms import consent, instructions, notes, seals, tasks
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink
 from comms.compliance.labels import Label
@@ -300,7 +300,7 @@ def holds(session: Session, office: Office, client: Client) -> list[str]:
         end = "until somebody releases it"
         if hold.until is not None:
             end = f"until {blocks.day(local_date(hold.until, client.timezone))}"
-        note = vault.text(session, office.keyring, hold.note_id)
+        note = notes.read(session, office, hold.note_id)
         why = f": {blocks.inline(note, 400)}" if note else ""
         by = signed(session, hold.placed_by)
         found.append(f"{hold.reason.replace('_', ' ')}{about} {end}, by {by}{why}")
