@@ -130,10 +130,11 @@ class Hooks:
 
     def _told(self, request: Request, raw: bytes) -> tuple[int, Parcel]:
         need_json(request)
-        told = factsheet.read(raw)
+        kept = factsheet.covered(raw)
+        told = factsheet.read(kept)
         if wrong := unheard(told, self._settings.facts_hook_scopes):
             raise Misread(wrong)
-        return len(told), Parcel(factsheet.TOLD, request.headers["webhook-id"], raw)
+        return len(told), Parcel(factsheet.TOLD, request.headers["webhook-id"], kept)
 
     async def _twilio(self, request: Request, source: str) -> Response:
         raw = await body_of(request, LARGEST)

@@ -35,7 +35,7 @@ from bot.slack import (
 )
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
-from comms import staff
+from comms import covering, staff
 from comms.facts import InboundMessage
 from comms.models import Message, State, Touchpoint
 from comms.office import Office
@@ -157,8 +157,8 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
     if letter is None:
         body = [blocks.section("Somebody whom we do not know wrote to us."), blocks.context(keeps)]
         return Card("Somebody whom we do not know wrote to us", body)
-    sender = blocks.inline(letter.sender)
-    name = f" ({blocks.inline(letter.sender_name)})" if letter.sender_name else ""
+    sender = blocks.inline(covering.line(letter.sender))
+    name = f" ({blocks.inline(covering.line(letter.sender_name))})" if letter.sender_name else ""
     body = [
         blocks.section(f"*{sender}*{name} wrote by {letter.channel}; no client has this address."),
         *_words(records.of_stranger(letter)),
