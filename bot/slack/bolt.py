@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 from sqlmodel import Session
 
-from bot.slack import actions, answers, blocks, commands, marks, neutral, writing
+from bot.slack import actions, answers, blocks, commands, marks, unseen, writing
 from bot.slack.actions import Form
 from bot.slack.answers import Reply
 from bot.slack.commands import Answer
@@ -139,7 +139,7 @@ class _Talk:
         def read() -> _T:
             with self._desk.store.read() as session:
                 office = self._desk.office()
-                return neutral.found(office, look(session, office))
+                return unseen.found(office, look(session, office))
 
         return await asyncio.to_thread(read)
 
@@ -147,7 +147,7 @@ class _Talk:
         if isinstance(found, Reply):
             return found
         said = await self._desk.instruct(key, found)
-        shown = await self._read(lambda s, o: neutral.outcome(s, o, found, said))
+        shown = await self._read(lambda s, o: unseen.outcome(s, o, found, said))
         return answers.say(blocks.escape(shown))
 
     async def _open(self, body: Body, form: Form) -> None:

@@ -26,8 +26,8 @@ from bot.slack import (
     escalations,
     lawful,
     marks,
-    records,
     neutral,
+    records,
     remittances,
     rights,
     troubles,
@@ -68,9 +68,9 @@ def compose(
         card = _CARDS[message.template](session, office, message)
     else:
         raise TemplateMistake(message.template, 0, "there is no card of this name; report it")
-    made = Outgoing(
     if message.channel == "slack" and neutral.holds(office):
         card = neutral.card(session, office, message, card)
+    made = Outgoing(
         reference=message.reference,
         to=message.destination,
         sender="",

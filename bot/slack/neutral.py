@@ -6,30 +6,23 @@ so that a card of tomorrow is neutral as well.
 """
 
 import re
-from collections.abc import Iterator
-from typing import TypeVar, cast
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from billing.models import Client, EscalationCase
+from billing.models import Client
 from bot import turns
-from bot.slack import answers, blocks, records
-from bot.slack.actions import Form
-from bot.slack.answers import Reply
+from bot.slack import blocks, records
 from bot.slack.escalations import Card
 from comms import processors, seals
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import Label
-from comms.instructions import Instruction, WriteText
 from comms.models import Message, Task, Touchpoint
 from comms.office import Office
 
-T = TypeVar("T")
 WHY = (
     "Names and words of clients are not shown in this Slack: nobody has put a BAA of it on record "
     "(C-21.3)."
 )
-_NOT_HERE = "Slack is not for writing to patients or their families (C-21.11); nothing was sent."
 _ABOUT = re.compile(
     r"\b(insur\w*|cover(age|ed)|deductible|co-?pays?|claims?|denied|payer)\b", re.IGNORECASE
 )
@@ -45,13 +38,6 @@ _SAYS = {
     "stuck": "something that came in cannot be taken in; see `counterfoil doctor`",
     "unreadable": "something that came in cannot be read; see `counterfoil doctor`",
 }
-_ROWS = {
-    "task_id": (col(Task.id), col(Task.client_id)),
-    "case_id": (col(EscalationCase.id), col(EscalationCase.client_id)),
-    "message_id": (col(Message.id), col(Message.client_id)),
-    "touchpoint_id": (col(Touchpoint.id), col(Touchpoint.client_id)),
-}
-_CLIENTS = ("client_id", "one_id", "other_id", "keep_id", "alias_id")
 
 
 def holds(office: Office) -> bool:
@@ -63,7 +49,7 @@ def holds(office: Office) -> bool:
 def card(session: Session, office: Office, message: Message, made: Card) -> Card:
     """The card of any message to staff without who it is of and what they said."""
     client = session.get(Client, message.client_id) if message.client_id else None
-    title = f"{_called(client)}: {_what(session, office, message)}"
+    title = f"{called(client)}: {_what(session, office, message)}"
     body = [blocks.section(f"*{title}*")]
     if client is not None:
         body.append(blocks.section("\n".join(records.balances(session, office, client))))
@@ -74,7 +60,8 @@ def card(session: Session, office: Office, message: Message, made: Card) -> Card
     return Card(title, body, made.tail)
 
 
-def _called(client: Client | None) -> str:
+def called(client: Client | None) -> str:
+    """The number in the place of a name."""
     return f"client:{client.id}" if client is not None else "Counterfoil"
 
 
@@ -100,33 +87,3 @@ def gist(session: Session, office: Office, touchpoint: Touchpoint) -> str:
 
 _EYES = Reader(Sink.PERSON, frozenset(Label))
 """Ours, of which nothing is shown but the one or the other word."""
-
-
-# --- what is answered to who asks -----------------------------------------------------------------
-
-
-def found(office: Office, made: T) -> T:
-    """Whatever was found for somebody who asked in Slack: what they may do they do, unseen."""
-    if isinstance(made, WriteText) and office.policy.terms().neutral_slack:
-        return cast("T", answers.say(_NOT_HERE))
-    if holds(office) and isinstance(made, Reply | Form):
-        said = f"{WHY} `counterfoil explain` and `counterfoil timeline` do."
-        return cast("T", answers.say(said))
-    return made
-
-
-def outcome(session: Session, office: Office, asked: Instruction, said: str) -> str:
-    """What came of an instruction, with a number in the place of a name."""
-    if not holds(office):
-        return said
-    for client in _concerned(session, asked):
-        said = said.replace(client.name, _called(client)) if client.name else said
-    return said
-
-
-def _concerned(session: Session, asked: Instruction) -> Iterator[Client]:
-    ids = {getattr(asked, name, None) for name in _CLIENTS}
-    for name, (row_id, client_id) in _ROWS.items():
-        if (named := getattr(asked, name, None)) is not None:
-            ids.add(session.exec(select(client_id).where(row_id == named)).first())
-    yield from session.exec(select(Client).where(col(Client.id).in_([one for one in ids if one])))
