@@ -416,7 +416,9 @@ def _claim(url: str) -> int:
 def _sqlite(url: str, *, readonly: bool = False, durable: bool = True) -> Engine:
     import pysqlite3.dbapi2 as driver  # SQLite ≥ 3.51.3: older ones can corrupt a WAL
 
-    engine = create_engine(url, module=driver, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, module=driver, hide_parameters=True, connect_args={"check_same_thread": False}
+    )
 
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None
@@ -438,4 +440,10 @@ def _sqlite(url: str, *, readonly: bool = False, durable: bool = True) -> Engine
 def _postgres(url: str, pool: int) -> Engine:
     # jit and parallel plans turn a search of 1.5 ms into one of 86 ms.
     options = "-c jit=off -c max_parallel_workers_per_gather=0 -c timezone=UTC"
-    return create_engine(url, pool_size=pool, max_overflow=pool, connect_args={"options": options})
+    return create_engine(
+        url,
+        hide_parameters=True,  # an error is shown to whoever runs a command, and they are of rows
+        pool_size=pool,
+        max_overflow=pool,
+        connect_args={"options": options},
+    )
