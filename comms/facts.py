@@ -67,6 +67,10 @@ class InboundMessage(_Fact):
     """Normalised: E.164, or a lower-cased mailbox."""
     sender_name: str = ""
     recipient: str
+    to: tuple[str, ...] = ()
+    """Everybody a mail says that it went to, and ``cc`` and ``bcc``: addresses, without names."""
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
     body: str
     """The text as it came, decoded; never trusted."""
     visible: str

@@ -7,13 +7,27 @@ it. The sender of an unknown address stays unmatched, visible to staff, and expi
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
 from billing import aliases, rules, vault
 from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
-from comms import consent, delivery, optouts, outbox, replies, staff, tasks, timeline
+from comms import (
+    consent,
+    delivery,
+    demands,
+    enclosures,
+    optouts,
+    outbox,
+    replies,
+    screening,
+    staff,
+    tasks,
+    timeline,
+    whose,
+)
 from comms.consent import Standing
 from comms.facts import InboundMessage
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -22,6 +36,7 @@ from comms.screening import PURGED
 
 IN_TIME = dt.timedelta(minutes=rules.named("us_confirmation").minutes)
 """An answer that comes later is no answer (47 CFR 64.1200(a)(12) says five minutes)."""
+WHO_WE_ARE = "who_we_are"
 SAFE_PAYMENT = "safe_payment"
 """Tells who sent a card number how to pay instead (PCI DSS 4.0.1, 4.2.2)."""
 
@@ -54,6 +69,7 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     client = _client_at(session, address)
     said = _act(session, office, letter, address) if address else ""
     if client is None:
+        demands.of_stranger(session, office, message, letter.incoming_id)
         staff.tell(
             session,
             office,
@@ -70,6 +86,7 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     touchpoint = _keep(session, office, letter, client, address, said)
     if address is not None and not message.automatic and not PURGED.isdisjoint(message.labels):
         _answer(session, office, letter, address, SAFE_PAYMENT, Purpose.ANSWER)
+    demands.notice(session, office, client, touchpoint, message)
     if _needs_somebody(message, said):
         tasks.open_reply(session, office, client, touchpoint.id)
     root_id = staff.thread_of(session, office, client, message.channel)
@@ -146,7 +163,11 @@ def _keep(
         "visible": message.visible,
         "body": message.body,
         "media": message.media,
+        "enclosed": enclosures.told(message.enclosed),
         "from": message.sender,
+        "to": _covered(message.to),
+        "cc": _covered(message.cc),
+        "bcc": _covered(message.bcc),
         "did": said,
         "fact": message.fact,
         "doubtful": "yes" if message.authenticated is False else "",
@@ -170,6 +191,17 @@ def _keep(
             recorded_at=office.now,
         ),
     )
+
+
+def _covered(addresses: Sequence[str]) -> list[str]:
+    """Whom a mail went to: an address may be a card number before its @."""
+    return [
+        screening.covered(one)[0] if sum(map(str.isdigit, one)) > _FEW else one for one in addresses
+    ]
+
+
+_FEW = 8
+"""Digits that are no number of a card or an account."""
 
 
 def _contact_at(session: Session, client_id: int, address: Address) -> Contact | None:
@@ -196,7 +228,20 @@ def _act(session: Session, office: Office, letter: Letter, address: Address) -> 
     if asked is replies.Keyword.HELP and not message.opt_out_type:
         _answer(session, office, letter, address, "help_reply", Purpose.ANSWER)
         return "asked for help; we answered"
-    return ""
+    return "" if message.channel != "sms" else _heard(session, office, letter, address)
+
+
+def _heard(session: Session, office: Office, letter: Letter, address: Address) -> str:
+    """What a text says of who reads there; who asks who we are is told that, once, and no more."""
+    heard = whose.hear(letter.message.visible)
+    stranger = address.verification == Verification.UNVERIFIED
+    whose.learn(address, heard)
+    if heard is whose.Heard.DENIES:
+        return "says that it is not them; nothing more goes there until they answer as themselves"
+    if heard is whose.Heard.SPEAKS:
+        return ""
+    _answer(session, office, letter, address, WHO_WE_ARE, Purpose.ANSWER)
+    return "asked who we are" + ("" if stranger else "; we said our name, and nothing else")
 
 
 def _asked(message: InboundMessage) -> replies.Keyword | None:
@@ -248,6 +293,7 @@ def _opt_in(
     if word is replies.Keyword.YES and not held.by_keyword_only:
         return ""
     _record(session, office, letter, address, "granted", "keyword")
+    whose.learn(address, whose.Heard.SPEAKS)
     for client_id in consent.clients_of(session, address.id):
         delivery.touch(session, office, client_id)
     return "opted in again"
@@ -279,8 +325,11 @@ def _answer(
     contact = _contact_at(session, client.id, address) if client else None
     if client is None or contact is None:
         return
-    # Of cards they hear once a day, however many they send.
-    once = f"{contact.id}:{office.now:%Y-%m-%d}" if template == SAFE_PAYMENT else ""
+    # Of cards they hear once a day, however many they send; who we are, once.
+    once = {
+        SAFE_PAYMENT: f"{contact.id}:{office.now:%Y-%m-%d}",
+        WHO_WE_ARE: f"address:{address.id}",
+    }.get(template, "")
     outbox.queue(
         session,
         Message(

@@ -7,9 +7,9 @@ here is decided only that there is one, where it goes and which thread it belong
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from billing.models import Client, Staff
+from billing.models import Client, Role, Staff, StaffRole
 from comms import outbox
 from comms.models import Audience, Message, Purpose, Thread
 from comms.office import Office
@@ -19,6 +19,17 @@ def desk_of(session: Session, office: Office, owner_id: int | None) -> str:
     """Where an owner reads; the finance channel where there is none, or they have left."""
     owner = session.get(Staff, owner_id) if owner_id else None
     return owner.slack_user if owner and owner.active and owner.slack_user else office.finance
+
+
+def desks_with(session: Session, office: Office, role: Role) -> list[str]:
+    """Everybody in Slack who has a role; the finance channel where nobody is."""
+    query = (
+        select(Staff.slack_user)
+        .join(StaffRole, col(StaffRole.staff_id) == Staff.id)
+        .where(StaffRole.role == role, col(Staff.active).is_(True))
+        .order_by(col(Staff.id))
+    )
+    return [user for user in session.exec(query) if user] or [office.finance]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

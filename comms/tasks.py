@@ -21,8 +21,9 @@ from billing.models import (
     InvoiceDispute,
     Payment,
     Promise,
+    Role,
 )
-from comms import delivery, staff, unread
+from comms import delivery, preservation, staff, unread
 from comms.models import Message, Purpose, Task, TaskKind, Touchpoint
 from comms.office import Office
 
@@ -112,11 +113,15 @@ class Wanted:
 def open_task(session: Session, office: Office, client: Client, wanted: Wanted) -> Task:
     """Ask a person for something; they are asked once more when its hold ends."""
     hold = session.get(Hold, wanted.hold_id) if wanted.hold_id else None
-    task = _add(session, office, client, wanted.kind, hold.until if hold else None)
+    look_at = hold.until if hold else None
+    if wanted.kind == TaskKind.PRESERVE:
+        look_at = _rest(office, client)
+    task = _add(session, office, client, wanted.kind, look_at)
     task.hold_id, task.promise_id = wanted.hold_id, wanted.promise_id
     task.touchpoint_id = wanted.touchpoint_id
     session.flush()
-    _tell(session, office, task, _desk(session, office, task))
+    for desk in _desks(session, office, task):
+        _tell(session, office, task, desk)
     return task
 
 
@@ -157,15 +162,18 @@ def look(session: Session, office: Office, task_id: int) -> None:
         hold.until = _hold_end(office, task.look_at)
         delivery.touch(session, office, task.client_id)
     session.flush()
-    desks = [_desk(session, office, task)]
+    desks = _desks(session, office, task)
     for desk in dict.fromkeys([*desks, office.finance] if task.asked > 1 else desks):
         _tell(session, office, task, desk)
 
 
-def _desk(session: Session, office: Office, task: Task) -> str:
+def _desks(session: Session, office: Office, task: Task) -> list[str]:
     if task.kind in _TO_FINANCE:
-        return office.finance
-    return staff.desk_of(session, office, task.owner_id)
+        return [office.finance]
+    owner = staff.desk_of(session, office, task.owner_id)
+    if task.kind != TaskKind.PRESERVE:
+        return [owner]
+    return list(dict.fromkeys([*staff.desks_with(session, office, Role.COMPLIANCE), owner]))
 
 
 def _tell(session: Session, office: Office, task: Task, desk: str) -> None:
@@ -241,9 +249,21 @@ def handle(session: Session, office: Office, task_id: int, outcome: str, by: str
     if task.promise_id is not None:
         _decide(session, office, session.get_one(Promise, task.promise_id), outcome)
     close(session, office, task, outcome, by)
+    if task.kind == TaskKind.PRESERVE:
+        return _hold(session, office, task, name)
     left = of_clients(session, aliases.group(session, task.client_id))
     rest = f" {len(left)} more of theirs wait for somebody." if left else ""
     return f"Noted for {name}: {outcome.replace('_', ' ')}. Reminders may go on.{rest}"
+
+
+def _hold(session: Session, office: Office, task: Task, name: str) -> str:
+    """What they demanded is done, or it is not; a hold is for the letter, as its matter says."""
+    if task.outcome != "accepted":
+        return f"Noted for {name}: nothing is held because of this letter."
+    matter = f"preservation demand of {task.opened_at:%Y-%m-%d}"
+    word = preservation.Word(task.closed_by, f"touchpoint {task.touchpoint_id} demands it")
+    preservation.place(session, office, task.client_id, matter, word)
+    return f"Everything of {name} is kept until somebody releases it ({matter})."
 
 
 def _decide(session: Session, office: Office, promise: Promise, outcome: str) -> None:

@@ -31,7 +31,7 @@ from comms.instructions import (
     RuleOnDraft,
     SealWords,
 )
-from comms.models import Message, Task
+from comms.models import Message, Task, TaskKind
 from comms.office import Office
 
 PAUSE_FORM = "pause"
@@ -222,7 +222,8 @@ def _of_task(outcome: Literal["handled", "accepted", "refused"]) -> _Act:
         if task is None:
             return answers.say(_GONE)
         client = session.get_one(Client, task.client_id)
-        refused = person.refusal(action, owns=person.id in (task.owner_id, client.owner_id))
+        needed = Action.HOLD if task.kind == TaskKind.PRESERVE else action
+        refused = person.refusal(needed, owns=person.id in (task.owner_id, client.owner_id))
         if refused is not None:
             return answers.say(refused)
         return HandleTask(task_id=task.id, outcome=outcome, by=person.id)
@@ -292,6 +293,8 @@ _ACTS: Mapping[str, _Act] = {
     "task.done": _of_task("handled"),
     "task.accept": _of_task("accepted"),
     "task.refuse": _of_task("refused"),
+    "hold.place": _of_task("accepted"),
+    "hold.dismiss": _of_task("refused"),
     "said.seal": _seal,
     "draft.ask": _of_draft("asked"),
     "draft.read": _of_draft("read"),

@@ -22,8 +22,10 @@ from billing.models import (
 from bot.slack import (
     agreements,
     blocks,
+    drafts,
     duplicates,
     escalations,
+    incidents,
     lawful,
     marks,
     neutral,
@@ -145,7 +147,9 @@ def _words(said: Mapping[str, str]) -> list[Block]:
         return records.sealed(said)
     about = blocks.inline(said.get("subject", ""))
     subject = [blocks.context(f"Subject: {about}")] if about else []
-    return [*subject, blocks.words(said.get("visible", "") or "(no words of their own)")]
+    files = blocks.inline(said.get("enclosed", ""), 600)
+    below = [blocks.context(f":paperclip: {files}")] if files else []
+    return [*subject, blocks.words(said.get("visible", "") or "(no words of their own)"), *below]
 
 
 def _unmatched(session: Session, office: Office, message: Message, letters: Letters | None) -> Card:
@@ -324,6 +328,8 @@ _CARDS: Mapping[str, _Make] = {
     "charge_over": agreements.charge_over,
     "unused": agreements.unused,
     "unreadable": troubles.unreadable,
+    "incident": incidents.compose,
+    "demand": troubles.demand,
     "stuck": troubles.stuck,
     "fact_unknown": troubles.fact_unknown,
     "fact_refused": troubles.fact_refused,
@@ -336,4 +342,6 @@ _CARDS: Mapping[str, _Make] = {
     "refused_mark": marks.refused,
     "duplicate": duplicates.compose,
     "duplicates": duplicates.listed,
+    "draft": drafts.asked,
+    "complaints": drafts.stopped,
 }

@@ -35,8 +35,26 @@ def unreadable(session: Session, _office: Office, message: Message) -> Card:
     row = session.get_one(Incoming, message.subject_id)
     what = f"{_named(row)} cannot be read"
     body = [
-        blocks.section(f"*{what}*, so nobody has seen what it says."),
-        blocks.context("Look for it where it was sent, and ask the sender to write it again."),
+        blocks.section(f"*{what}*, so nobody has seen what it says. It is kept sealed."),
+        blocks.context(
+            "Who may see what nobody has screened looks at it on the machine: `counterfoil "
+            "incidents list`. Else ask the sender to write it again."
+        ),
+    ]
+    return Card(what, body)
+
+
+def demand(session: Session, office: Office, message: Message) -> Card:
+    """Somebody unknown demands that evidence is preserved."""
+    row = session.get_one(Incoming, message.subject_id)
+    what = f"{_named(row)}, from somebody whom we do not know, demands that evidence is preserved"
+    days = office.policy.vault.unmatched_days
+    body = [
+        blocks.section(f"*{what}.* Find out whom it is about: `/acct hold NAME` places a hold."),
+        blocks.context(
+            f"The letter itself stands in the channel for clients; here it is kept {days} days, "
+            "because it belongs to no client. Keep a copy."
+        ),
     ]
     return Card(what, body)
 

@@ -13,6 +13,10 @@ from comms.models import Message, Task, TaskKind, Touchpoint
 from comms.office import Office
 
 Button = dict[str, object]
+_UNTIL_HELD = (
+    "A hold keeps everything that Counterfoil has of them, and their keys; nothing is held yet. "
+    "Tell whoever keeps mail, texts and Slack as well."
+)
 
 
 def compose(session: Session, office: Office, message: Message) -> Card:
@@ -33,6 +37,8 @@ def compose(session: Session, office: Office, message: Message) -> Card:
     ]
     if task.asked:
         body.append(blocks.context(_again(task, office)))
+    if task.kind == TaskKind.PRESERVE:
+        body.append(blocks.context(_UNTIL_HELD))
     row = [*_buttons(task), blocks.button("Card", "client.card", {"c": client.id})]
     return Card(what, body, blocks.actions(row))
 
@@ -73,6 +79,11 @@ def _reply(session: Session, touchpoint: Touchpoint) -> Task | None:
 
 def _buttons(task: Task) -> list[Block]:
     value = {"task": task.id}
+    if task.kind == TaskKind.PRESERVE:
+        return [
+            blocks.button("Place a legal hold", "hold.place", value, style="primary"),
+            blocks.button("Not needed", "hold.dismiss", value),
+        ]
     if task.kind in turns.DECIDED:
         return [
             blocks.button("Take it", "task.accept", value, style="primary"),

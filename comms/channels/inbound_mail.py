@@ -18,6 +18,7 @@ from comms.visible import visible_text
 __all__ = ["LARGEST", "Unreadable", "opened", "read"]
 _LONGEST_SUBJECT = 998
 _MOST_REFERENCES = 50
+_MOST_READERS = 100
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 
 
@@ -51,6 +52,9 @@ def _letter(raw: bytes, mail: Message, body: str, our_host: str) -> InboundMessa
         sender=sender,
         sender_name=sender_name,
         recipient=_recipient(mail),
+        to=_everybody(mail, "To"),
+        cc=_everybody(mail, "Cc"),
+        bcc=_everybody(mail, "Bcc"),
         body=body,
         visible=visible_text(body),
         subject=subject,
@@ -78,6 +82,12 @@ def _recipient(mail: Message) -> str:
     found = [address for name in names for _, address in mailbox.named(parts.field(mail, name))]
     tokens = [address for address in found if "+r-" in address]
     return next(iter(tokens or found), "")
+
+
+def _everybody(mail: Message, field: str) -> tuple[str, ...]:
+    """The addresses of every such field, each once: what a privilege log tells of copies."""
+    found = [address for value in parts.every(mail, field) for _, address in mailbox.named(value)]
+    return tuple(dict.fromkeys(one.lower() for one in found))[:_MOST_READERS]
 
 
 def _first_id(mail: Message) -> str:
