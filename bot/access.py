@@ -25,6 +25,7 @@ class Action(StrEnum):
     SEAL = "seal what a client wrote"
     OVERRIDE = "let renewals pass an overdue balance"
     HANDLE = "say that this is done"
+    WRITE = "write to this client"
     TAKE = "take or refuse a promise"
     HOLD = "place or release a legal hold"
     ERASE = "erase what is kept of a client"
@@ -47,6 +48,7 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.SEAL: (*_KNOWN, Role.PRIVILEGED),
     Action.OVERRIDE: _MONEY,
     Action.HANDLE: _MONEY,
+    Action.WRITE: (Role.FINANCE, Role.COMPLIANCE, Role.ADMIN),
     Action.TAKE: _MONEY,
     Action.HOLD: _CUSTODY,
     Action.ERASE: _CUSTODY,
@@ -56,7 +58,7 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
 }
 """Roles that may do it for any client."""
 _OWN_ONLY = frozenset(
-    {Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE, Action.HANDLE, Action.TAKE}
+    {Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE, Action.HANDLE, Action.TAKE, Action.WRITE}
 )
 """What an account manager may do for the clients of their own portfolio."""
 

@@ -5,7 +5,12 @@ _FREES = {
     "daily_cap": "Tomorrow has a cap of its own; `counterfoil golive --daily-cap N` raises it.",
     "too_late": "Nothing: its time has passed.",
     "no_address": "The client gets an address for this channel, from the next import for one.",
-    "address_unverified": "Somebody confirms that the address is this person's.",
+    "address_unverified": (
+        "They answer from there as themselves, or agree: START, or a form. Mail is used meanwhile."
+    ),
+    "address_unproven": (
+        "They agree to texts, or answer one, from that number; mail is used meanwhile."
+    ),
     "address_wrong": "The client gets another address.",
     "address_reassigned": "The client gets another address.",
     "address_dead": "The client gets an address at which messages arrive.",
@@ -24,6 +29,14 @@ _FREES = {
     "no_sms_consent": (
         "The person agrees to text messages: START, or `sms_consent` in the next import; or the "
         'policy says sms_basis = "provided_number".'
+    ),
+    "no_marketing_consent": "The person agrees to offers in so many words, as `consent_stated` tells.",
+    "not_warned": (
+        "They are told that it is not encrypted and still want it: `counterfoil unencrypted`."
+    ),
+    "agreement_missing": (
+        "The agreement is signed and put on record in COUNTERFOIL_PROCESSORS_FILE; `counterfoil "
+        "processors` shows what is missing."
     ),
     "paid": "Nothing: what it asks for is settled.",
     "overdue": (

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from billing import aliases, references, vault
 from billing.ledger import Applied, Contradiction
 from billing.models import Address, Client
-from comms import closing, consent, outbox
+from comms import closing, consent, outbox, whose
 from comms.facts import ConsentStated
 from comms.models import ConsentEvent, ConsentProof, Purpose
 from comms.office import Office
@@ -46,7 +46,9 @@ def take(session: Session, office: Office, said: ConsentStated) -> Applied:
         )
     for address in known:
         _record(session, office, client_id, said, address)
-        if not said.agreed:
+        if said.agreed:
+            whose.learn(address, whose.Heard.SPEAKS)
+        else:
             _close(session, office, said, address)
     return Applied(client_id)
 

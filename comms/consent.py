@@ -153,6 +153,14 @@ def clients_of(session: Session, address_id: int) -> list[int]:
     return list(session.exec(query))
 
 
+def read_by(session: Session, address_id: int) -> bool:
+    """Whether anybody reads there who has not said that they are somebody else."""
+    query = select(ContactAddress.contact_id).where(
+        ContactAddress.address_id == address_id, col(ContactAddress.wrong_since).is_(None)
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def find_address(session: Session, kind: str, value: str) -> Address | None:
     """The address of that normalised value."""
     return session.exec(select(Address).where(Address.kind == kind, Address.value == value)).first()

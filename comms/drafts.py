@@ -6,6 +6,7 @@ a decision on the client's chain.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -161,11 +162,11 @@ def _entity(session: Session, client_id: int) -> int | None:
 # --- a person's word on it ------------------------------------------------------------------------
 
 
-def may(roles: set[str], labels: frozenset[Label]) -> bool:
+def may(roles: Collection[str], labels: frozenset[Label]) -> bool:
     """Whether somebody with these roles may let such words go: counsel's are for counsel alone."""
     if Label.PRIVILEGED in labels:
         return Role.PRIVILEGED in roles
-    return bool({Role.PRIVILEGED, Role.COMPLIANCE} & roles)
+    return Role.PRIVILEGED in roles or Role.COMPLIANCE in roles
 
 
 def rule(session: Session, office: Office, message_id: int, ruling: Ruling, by: Staff) -> str:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, escalations, merging, outbox, overrides, seals, staff, tasks
+from comms import delivery, drafts, escalations, merging, outbox, overrides, seals, staff, tasks
 from comms.compliance.labels import Label
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
@@ -108,6 +108,25 @@ class UnsealWords(_Fact):
     by: int
 
 
+class WriteText(_Fact):
+    """A member of staff writes to a client; the door and its filter judge it."""
+
+    client_id: int
+    channel: Literal["sms", "email"]
+    words: str = Field(min_length=1, max_length=20_000)
+    key: str
+    """Of the interaction: what makes it one message."""
+    by: int
+
+
+class RuleOnDraft(_Fact):
+    """Ask whether a colleague's words may go, read them, let them go once, or not."""
+
+    message_id: int
+    ruling: Literal["asked", "read", "released", "refused"]
+    by: int
+
+
 class Merge(_Fact):
     """Two clients are one; ``keep_id`` is the one that stays."""
 
@@ -136,6 +155,8 @@ Instruction = (
     | UnsealWords
     | Merge
     | KeepApart
+    | WriteText
+    | RuleOnDraft
 )
 
 
@@ -150,7 +171,7 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
-        case HandleTask() | SealWords() | UnsealWords():
+        case HandleTask() | SealWords() | UnsealWords() | WriteText() | RuleOnDraft():
             client_id = _whose(session, instruction)
             return aliases.group(session, client_id) if client_id else []
         case Merge():
@@ -171,8 +192,8 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _resolve(session, office, instruction)
         case HandleTask() | SealWords() | UnsealWords():
             return _of_words(session, office, instruction)
-        case LetPass():
-            return _let_pass(session, office, instruction)
+        case LetPass() | WriteText() | RuleOnDraft():
+            return _of_outreach(session, office, instruction)
         case Merge() | KeepApart():
             return _of_two(session, office, instruction)
     assert_never(instruction)
@@ -184,7 +205,12 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
 _OfWords = HandleTask | SealWords | UnsealWords
 
 
-def _whose(session: Session, asked: _OfWords) -> int | None:
+def _whose(session: Session, asked: _OfWords | WriteText | RuleOnDraft) -> int | None:
+    if isinstance(asked, WriteText):
+        return asked.client_id
+    if isinstance(asked, RuleOnDraft):
+        message = session.get(Message, asked.message_id)
+        return message.client_id if message else None
     if isinstance(asked, HandleTask):
         task = session.get(Task, asked.task_id)
         return task.client_id if task else None
@@ -204,6 +230,19 @@ def _of_words(session: Session, office: Office, asked: _OfWords) -> str:
             word = seals.Word("unsealed", by, why, said_at=asked.said_at)
             return seals.say(session, office, asked.touchpoint_id, word, asked.cleared)
     assert_never(asked)
+
+
+# --- what staff write -----------------------------------------------------------------------------
+
+
+def _of_outreach(session: Session, office: Office, asked: LetPass | WriteText | RuleOnDraft) -> str:
+    if isinstance(asked, LetPass):
+        return _let_pass(session, office, asked)
+    if isinstance(asked, WriteText):
+        written = drafts.Written(asked.client_id, asked.channel, asked.words, asked.key, asked.by)
+        return drafts.write(session, office, written)
+    by = session.get_one(Staff, asked.by)
+    return drafts.rule(session, office, asked.message_id, asked.ruling, by)
 
 
 # --- pauses --------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from billing.models import (
 from billing.policy import Policy
 from comms import consent, preferences
 from comms.consent import Consent, Standing
+from comms.door import person
 
 Reached = tuple[int | None, str, int | None]
 """Contact id, channel, address id: whom a message is for, how, and where."""
@@ -118,6 +119,7 @@ def of_contacts(
             row.health != Health.DEAD
             and row.verification in (Verification.VERIFIED, Verification.ASSERTED)
             and permitted(row.kind, said, policy)
+            and person.proven(row.kind, row.verification, said, policy.packs())
             and wishes.allow(row.contact_id, row.id, row.kind)
         )
         place = Place(row.id, row.kind, usable, said.standing is Standing.REVOKED)

@@ -19,6 +19,7 @@ from billing.models import (
     Contact,
     ContactAddress,
     LegalEntity,
+    Verification,
 )
 from comms import (
     agreed,
@@ -294,5 +295,7 @@ def _part(session: Session, office: Office, client: Client, address: Address) ->
     for link in links:
         link.wrong_since = link.wrong_since or office.now
     session.flush()
+    if not consent.read_by(session, address.id):
+        address.verification = Verification.WRONG
     which = outbox.to_address(address.id, group)
     closing.cancel_at(session, office, which, "address_wrong", MISDIRECTED)

@@ -49,6 +49,7 @@ MESSAGES: Mapping[str, Declared] = {
     "opt_out_confirmation": Declared(_ALWAYS, ("sms",)),
     "opt_in_confirmation": Declared(_ALWAYS, ("sms",)),
     "help_reply": Declared(_ALWAYS, ("sms",)),
+    "who_we_are": Declared(_ALWAYS, ("sms",)),
     "safe_payment": Declared(_ALWAYS | {"pay_link"}, ("email", "sms")),
     "staff_text": Declared(_ALWAYS | {"body", "subject"}, ("email", "sms")),
 }

@@ -81,7 +81,7 @@ def _attach(session: Session, contact: Contact, kind: str, value: str, now: dt.d
         session.flush()
     if session.get(ContactAddress, (contact.id, address.id)) is not None:
         return False
-    if address.verification == Verification.UNVERIFIED:
+    if address.verification != Verification.VERIFIED:
         address.verification = Verification.ASSERTED
     session.add(ContactAddress(contact_id=contact.id, address_id=address.id))
     return True

@@ -26,6 +26,7 @@ from bot.slack.commands import Answer
 from bot.slack.desk import Desk
 from bot.slack.marks import Mark
 from bot.slack.people import Places
+from comms.instructions import WriteText
 from comms.office import Office
 
 _log = logging.getLogger("counterfoil.slack")
@@ -84,6 +85,9 @@ class _Talk:
         else:
             found = await self._read(lambda s, o: commands.answer(s, o, user, typed))
             reply = await self._done(found, f"command:{body['trigger_id']}")
+            if isinstance(found, WriteText):
+                said, asked = reply.text, found
+                reply = await self._read(lambda s, o: writing.written(s, o, asked, said))
         shown = [dict(block) for block in reply.blocks]
         await ack(text=reply.text, blocks=shown, response_type="ephemeral")
 

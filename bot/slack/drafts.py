@@ -1,6 +1,6 @@
 """What does somebody see who may let a colleague's words go, and who hears that offers stop?"""
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from billing.models import Address, Client, Staff
 from bot.slack import blocks, records
@@ -8,7 +8,6 @@ from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import complaints, drafts
 from comms.compliance import clearance
-from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING
 from comms.models import Message, State
 from comms.office import Office
@@ -62,20 +61,3 @@ def stopped(session: Session, office: Office, _message: Message) -> Card:
         ),
     ]
     return Card(what, body)
-
-
-def marked(text: str, found: list[Breach]) -> str:
-    """A text with the words that may not go set off, as its own writer sees it."""
-    parts, last = [], 0
-    for one in found:
-        if one.start >= last:
-            parts += [blocks.inline(text[last : one.start], 3_000)]
-            parts += ["`" + blocks.inline(text[one.start : one.end].replace("`", "'"), 900) + "`"]
-            last = one.end
-    return " ".join(filter(None, (*parts, blocks.inline(text[last:], 3_000))))
-
-
-def awaiting(session: Session, key: str) -> Message | None:
-    """What somebody wrote that waits for a yes, by its key."""
-    query = select(Message).where(Message.key == f"written:{key}", Message.state == State.AWAITING)
-    return session.exec(query.order_by(col(Message.id))).first()

@@ -11,10 +11,12 @@ FORMS = {
     "why": "/acct why NAME or INVOICE",
     "pause": "/acct pause NAME [3d] REASON",
     "resume": "/acct resume NAME",
+    "write": "/acct write NAME [by sms|by email]: WORDS",
     "help": "/acct help",
 }
 _DAYS = re.compile(r"([0-9]{1,3})d", re.IGNORECASE)
 _CHANNELS = ("sms", "email")
+_BY = re.compile(r"(?:^|\s)by\s+(sms|email)\s*$", re.IGNORECASE)
 _QUOTED = re.compile(r'^["\u201c\u201d]([^"\u201c\u201d]+)["\u201c\u201d]\s*(.*)$', re.DOTALL)
 
 
@@ -59,6 +61,15 @@ class AskResume:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """Write to a client; without ``channel`` by the way they wrote last."""
+
+    name: str
+    channel: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """What can be typed?"""
 
@@ -70,7 +81,7 @@ class Unclear:
     text: str
 
 
-Ask = ShowCard | ShowTimeline | Why | AskPause | AskResume | Help | Unclear
+Ask = ShowCard | ShowTimeline | Why | AskPause | AskResume | Write | Help | Unclear
 
 
 def parse(text: str) -> Ask:
@@ -127,6 +138,17 @@ def _pause(rest: str) -> Ask:
     return AskPause("", days, "", tuple(words))
 
 
+def _write(rest: str) -> Ask:
+    """What is before the first colon says to whom; a name in quotes may have one."""
+    name, after = _split_quoted(rest)
+    before, colon, words = (after if name else rest).partition(":")
+    way = _BY.search(before)
+    name = name or before[: way.start() if way else None].strip()
+    if not (name and colon and words.strip()):
+        return Unclear(f"write {rest}")
+    return Write(name, way[1].lower() if way else "", words.strip())
+
+
 def _split_quoted(rest: str) -> tuple[str, str]:
     found = _QUOTED.match(rest)
     return (found[1].strip(), found[2]) if found else ("", rest)
@@ -141,5 +163,6 @@ _READ: Mapping[str, Callable[[str], Ask]] = {
     "timeline": _timeline,
     "why": lambda rest: Why(_bare(rest)),
     "pause": _pause,
+    "write": _write,
     "resume": lambda rest: AskResume(_bare(rest)),
 }

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from billing import packs, rules
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
-from comms.consent import Standing, topic_of
+from comms.compliance import disclosure
+from comms.consent import Consent, Standing, topic_of
 from comms.door.case import Case, Finding, Verdict
 from comms.models import Purpose
 
@@ -23,15 +24,34 @@ _LEGAL = {
 """In the order in which they decide."""
 
 
-def identity(case: Case, _policy: Policy) -> Iterator[Finding]:
-    """Somebody has said whose address it is, and nobody that it is another's."""
+def identity(case: Case, policy: Policy) -> Iterator[Finding]:
+    """Somebody has said whose address it is, and nobody that it is another's.
+
+    An answer tells no amount and no reason, so it goes also where nobody knows who asks.
+    """
     to = case.recipient
     if to is None:
         reason = f"There is no {case.channel} address to write to."
         yield Finding("identity", Verdict.WITHHOLD, "no_address", reason)
+    elif case.purpose == Purpose.ANSWER and to.verification == Verification.UNVERIFIED:
+        return
     elif to.verification not in _CLAIMED:
         reason = f"The {case.channel} address is {to.verification}; nobody has said it is theirs."
         yield Finding("identity", Verdict.WITHHOLD, f"address_{to.verification}", reason)
+    elif not proven(to.kind, to.verification, to.consent, _packs(case, policy)):
+        reason = f"{disclosure.proof(_packs(case, policy))[1].cited}."
+        yield Finding("identity", Verdict.WITHHOLD, "address_unproven", reason)
+
+
+def _packs(case: Case, policy: Policy) -> tuple[str, ...]:
+    return policy.packs(case.sender.name if case.sender else None)
+
+
+def proven(kind: str, verification: str, held: Consent, packs: tuple[str, ...]) -> bool:
+    """Whether we are as sure of whose phone it is as these packs ask; a yes from there is proof."""
+    if kind != "sms" or disclosure.proof(packs)[0] == Verification.ASSERTED:
+        return True
+    return verification == Verification.VERIFIED or held.standing is Standing.GRANTED
 
 
 def legal(case: Case, _policy: Policy) -> Iterator[Finding]:
