@@ -6,7 +6,7 @@ tracking, order or phone number is none either.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,12 @@ from comms.compliance.places import Place, joined
 from comms.compliance.reading import Reading
 
 _SHORTEST: Final = 13
+_ANY_LENGTH: Final = (16, 15, 14, 13, 12, 18, 19, 17)
 _LONGEST: Final = 19
 _LONGER: Final = 17
 _LONGEST_RUN: Final = 200
-_BETWEEN: Final = r"""[\s.\-/,|_*·•:;>()\[\]'"+~=]"""
+_BETWEEN: Final = r"[^0-9A-Za-z$€£%@]"
+"""What people and programs put between the digits of one number; sums have their sign there."""
 _LINK: Final = (
     r"(?:and|then|the|rest|is|next|last|final|first|four|five|six|digits?|numbers?|are|ends?"
     r"|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that|dash|hyphen|space"
@@ -34,7 +36,22 @@ _GOES_ON: Final = re.compile(
 _DATED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:2[4-9]|3[0-9])(?=\d{13,16}$)")
 _IN_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S*$", re.IGNORECASE)
 _LONGEST_ADDRESS: Final = 200
-_WRAPPED: Final = re.compile(r"\s*=?\r?\n[> ]{0,8}")
+_GLUED_ON: Final = re.compile(
+    r"(?:numbers?|nummer|numero|with|use|using|pay|from|it|are|num)", re.IGNORECASE
+)
+_PAYS_WITH: Final = re.compile(
+    r"\b(?:charge|charged|pay|paid|put|bill|use|debit|run|take)\b[^.!?\n]{0,40}"
+    r"\b(?:on|to|with|from|using|via|against)[\s:]{1,2}(?:my |the |our |this )?$"
+    r"|\b(?:charge|bill|use|debit|run) (?:my |the |our |this )?$",
+    re.IGNORECASE,
+)
+_EXPIRES: Final = re.compile(
+    r"[\s,;:()|]*(?:exp\w{0,8}|valid\w{0,5}|thru|caduca|vence|gültig)?[\s.:,]*"
+    r"(?:0[1-9]|1[0-2])[\s/.\-]{0,3}(?:20)?(?:2[0-9]|3[0-9]|4[0-4])(?!\d)",
+    re.IGNORECASE,
+)
+_LISTED: Final = frozenset(",;\n&")
+_WRAPPED: Final = re.compile(r"[\s=-]{0,3}\n[> ]{0,8}")
 _JOINS: Final = re.compile(rf"{_BETWEEN}{{0,8}}")
 _LINKS: Final = re.compile(rf"{_BETWEEN}*(?:\b{_LINK}\b{_BETWEEN}*){{1,8}}", re.IGNORECASE)
 CUE: Final = (
@@ -75,7 +92,7 @@ _SOFT: Final = (
     r"|reference|po|vat|ein|transaction|txn|trans|model|part|build|job|span"
 )
 _ENDS: Final = (
-    r"(?:[ _-]?(?:no|nos|nr|num|nums|numbers?|ids?|code|key|stamp|on)\b)?[\s.:=#()\"'/-]{0,5}"
+    r"(?:[ _-]?(?:no|nos|nr|num|nums|numbers?|ids?|code|key|stamp)\b)?[\s.:=#()\"'/-]{0,5}"
     r"(?:(?:is|are|was|of|by month|ending)\b[\s:=]{0,3})?$"
 )
 _NO_CARD: Final = re.compile(rf"\b(?:{_HARD})\b{_ENDS}", re.IGNORECASE)
@@ -86,8 +103,10 @@ _NUMBER_OF: Final = re.compile(
 )
 _HARDLY_CARD: Final = re.compile(rf"\b(?:{_SOFT})\b{_ENDS}", re.IGNORECASE)
 _NO_CARD_AFTER: Final = re.compile(
-    r"@|\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being)? ?"
-    r"(?:the |my |our |your |a )?(?:tracking|order|invoice|reference|serial|imei|trace|shipment)\b",
+    r"@|\s?(?:ns|ms|us|µs|nanoseconds?|milliseconds?)\b|[\s,)(]{0,3}(?:is|was|are|being) "
+    r"(?:the |my |our |your |a )?(?:tracking|order|invoice|reference|serial|imei|trace|shipment)\b"
+    r"|[\s,)(-]{1,3}(?:tracking|order|invoice|serial|imei|shipment)(?: (?:number|no|id))?\b"
+    r"(?![\s:.#]{0,3}(?:[\w-]{0,6}\d|number|no))",
     re.IGNORECASE,
 )
 _EXPIRY: Final = re.compile(r"(?:0[1-9]|1[0-2])[\s/.\-]{0,3}(?:20)?(?:2[0-9]|3[0-9]|4[0-4])(?!\d)")
@@ -147,13 +166,31 @@ def _within(text: str, runs: Sequence[Group]) -> Sequence[Card]:
 def _begun(text: str, runs: Sequence[Group], first: int) -> Card | None:
     """The card number that begins with this run of digits."""
     lengths = numbers.card_lengths(_opening(runs, first))
-    candidates = {card.length: card for card in _windows(text, runs, first, lengths)}
+    called = _CALLED.search(text[max(0, runs[first].start - _BEFORE) : runs[first].start])
+    if called:
+        lengths = (*lengths, *(one for one in _ANY_LENGTH if one not in lengths))
+    right = _proves if called else numbers.is_card
+    candidates = {card.length: card for card in _windows(text, runs, first, lengths, right)}
     if candidates and not _goes_on_before(text, runs, first):
-        for length in lengths:
-            candidate = candidates.get(length)
-            if candidate is not None and _believable(text, runs, first, candidate):
+        likely = [candidates[length] for length in lengths if length in candidates]
+        for candidate in sorted(likely, key=lambda one: bool(one.rest) and not _expires(text, one)):
+            if _believable(text, runs, first, candidate):
                 return Card(runs[first].start, candidate.end, candidate.digits)
-    return _called(text, runs[first]) or _inside(text, runs[first])
+    if called and _mistyped(text, runs, first):
+        return Card(runs[first].start, runs[first].end, runs[first].digits)
+    return _inside(text, runs[first])
+
+
+def _proves(digits: str) -> bool:
+    """What the text itself calls a card number is one of whatever issuer, if its digits agree."""
+    return len(set(digits)) > 1 and numbers.luhn(digits)
+
+
+def _mistyped(text: str, runs: Sequence[Group], first: int) -> bool:
+    """Whether a number that is called a card, has its length and expires is only written wrong."""
+    run = runs[first]
+    usual = len(run.digits) in numbers.card_lengths(run.digits)
+    return usual and _EXPIRES.match(text, run.end) is not None
 
 
 def _inside(text: str, run: Group) -> Card | None:
@@ -174,17 +211,6 @@ def _inside(text: str, run: Group) -> Card | None:
 
 def _named_otherwise(text: str, start: int) -> bool:
     return _NO_CARD.search(text[max(0, start - _BEFORE) : start]) is not None
-
-
-def _called(text: str, run: Group) -> Card | None:
-    """What the text itself calls a card number is one, of whatever issuer, if its digits agree."""
-    if not 12 <= len(run.digits) <= _LONGEST or len(set(run.digits)) == 1:
-        return None
-    if not numbers.luhn(run.digits) or not _CALLED.search(
-        text[max(0, run.start - _BEFORE) : run.start]
-    ):
-        return None
-    return Card(run.start, run.end, run.digits)
 
 
 def _opening(runs: Sequence[Group], first: int) -> str:
@@ -210,7 +236,11 @@ class _Window:
 
 
 def _windows(
-    text: str, runs: Sequence[Group], first: int, lengths: Sequence[int]
+    text: str,
+    runs: Sequence[Group],
+    first: int,
+    lengths: Sequence[int],
+    right: Callable[[str], bool],
 ) -> Iterator[_Window]:
     """Every number of a right length and check digit that begins here."""
     if not lengths:
@@ -226,7 +256,7 @@ def _windows(
             sizes.append(0)
         for length in lengths:
             cut = length - len(digits)
-            if 0 < cut <= len(run.digits) and numbers.is_card(digits + run.digits[:cut]):
+            if 0 < cut <= len(run.digits) and right(digits + run.digits[:cut]):
                 shape = (*sizes[:-1], cut)
                 end, rest = run.place(cut), run.digits[cut:]
                 yield _Window(length, end, digits + run.digits[:cut], shape, tuple(gaps), at, rest)
@@ -254,7 +284,8 @@ def _goes_on_before(text: str, runs: Sequence[Group], first: int) -> bool:
     glued = word[0].strip("_") if word else ""
     if glued == "B" and text[max(0, start - 2) : start] == "%B":
         return False
-    return bool(glued) and not (ABOUT_CARDS.search(glued) or (glued.isalpha() and len(glued) == 2))
+    known = ABOUT_CARDS.search(glued) or _GLUED_ON.fullmatch(glued)
+    return bool(glued) and not (known or (glued.isalpha() and len(glued) == 2))
 
 
 def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
@@ -262,14 +293,14 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
     before = text[max(0, start - _BEFORE) : start]
     after = text[window.end : window.end + _AFTER]
     expires = _expires(text, window)
-    apart = len(window.sizes) > 1 and not any("," in gap for gap in window.gaps)
+    apart = len(window.sizes) > 1 and _LISTED.isdisjoint("".join(window.gaps))
     named = _NO_CARD.search(before) and (not apart or _NUMBER_OF.search(before))
     if not expires and (named or _NO_CARD_AFTER.match(after)):
         return False
     if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
         return False
     if window.rest and not expires:
-        return False
+        return len(window.rest) in {3, 4} and not named and _spoken_of(text, start, window.end)
     if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x(?:\b|\d)|and|thru", after):
         return not re.match(r"[A-Za-z]*\d", after) and _spoken_of(text, start, window.end)
     if _formatted(window) and not _runs_on(text, runs, first, window):
@@ -278,7 +309,10 @@ def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -
 
 
 def _spoken_of(text: str, start: int, end: int) -> bool:
-    return ABOUT_CARDS.search(text, max(0, start - 90), end + _AFTER) is not None
+    return (
+        ABOUT_CARDS.search(text, max(0, start - 90), end + _AFTER) is not None
+        or _PAYS_WITH.search(text[max(0, start - _BEFORE) : start]) is not None
+    )
 
 
 def _expires(text: str, window: _Window) -> bool:
@@ -286,11 +320,7 @@ def _expires(text: str, window: _Window) -> bool:
     if window.rest:
         whole = text[window.end : window.end + 8]
         return bool(_GLUED.fullmatch(window.rest) or _EXPIRY.match(whole))
-    following = text[window.end : window.end + 30]
-    found = re.match(
-        r"[\s,;:()|]*(?:exp\w{0,8}|valid\w{0,5}|thru|caduca|vence|gültig)?[\s.:,]*", following
-    )
-    return bool(found and _EXPIRY.match(following, found.end()))
+    return _EXPIRES.match(text[window.end : window.end + 40]) is not None
 
 
 def _formatted(window: _Window) -> bool:
@@ -306,7 +336,8 @@ def _formatted(window: _Window) -> bool:
         return True
     if not all(map(_PLAIN_GAP.fullmatch, window.gaps)):
         return False
-    return window.sizes in _SHAPES or (single and set(window.sizes) in ({1}, {2}, {2, 1}))
+    even = len(set(window.sizes[:-1])) == 1 and window.sizes[-1] <= window.sizes[0]
+    return window.sizes in _SHAPES or (single and even and len(window.sizes) > 2)
 
 
 def _runs_on(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
@@ -318,5 +349,9 @@ def _runs_on(text: str, runs: Sequence[Group], first: int, window: _Window) -> b
         text[window.end : runs[window.last + 1].start] == gap
         and len(runs[window.last + 1].digits) == window.sizes[0]
     )
-    leads = first > 0 and text[runs[first - 1].end : runs[first].start] == gap
+    leads = (
+        first > 0
+        and text[runs[first - 1].end : runs[first].start] == gap
+        and not _EXPIRY.fullmatch(runs[first - 1].digits)
+    )
     return follows or (leads and len(runs[first - 1].digits) == window.sizes[0])

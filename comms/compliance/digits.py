@@ -19,8 +19,21 @@ _ONES: Final = {
     **dict.fromkeys(("eight", "ocho", "acht", "huit"), "8"),
     **dict.fromkeys(("nine", "nueve", "neun", "neuf"), "9"),
 }
+_TEENS: Final = dict(
+    zip(
+        ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
+         "eighteen", "nineteen"),
+        map(str, range(10, 20)), strict=True,
+    )
+)  # fmt: skip
+_TENS: Final = dict(
+    zip(
+        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"),
+        "23456789", strict=True,
+    )
+)  # fmt: skip
 _TIMES: Final = {"double": 2, "triple": 3, "treble": 3}
-_ONE: Final = "|".join(_ONES)
+_ONE: Final = "|".join((*_TEENS, *_TENS, *_ONES))
 _SPOKEN: Final = Pattern(
     rf"\b(?:(?:double|triple|treble)\s)?(?:{_ONE})"
     rf"(?:[\s,.\-]{{1,3}}(?:(?:dash|hyphen|space)[\s,.\-]{{1,3}})?(?:(?:double|triple|treble)\s)?(?:{_ONE}))+\b"
@@ -66,12 +79,17 @@ def spoken(text: str, start: int = 0) -> Sequence[Group]:
 
 
 def _said(words: str) -> str:
-    digits, times = "", 1
+    """Forty-two is two digits, and so is forty."""
+    digits, times, tens = "", 1, False
     for word in _WORD.findall(words.lower()):
         if word in _TIMES:
             times = _TIMES[word]
             continue
-        digits += _ONES.get(word, "") * times
+        one = _ONES.get(word, "")
+        if tens and one not in {"", "0"}:
+            digits = digits[:-1]
+        tens = word in _TENS
+        digits += _TENS[word] + "0" if tens else _TEENS.get(word, one) * times
         times = 1
     return digits
 
