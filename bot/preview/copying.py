@@ -43,7 +43,7 @@ RECENT = dt.timedelta(days=40)
 WITHOUT = frozenset(
     {
         *("vault", "incoming", "attempt", "touchpoint", "chain_entry", "external_ref", "thread"),
-        *("api_token", "expired", "client_key", "duplicate"),
+        *("api_token", "expired", "client_key", "duplicate", "incident"),
     }
 )
 """What a preview can do without: bodies, what came in, the record of the past, other names."""
