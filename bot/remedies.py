@@ -30,7 +30,7 @@ _FREES = {
         "The person agrees to text messages: START, or `sms_consent` in the next import; or the "
         'policy says sms_basis = "provided_number".'
     ),
-    "no_marketing_consent": "The person agrees to offers in so many words, as `consent_stated` tells.",
+    "no_marketing_consent": "The person agrees to offers, and `consent_stated` tells us so.",
     "not_warned": (
         "They are told that it is not encrypted and still want it: `counterfoil unencrypted`."
     ),
