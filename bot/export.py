@@ -19,9 +19,10 @@ from billing.models import Client
 from bot import belongings, processors
 from bot.processors import Holding
 from bot.report import Wrong
-from comms import seals, timeline
+from comms import notes, seals, timeline
+from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING
-from comms.models import Touchpoint
+from comms.models import Audience, Message, Touchpoint
 from comms.office import Office
 
 SEALED = "(sealed; counsel or compliance says whether it is theirs to see)"
@@ -41,6 +42,9 @@ _FIRST: Mapping[str, str] = {
     "incoming": "What came in, as it came",
     "decision": "Why we wrote, or did not",
 }
+_NOTES = frozenset({"note_id", "release_note_id", "reason_id"})
+"""What our own people wrote: counsel may have told them."""
+_FILE = Reader(Sink.EXPORT)
 _UNTOLD = frozenset({"chain_entry", "chain_head"})
 """Hashes: they show that the rest was not changed."""
 
@@ -76,8 +80,22 @@ def _sealed(session: Session, group: Sequence[int]) -> dict[str, set[int]]:
     return {
         "touchpoint": {one.id for one in closed},
         "incoming": {one.incoming_id for one in closed if one.incoming_id},
-        "message": {one.message_id for one in closed if one.message_id},
+        "message": {one.message_id for one in closed if one.message_id}
+        | _cards(session, group, [one.id for one in closed]),
     }
+
+
+def _cards(session: Session, group: Sequence[int], closed: Sequence[int]) -> set[int]:
+    """Messages to our own people that may show, as they were made, what is sealed by now."""
+    if not closed:
+        return set()
+    its_own = (col(Message.subject_kind) == "touchpoint") & col(Message.subject_id).in_(closed)
+    query = select(Message.id).where(
+        col(Message.client_id).in_(group),
+        Message.audience == Audience.STAFF,
+        its_own | col(Message.subject_kind).in_(("task", "case")),
+    )
+    return set(session.exec(query))
 
 
 def _said(
@@ -94,11 +112,14 @@ def _said(
         if name not in belongings.BODIES:
             told[name] = value.isoformat() if isinstance(value, dt.date) else value
         elif value is not None:
-            told[name.removesuffix("_id")] = SEALED if closed else _words(session, office, value)
+            words = SEALED if closed else _words(session, office, name, value)
+            told[name.removesuffix("_id")] = words
     return told
 
 
-def _words(session: Session, office: Office, body_id: int) -> object:
+def _words(session: Session, office: Office, column: str, body_id: int) -> object:
+    if column in _NOTES:
+        return notes.read(session, office, body_id, _FILE)
     text = vault.text(session, office.keyring, body_id, errors="replace")
     try:
         return json.loads(text)

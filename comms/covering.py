@@ -35,6 +35,12 @@ def line(text: str) -> str:
     return HIDDEN if Label.UNSCREENED in labels else shown
 
 
+def address(value: str) -> str:
+    """An address; of a mailbox that is called like a card, only where it is."""
+    mailbox, at, domain = value.rpartition("@")
+    return f"{line(mailbox)}{at}{domain}" if at else value
+
+
 def told(value: T, name: str = "") -> T:
     """The same of every text in JSON but what only names things."""
     found: Any = value

@@ -147,7 +147,9 @@ def _closed_after(app: "App") -> Iterator["App"]:
 
 
 def _end(sentence: str) -> typer.Exit:
-    typer.echo(_plain(sentence), err=True)
+    from comms import covering
+
+    typer.echo(_plain(covering.line(sentence)), err=True)
     return typer.Exit(WRONG)
 
 
