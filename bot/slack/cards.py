@@ -161,7 +161,7 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
     if letter is None:
         body = [blocks.section("Somebody whom we do not know wrote to us."), blocks.context(keeps)]
         return Card("Somebody whom we do not know wrote to us", body)
-    sender = blocks.inline(covering.line(letter.sender))
+    sender = blocks.inline(covering.address(letter.sender))
     name = f" ({blocks.inline(covering.line(letter.sender_name))})" if letter.sender_name else ""
     body = [
         blocks.section(f"*{sender}*{name} wrote by {letter.channel}; no client has this address."),
