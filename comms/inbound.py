@@ -24,6 +24,7 @@ from comms import (
     replies,
     screening,
     staff,
+    stops,
     tasks,
     timeline,
     whose,
@@ -54,7 +55,8 @@ def clients_of(session: Session, message: InboundMessage) -> list[int]:
     """Everyone whom this message may touch: to be locked before it is received."""
     address = consent.find_address(session, message.channel, message.sender)
     if address is None:
-        return []
+        named = stops.client_of_counsel(session, message)
+        return aliases.group(session, named) if named else []
     if _asked(message) is replies.Keyword.STOP:
         return optouts.clients_of(session, address.id)
     return consent.clients_of(session, address.id)
@@ -66,7 +68,7 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     address = consent.find_address(session, message.channel, message.sender)
     if address is None and _asked(message) is replies.Keyword.STOP:
         address = _stranger(session, office, message)
-    client = _client_at(session, address)
+    client = _client_at(session, address) or _of_counsel(session, message)
     said = _act(session, office, letter, address) if address else ""
     if client is None:
         demands.of_stranger(session, office, message, letter.incoming_id)
@@ -83,6 +85,8 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         )
         return None
     vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
+    law = stops.heard(session, office, client, message, letter.incoming_id)
+    said = "; ".join(filter(None, (said, law)))
     touchpoint = _keep(session, office, letter, client, address, said)
     if address is not None and not message.automatic and not PURGED.isdisjoint(message.labels):
         _answer(session, office, letter, address, SAFE_PAYMENT, Purpose.ANSWER)
@@ -104,6 +108,12 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         ),
     )
     return client.id
+
+
+def _of_counsel(session: Session, message: InboundMessage) -> Client | None:
+    """Counsel against us writes for their client: the thread and the timeline are that client's."""
+    found = stops.client_of_counsel(session, message)
+    return aliases.master(session, session.get_one(Client, found)) if found else None
 
 
 def _stranger(session: Session, office: Office, message: InboundMessage) -> Address:
