@@ -51,7 +51,76 @@ class Incoming(SQLModel, table=True):
     attempts: int = number(default=0)
     next_attempt_at: dt.datetime | None = moment(nullable=True, index=True)
     problem: str = ""
+    labels: str | None = None
+    """What was found in what a person wrote, also in its files, with blanks between."""
     client_id: int | None = maybe("client.id")
+    done_at: dt.datetime | None = moment(nullable=True)
+
+
+class Incident(SQLModel, table=True):
+    """Something came that may not lie about: a number that nobody may see, or what none can read.
+
+    It is a person's turn where nothing could read it: ``closed_at`` says that they have dealt with
+    it. A number was covered before anything was kept; its row is the record of that.
+    """
+
+    __table_args__ = (
+        one_of("incident", "kind", ("number", "unreadable")),
+        Index("incident_open", "closed_at", "found_at"),
+    )
+
+    id: int = key()
+    kind: str = code()
+    incoming_id: int = Field(sa_type=Id, unique=True)
+    """The request may expire before this row does."""
+    client_id: int | None = maybe("client.id", index=True)
+    channel: str = code()
+    labels: str = code()
+    found_at: dt.datetime = moment()
+    read_by: str = ""
+    """Who of those that may has looked at it first."""
+    read_at: dt.datetime | None = moment(nullable=True)
+    closed_by: str = ""
+    closed_at: dt.datetime | None = moment(nullable=True)
+
+
+class RecallState(StrEnum):
+    """Where it stands with the provider."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Recall(SQLModel, table=True):
+    """A copy at a provider that is to lose its words, or to go: asked for until it has.
+
+    ``key`` is made of the provider's own name of the copy, so that nothing is asked for twice.
+    """
+
+    __table_args__ = (
+        one_of("recall", "change", ("redact", "media", "delete")),
+        one_of("recall", "state", RecallState),
+        Index("recall_due", "state", "next_attempt_at"),
+    )
+
+    id: int = key()
+    key: str = code(unique=True)
+    channel: str = code()
+    change: str = code()
+    provider_id: str
+    place: str = ""
+    """Where in the provider: a Slack channel, or the person of a direct message."""
+    client_id: int | None = maybe("client.id", index=True)
+    incoming_id: int | None = Field(default=None, sa_type=Id, nullable=True, index=True)
+    state: str = code(default=RecallState.PENDING)
+    outcome: str = code(default="")
+    """``gone`` where it was not there any more."""
+    attempts: int = number(default=0)
+    problem: str = code(default="")
+    """The provider's code of the last refusal."""
+    created_at: dt.datetime = moment()
+    next_attempt_at: dt.datetime | None = moment(nullable=True)
     done_at: dt.datetime | None = moment(nullable=True)
 
 

@@ -81,9 +81,9 @@ KEPT: Final[Mapping[str, str]] = {
         "rights_request.opened_by rights_request.closed_by hold.placed_by hold.released_by "
         "stated_preference.placed_by stated_preference.ended_by escalation_case.closed_by "
         "legal_state.placed_by legal_state.lifted_by legal_state.notice_by task.closed_by "
-        "counsel.said_by counsel.settled_by"
+        "counsel.said_by counsel.settled_by incident.read_by incident.closed_by"
     ),
-    "an address of the firm's own": "live_switch.redirect_to message.destination",
+    "an address of the firm's own": "live_switch.redirect_to message.destination recall.place",
     "said without a name, which is checked": "erasure.reason",
     "gone where it holds what they are called": (
         "external_ref.system external_ref.kind external_ref.external_id"
@@ -92,9 +92,13 @@ KEPT: Final[Mapping[str, str]] = {
         "decision.inputs decision.reason_digest duplicate.reasons duplicate.against "
         "incoming.problem contact_role.role primary_recipient.topic escalation_case.outcome "
         "escalation_case.proposal message.subject_kind message.rule message.lease_id "
-        "attempt.code thread.family touchpoint.body_digest touchpoint.labels task.outcome"
+        "incoming.labels incident.kind incident.channel incident.labels recall.channel "
+        "recall.change recall.state recall.outcome recall.problem attempt.code thread.family "
+        "touchpoint.body_digest touchpoint.labels task.outcome"
     ),
-    "what a provider calls it, random": "message.provider_id attempt.provider_id",
+    "what a provider calls it, random": (
+        "message.provider_id attempt.provider_id recall.key recall.provider_id"
+    ),
     "wiped where it holds what they are called": "credit_note.number",
     "wiped where a mailbox or a carrier named it": "incoming.external_id",
 }

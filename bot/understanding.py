@@ -5,6 +5,7 @@ One transaction for each; one that cannot be taken in is put off, and does not s
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -12,16 +13,16 @@ from sqlmodel import Session
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from bot import access, factsheet, hearsay, inbox, intake, redaction
+from bot import access, factsheet, hearsay, inbox, incidents, intake, redaction
 from bot.app import App
 from bot.inbox import Parcel
 from bot.logs import carried
 from bot.models import Incoming
 from bot.slack.marks import Mark
 from comms import staff
+from comms.compliance.labels import Label
 from comms.facts import DeliveryReport, InboundMessage, Standing
 from comms.inbound import Letter
-from comms.screening import PURGED
 
 BATCH = 64
 log = structlog.get_logger("worker")
@@ -66,7 +67,7 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     except ValueError as error:
         problem = type(error).__name__
         log.warning("unreadable", source=parcel.source, problem=problem)
-        await app.store.write(lambda session: _unreadable(session, app, incoming_id, problem))
+        await _set_aside(app, incoming_id, parcel, problem)
         return
     if not found:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
@@ -114,9 +115,9 @@ async def _welcome(app: App, found: Sequence[intake.Fact]) -> bool:
 
 
 async def _covered(app: App, parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
-    """Without the card numbers in it, where it has any: then its raw form is not kept either."""
+    """Without what nobody may see, where it has any: then its raw form is not kept either."""
     for one in found:
-        if isinstance(one, InboundMessage) and not PURGED.isdisjoint(one.labels):
+        if isinstance(one, InboundMessage) and redaction.needed(one):
             read = app.readers[parcel.source]
             return await asyncio.to_thread(redaction.redacted, parcel, one, read)
     return None
@@ -147,6 +148,8 @@ def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> i
     if isinstance(fact, InboundMessage):
         client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
         inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
+        row.labels = " ".join(fact.labels)
+        incidents.note(session, office, row, fact)
         log.info("inbound", channel=fact.channel, client=client_id)
         return client_id
     client_id = intake.take_in(session, office, fact, iter(()))
@@ -164,15 +167,24 @@ def _ignore(session: Session, app: App, incoming_id: int) -> None:
         vault.forget(session, said)
 
 
-def _unreadable(session: Session, app: App, incoming_id: int, problem: str) -> None:
-    """Nobody can read it: it is kept as it came, and staff are told that it is there."""
-    row = session.get_one(Incoming, incoming_id)
-    row.problem = problem
-    inbox.settle(row, "unreadable", app.clock.now())
-    staff.alert(
-        session, app.office(), key=f"unreadable:{row.id}", template="unreadable",
-        subject=("incoming", row.id),
-    )  # fmt: skip
+async def _set_aside(app: App, incoming_id: int, parcel: Parcel, problem: str) -> None:
+    """Nobody can read it: it is kept sealed, without what looks like a number, for a person."""
+    scrubbed = await asyncio.to_thread(redaction.scrubbed, parcel.body)
+    kept = replace(parcel, body=scrubbed) if scrubbed != parcel.body else None
+    app.inbox.open_day(app.clock.now())
+
+    def write(session: Session) -> None:
+        office = app.office()
+        row = session.get_one(Incoming, incoming_id, with_for_update=True)
+        if row.state != "pending":
+            return
+        if kept is not None:
+            app.inbox.replace(session, row, kept, office.now)
+        row.problem, row.labels = problem, Label.UNSCREENED.value
+        inbox.settle(row, "unreadable", office.now)
+        incidents.unreadable(session, office, row)
+
+    await app.store.write(write)
 
 
 async def _put_off(app: App, incoming_id: int, error: Exception) -> None:

@@ -19,10 +19,10 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, legalholds, retention, rights, tasks
+from bot import duplicates, inbox, legalholds, recalls, retention, rights, tasks
 from bot.app import App
 from bot.gathering import Gathered
-from bot.models import Incoming
+from bot.models import Incoming, Recall
 from bot.understanding import understand
 from comms import causes, delivery, outbox, outreach, preservation, staff
 from comms.models import Message, State, Task
@@ -350,15 +350,16 @@ async def _once(app: App, errors: list[Exception]) -> int:
         return count
 
     moved = 0
-    if is_due(first.incoming):
-        moved += await tried(understand)
-    if is_due(first.described):
-        moved += await tried(duplicates.match)
-    if is_due(first.task):
-        # Before anything is decided: what nobody has read waits as long again.
-        moved += await tried(tasks.ask)
-    if is_due(first.enrolment, first.held):
-        moved += await tried(advance)
+    # Tasks before anything is decided: what nobody has read waits as long again.
+    for step, due in (
+        (understand, is_due(first.incoming)),
+        (duplicates.match, is_due(first.described)),
+        (tasks.ask, is_due(first.task)),
+        (advance, is_due(first.enrolment, first.held)),
+        (recalls.recall, is_due(first.recall)),
+    ):
+        if due:
+            moved += await tried(step)
     if moved or is_due(first.queued):
         moved += await tried(deliver)
     if is_due(first.doubt) or (first.lease is not None and first.lease <= app.clock.wall()):
@@ -371,7 +372,10 @@ async def _once(app: App, errors: list[Exception]) -> int:
 def next_due(session: Session) -> dt.datetime | None:
     """The next moment at which there will be something to do."""
     first = session.execute(_FIRST).one()
-    moments = (first.incoming, first.enrolment, first.held, first.queued, first.doubt, first.task)
+    moments = (
+        first.incoming, first.enrolment, first.held, first.queued, first.doubt, first.task,
+        first.recall,
+    )  # fmt: skip
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -389,6 +393,7 @@ _FIRST = core_select(
     _first("lease", Message.lease_until, col(Message.state).in_((State.CLAIMED, State.SENDING))),
     _first("described", ClientKey.look_at),
     _first("task", Task.look_at, col(Task.state) == "open"),
+    _first("recall", Recall.next_attempt_at, col(Recall.state) == "pending"),
     core_select(func.max(col(PolicyPublication.id))).scalar_subquery().label("published"),
 )
 """When each kind of row has something to do first, and what was published last: one statement,

@@ -11,7 +11,8 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 
 class DeliveryError(Exception):
@@ -108,3 +109,36 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
+
+
+class Change(StrEnum):
+    """What becomes of a copy at a provider."""
+
+    REDACT = "redact"
+    """Its words go; that it was there stays."""
+    MEDIA = "media"
+    """The files that came with it go."""
+    DELETE = "delete"
+    """All of it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message as its provider keeps it: what is to become of it, and its name there."""
+
+    change: Change
+    provider_id: str
+    place: str = ""
+    """Slack only: the channel, or the person of a direct message."""
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A channel whose provider lets us take words back; asking twice does no harm."""
+
+    async def recall(self, copy: Copy) -> bool:
+        """Let a copy lose its words, or go; False where it was not there any more.
+
+        Raises:
+            DeliveryError: see the module's docstring; ``Uncertain`` is asked again as well.
+        """

@@ -4,17 +4,20 @@ Numbers that nobody may see are covered before anything is written; what is to b
 whole, with its labels. A message that could not be screened in time is sealed as well.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
-from comms.compliance import masking, screening
+from comms.compliance import clearance, masking, rough, screening
 from comms.compliance.labels import SEALING, Label, Span
-from comms.compliance.material import Content, Parties
+from comms.compliance.material import Content, Parties, Role
 from comms.compliance.screening import Screen, Spent
-from comms.facts import InboundMessage
+from comms.facts import Enclosed, InboundMessage
 
 PURGED: Final = frozenset({Label.PAN, Label.CVV})
-"""Of these not even the raw message is kept (PCI DSS 4.0.1, 3.3.1 and 4.2.2)."""
+"""What a card is paid with: it is never kept, and who sends it hears how to pay instead (PCI DSS
+4.0.1, 3.3.1 and 4.2.2)."""
+MASKED: Final = frozenset(Label) - SEALING - {Label.NONE}
+"""Of these not even the raw request is kept as it came."""
 NOBODY: Final = Parties()
 
 
@@ -23,24 +26,78 @@ def screened(
     parties: Parties = NOBODY,
     screen: Screen = screening.screen,
     spent: Spent = lambda: False,
+    files_spent: Spent = lambda: False,
 ) -> InboundMessage:
-    """The same message with its labels, its numbers covered in every part, and its billing fact."""
+    """The same message with its labels, its numbers covered in every part, and its billing fact.
+
+    What stands in files that came with it is screened as well, each by itself. Their labels are the
+    message's; that one of them could not be read is only told of it.
+    """
+    told = _letter(message, parties, screen, spent)
+    enclosed = tuple(_file(one, parties, screen, files_spent) for one in message.enclosed)
+    names = [covered(name, "email", parties, screen) for name in message.media]
+    who, of_name, _ = covered(message.sender_name, "email", parties, screen)
+    of_sender = [one for one in of_name if Label(one) in MASKED]  # a name is no advice
+    found = (told.labels, of_sender, *(one.labels for one in enclosed), *(ls for _, ls, _ in names))
+    labels = clearance.together(clearance.Content("", frozenset(map(Label, one))) for one in found)
+    return told.model_copy(
+        update={
+            "labels": _named(labels),
+            "sender_name": who,
+            "media": tuple(name for name, _, _ in names),
+            "enclosed": enclosed,
+        }
+    )
+
+
+def _letter(
+    message: InboundMessage, parties: Parties, screen: Screen, spent: Spent
+) -> InboundMessage:
     whole = Content(message.body, message.sender, message.channel, message.subject or None, parties)
-    found = screen(whole, spent)
-    if Label.UNSCREENED in found.labels:
-        return _told(message, found.labels, lambda text: text)
     own = Content(message.visible, message.sender, message.channel, None, parties)
-    new = screen(own, spent)
+    found = screen(whole, spent)
+    new = screen(own, spent) if Label.UNSCREENED not in found.labels else found
     if Label.UNSCREENED in new.labels:
-        return _told(message, new.labels, lambda text: text)
-    labels = dict.fromkeys((*found.labels, *new.labels))
+        return _unscreened(message)
     body, subject = masking.masked(whole, _numbers(found.spans))
     visible, _ = masking.masked(own, _numbers(new.spans))
-    told = _told(message, labels, lambda name: _cover(name, parties, screen))
-    fact = new.billing_fact or found.billing_fact or ""
-    return told.model_copy(
-        update={"body": body, "subject": subject or "", "visible": visible, "fact": fact}
+    return message.model_copy(
+        update={
+            "body": body,
+            "subject": subject or "",
+            "visible": visible,
+            "fact": new.billing_fact or found.billing_fact or "",
+            "labels": _named((*found.labels, *new.labels)),
+        }
     )
+
+
+def _unscreened(message: InboundMessage) -> InboundMessage:
+    """Sealed, and even so without whatever has the form of a number that nobody may see."""
+    parts = {name: rough.hidden(getattr(message, name)) for name in ("body", "subject", "visible")}
+    return message.model_copy(update=parts | {"labels": _named((Label.UNSCREENED,))})
+
+
+def _file(file: Enclosed, parties: Parties, screen: Screen, spent: Spent) -> Enclosed:
+    name, by_name, _ = covered(file.name, "email", parties, screen)
+    whole = Content(file.said, file.sender or Role.UNKNOWN, "email", None, parties)
+    found = screen(whole, spent)
+    labels = {*map(Label, by_name), *found.labels} - {Label.UNSCREENED}
+    late = Label.UNSCREENED in found.labels
+    said = rough.hidden(file.said) if late else masking.masked(whole, _numbers(found.spans))[0]
+    return file.model_copy(
+        update={
+            "name": name,
+            "said": said,
+            "unread": file.unread or ("late" if late else ""),
+            "labels": _named(labels),
+        }
+    )
+
+
+def _named(labels: Collection[Label]) -> tuple[str, ...]:
+    there = {label for label in labels if label is not Label.NONE}
+    return tuple(label.value for label in Label if label in there)
 
 
 def covered(
@@ -49,22 +106,13 @@ def covered(
     """A text by itself with its numbers covered, its labels, and its billing fact."""
     content = Content(text, "", channel, None, parties)
     found = screen(content)
-    labels = tuple(label.value for label in found.labels if label is not Label.NONE)
-    shown = masking.masked(content, _numbers(found.spans))[0]
-    return shown, labels, found.billing_fact or ""
+    if Label.UNSCREENED in found.labels:
+        shown = rough.hidden(text)
+    else:
+        shown = masking.masked(content, _numbers(found.spans))[0]
+    return shown, _named(found.labels), found.billing_fact or ""
 
 
 def _numbers(spans: Collection[Span]) -> list[Span]:
     """What is covered where it stands; a text that is sealed is hidden as a whole instead."""
     return [span for span in spans if span.label not in SEALING]
-
-
-def _cover(name: str, parties: Parties, screen: Screen) -> str:
-    return covered(name, "email", parties, screen)[0]
-
-
-def _told(
-    message: InboundMessage, labels: Collection[Label], cover: Callable[[str], str]
-) -> InboundMessage:
-    known = tuple(label.value for label in labels if label is not Label.NONE)
-    return message.model_copy(update={"labels": known, "media": tuple(map(cover, message.media))})

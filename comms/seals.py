@@ -24,7 +24,7 @@ from comms.compliance.labels import SEALING, Label
 from comms.models import Access, Audience, Message, Purpose, Touchpoint
 from comms.office import Office
 
-_TOLD = ("subject", "from", "did", "doubtful")
+_TOLD = ("subject", "from", "did", "doubtful", "enclosed")
 _RULINGS = (
     core_select(col(Access.touchpoint_id), col(Access.change), col(Access.label))
     .where(
@@ -62,7 +62,8 @@ def words(
     released = clearance.release(Content(own, labels, str(kept.get("fact") or "")), reader)
     if released.form in (Form.FULL, Form.MASKED):
         return said | {"visible": released.text}
-    said.pop("subject", None)
+    for name in ("subject", "enclosed"):
+        said.pop(name, None)
     return said | {"visible": released.text, "sealed": released.reason}
 
 
@@ -110,7 +111,7 @@ def _unchanged(
 ) -> str:
     """Why it stays as it is; empty where their word changes something."""
     sealed = labels_of(session, [touchpoint])[touchpoint.id] & SEALING
-    if word.change == "sealed" and word.label in sealed:
+    if word.change == "sealed" and word.label in sealed & _by_people(session, touchpoint):
         return _SEALED.format(clearance.named([word.label]))
     if word.change == "unsealed" and not sealed:
         return "It is not sealed: everybody who may see this client's words reads it."
@@ -123,6 +124,12 @@ def _unchanged(
 
 
 _SEALED: Final = "Sealed ({}): only who is cleared for that reads it now."
+
+
+def _by_people(session: Session, touchpoint: Touchpoint) -> frozenset[Label]:
+    """What people have sealed it as: who seals what a rule had found, confirms it."""
+    rows = session.execute(_RULINGS, {"touchpoints": [touchpoint.id]}).all()
+    return clearance.effective((), rows)
 
 
 def _is_late(session: Session, touchpoint: Touchpoint, word: Word) -> bool:

@@ -16,7 +16,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from comms.ports import DeliveryError, Found, Outgoing, Sent, Throttled, Uncertain
+from comms.ports import Copy, DeliveryError, Found, Outgoing, Sent, Throttled, Uncertain
 
 EVENT_TYPE = "counterfoil"
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,30}")
@@ -29,6 +29,7 @@ _SHAPE = "Slack does not accept the layout of the message; this is a fault of ou
 _PERMANENT = {
     "account_inactive": _REINSTALL,
     "cannot_reply_to_message": "The message to answer takes no answers; post a new one.",
+    "cant_delete_message": "Only our own messages can be deleted; a person must do it.",
     "cant_update_message": "Only our own messages can be changed; post a new one.",
     "channel_not_found": "The channel does not exist or is private; invite the bot into it.",
     "edit_window_closed": "The message can no longer be changed; post a new one.",
@@ -51,6 +52,7 @@ _PERMANENT = {
     "user_disabled": "The person's Slack account is switched off; choose somebody else.",
     "user_not_found": "Slack knows no such person; run counterfoil access list.",
 }
+_GONE = "message_not_found"
 _UNCLEAR = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that part of the work may have been done."""
 
@@ -128,6 +130,21 @@ class SlackChannel:
             return None
         listed = answer.get("messages")
         return _ours(listed, message.reference) if isinstance(listed, list) else None
+
+    async def recall(self, copy: Copy) -> bool:
+        """Delete a message of ours; those of others cannot be.
+
+        Raises:
+            DeliveryError: see comms.ports.
+        """
+        try:
+            channel = await self._channel(copy.place)
+            await self._ask("chat.delete", {"channel": channel, "ts": copy.provider_id})
+        except DeliveryError as error:
+            if error.code == _GONE:
+                return False
+            raise
+        return True
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -28,6 +28,13 @@ def letters(readers: Readers) -> Letters:
             found = readers[row.source](inbox.unpacked(row.source, row.external_id, packed))
         except (KeyGone, ValueError):
             return None
-        return next((one for one in found if isinstance(one, InboundMessage)), None)
+        letter = next((one for one in found if isinstance(one, InboundMessage)), None)
+        return _labelled(letter, row) if letter is not None else None
 
     return read
+
+
+def _labelled(letter: InboundMessage, row: Incoming) -> InboundMessage:
+    """With what was found when it came, also in files that nobody opens for a card."""
+    labels = dict.fromkeys((*letter.labels, *(row.labels or "").split()))
+    return letter.model_copy(update={"labels": tuple(labels)})

@@ -197,7 +197,8 @@ def of_stranger(letter: InboundMessage) -> Mapping[str, str]:
     content = Content(letter.visible, frozenset(map(Label, letter.labels)), letter.fact)
     released = clearance.release(content, CHANNEL)
     if released.form in (Form.FULL, Form.MASKED):
-        return {"subject": letter.subject, "visible": released.text}
+        files = ", ".join(letter.media)
+        return {"subject": letter.subject, "visible": released.text, "enclosed": files}
     return {"visible": released.text, "sealed": released.reason}
 
 

@@ -26,14 +26,26 @@ from twilio.rest import Client
 
 from comms import phones
 from comms.channels import refusals
-from comms.facts import DeliveryReport, InboundMessage, Standing
-from comms.ports import DeliveryError, Found, Outgoing, Sent, Throttled, Uncertain
+from comms.facts import DeliveryReport, Enclosed, InboundMessage, Standing
+from comms.ports import (
+    Change,
+    Copy,
+    DeliveryError,
+    Found,
+    Outgoing,
+    Sent,
+    Throttled,
+    Uncertain,
+)
 
 STATUS_PATH = "/hooks/twilio/status"
 _SKEW = dt.timedelta(minutes=5)
 _LONGEST_VALIDITY = 36_000
 _MOST_FIELDS = 500
 _MOST_AT_ONCE = 100
+_MOST_MEDIA = 50
+_NOT_FINAL = "20009"
+"""A message cannot be changed before it is sent, or has failed."""
 _STANDINGS = {
     "accepted": Standing.ACCEPTED,
     "queued": Standing.ACCEPTED,
@@ -119,6 +131,28 @@ class Sms:
             return None
         first = min(ours, key=_made_at)
         return Found(str(first.sid), str(first.status), first.date_sent or first.date_created)
+
+    async def recall(self, copy: Copy) -> bool:
+        """Take words back at Twilio: of a message, of its media, or the message itself.
+
+        Raises:
+            DeliveryError: see comms.ports. A message that is still on its way is asked for again.
+        """
+        kept = self._client.messages(copy.provider_id)
+        try:
+            match copy.change:
+                case Change.REDACT:
+                    await kept.update_async(body="")
+                case Change.MEDIA:
+                    for one in await kept.media.list_async(limit=_MOST_MEDIA):
+                        await kept.media(str(one.sid)).delete_async()
+                case Change.DELETE:
+                    await kept.delete_async()
+        except TwilioException as error:
+            if getattr(error, "status", 0) == 404:
+                return False
+            raise _not_recalled(error) from error
+        return True
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -218,7 +252,7 @@ def _judge(status: int, headers: Mapping[str, str], text: str, *, writes: bool) 
     body = _object(text)
     if status >= 500 and not (status == 503 and "code" in body):
         raise _broken(writes=writes)
-    if 200 <= status < 300 and (not body or (writes and not body.get("sid"))):
+    if 200 <= status < 300 and status != 204 and (not body or (writes and not body.get("sid"))):
         raise _broken(writes=writes)
 
 
@@ -235,6 +269,16 @@ def _refused(error: TwilioException) -> DeliveryError:
     if refusal.code == "20429":
         return Throttled(refusal.sentence, retry_after=1.0, code=refusal.code)
     return DeliveryError(refusal.sentence, permanent=refusal.permanent, code=refusal.code)
+
+
+def _not_recalled(error: TwilioException) -> DeliveryError:
+    """Only a wrong request is final: what is still on its way is not so tomorrow."""
+    code, status = str(getattr(error, "code", "") or ""), int(getattr(error, "status", 500))
+    if status == 429:
+        return Throttled("Twilio asked us to slow down.", retry_after=1.0, code="20429")
+    final = status == 400 and code != _NOT_FINAL
+    sentence = "Twilio did not let its copy go; it is asked again."
+    return DeliveryError(sentence, permanent=final, code=code or str(status))
 
 
 def _object(text: str) -> dict[str, object]:
@@ -352,7 +396,7 @@ def read_inbound(params: Mapping[str, str]) -> InboundMessage:
         Malformed: a field that Twilio always sends is missing or unusable.
     """
     sender, recipient = _required(params, "From"), _required(params, "To")
-    body = params.get("Body", "")
+    body, media = params.get("Body", ""), _media(params)
     try:
         return InboundMessage(
             channel="sms",
@@ -363,7 +407,9 @@ def read_inbound(params: Mapping[str, str]) -> InboundMessage:
             body=body,
             visible=body.strip(),
             opt_out_type=params.get("OptOutType", "").upper(),
-            media=_media(params),
+            media=media,
+            # They lie at Twilio, behind our password, and are not fetched.
+            enclosed=tuple(Enclosed(name=name, unread="elsewhere") for name in media),
         )
     except ValidationError as error:
         raise Malformed("a field of the text has the wrong type") from error

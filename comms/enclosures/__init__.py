@@ -50,6 +50,34 @@ def read(files: Sequence[File], left: Left) -> tuple[Enclosed, ...]:
     return tuple(_enclosed(file, at, left) for at, file in enumerate(files))
 
 
+def told(enclosed: Sequence[Enclosed]) -> str:
+    """What staff hear of files that they are not shown: their names, and how many are not read."""
+    files = [one for one in enclosed if one.attached]
+    if not files:
+        return ""
+    names = [one.name or "a mail" for one in files[:_NAMED]]
+    names += [f"{len(files) - _NAMED} more"] if len(files) > _NAMED else []
+    many = "1 attachment" if len(files) == 1 else f"{len(files)} attachments"
+    unread = [one for one in files if one.unread]
+    why = ", ".join(sorted({_WHY[one.unread] for one in unread}))
+    rest = f"; {len(unread)} not read ({why})" if unread else ""
+    return f"{many}: {', '.join(names)}{rest}"
+
+
+_NAMED: Final = 5
+_WHY: Final = {
+    "locked": "needs a password",
+    "large": "too large",
+    "picture": "a picture",
+    "kind": "of a kind that no machine here reads",
+    "within": "holds another file",
+    "broken": "broken",
+    "late": "took too long",
+    "many": "too many",
+    "elsewhere": "still with the carrier",
+}
+
+
 def _enclosed(file: File, at: int, left: Left) -> Enclosed:
     said, unread = ("", "many") if at >= MOST else _words(file, left)
     return Enclosed(
