@@ -14,7 +14,8 @@ from comms.compliance.reading import Reading
 from comms.compliance.words import words
 
 _ASSIGNED: Final = Pattern(
-    r"\b(?:[a-z0-9]{1,20}[_.\-]){0,4}(?:pass(?:word|wd|phrase|code)?|pwd|pw|secret(?:[_-]?key)?"
+    r"\b(?:[a-z0-9]{1,20}[_.\-]){0,4}(?:(?-i:[A-Z0-9]{2,20}_KEY)|pass(?:word|wd|phrase|code)?"
+    r"|pwd|pw|secret(?:[_-]?key)?"
     r"|api[_-]?key|apikey|access[_-]?key|auth[_-]?token|access[_-]?token|token|private[_-]?key"
     r"|client[_-]?secret|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}[\"']?\s?(?:=>|:=|=|:)\s?[\"']?"
     r"([^\s\"',;<>]{3,200})"
@@ -24,9 +25,11 @@ _SAYS: Final = (
     r"|contraseña|clave|mot de passe"
     r"|mdp|senha|wachtwoord|parola|pass ?code|pass|login|log-?in|creds|credentials|logon"
     r"|(?:wi-?fi|network) (?:key|code)|(?:api |encryption |deploy |ssh |private |master )?key"
-    r"|secret(?: key)?|security (?:answer|word)"
+    r"|security (?:answer|word)"
     r"|(?:answer|response) to (?:the|my) (?:security|secret) question|(?:secret|safe"
-    r"|magic) (?:word|answer)"
+    r"|magic|memorable) (?:word|answer)|secret(?: key)?"
+    r"|(?:activation|licen[cs]e|registration|invite) (?:key|code)|credenciales|identifiants"
+    r"|zugangsdaten"
     r"|mother'?s maiden name|maiden name|recovery (?:code|key|phrase)|seed phrase"
     r"|access token|token"
     r"|access (?:code|key)|(?:zip|file|files|archive|pdf|document|attachment|statement|folder"
@@ -35,7 +38,7 @@ _SAYS: Final = (
     r"(?: the)?(?: word| password| code)?)\b"
 )
 _SAID: Final = Pattern(
-    _SAYS + r"(?: (?:for|to|of|on)(?: [\w.'@/-]{1,40}){1,5}?"
+    _SAYS + r"(?: (?:for|to|of|on|with|at|del?|du|der|vom)(?: [\w.'@/-]{1,40}){1,5}?"
     r"(?=\s?(?:(?:is|was|ist|es|est|now)\b|[:=])))?"
     r"(?:,? (?:has|hasn't|have|haven't|isn't|wasn't|never|not|changed|the same|yet)\b"
     r"){0,4}(?:[,;:]? (?:it's|its|it is|it was))?"
@@ -49,12 +52,18 @@ _PAIR: Final = Pattern(
     r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})"
     r"|\b(?:log-?in|log in|get in|creds|sign in|portal)\b[^\n]{0,30}?"
     r"[\w.+-]{1,60}@[\w.-]{3,60}\s?[,;]\s?([^\s,;]{5,60})"
+    r"|\bwi-?fi\b[^\n]{0,30}?[\w-]{2,40}\s?[,;]\s?([^\s,;]{5,60})"
+    r"|[\w.+-]{1,60}@[\w.-]{3,60}\s-\s([^\s,;]{5,60})"
     r"|\badmin\s?[/:]\s?([^\s,;]{5,60})"
 )
 _USER_AND_PASS: Final = Pattern(
-    r"\b(?:user(?:name| ?id)?|login|id)\b[\s:=]{1,3}[^\s,;/]{2,60}[\s,;/]{1,3}(?:and )?"
-    r"(?:pass(?:word|code)?|pwd?)\b[\s:=]{1,3}([^\s,;]{3,60})"
+    r"\b(?:user(?:name| ?id)?|login|id|un?)\b[\s:=]{1,3}[^\s,;/]{2,60}[\s,;/]{1,3}(?:and )?"
+    r"(?:pass(?:word|code)?|pwd?|p(?=:))\b[\s:=]{1,3}([^\s,;]{3,60})"
 )
+_OF_LOGINS: Final = re.compile(
+    r"\b(?:log-?ins?|passwords?|creds|credentials|access)\b", re.IGNORECASE
+)
+_LIST: Final = 300
 _WORDS: Final = (
     r"(?:pass ?words?|passwd|pwd|pw|pass ?code|pass ?phrase|pass|log-?in|secret|passwort|kennwort)"
 )
@@ -65,6 +74,8 @@ _PUT: Final = Pattern(
     rf"|\b(?:enter|type|use|try|put in|give)\s{_NEW}[\"'`]?\s[^.!?\n]{{0,30}}\b{_WORDS}\b"
     rf"|\b{_WORDS}\b[^.!?\n]{{0,30}}\b(?:type|enter|use|try|put in|changed?(?: it)? to|set to)"
     rf"\s{_NEW}"
+    rf"|\b(?:open|unlock|decrypt|extract|unzip)(?:s|ed)?(?: it| them| this"
+    rf"| the \w{{1,12}})? with\s{_NEW}"
     rf"|\b{_WORDS},\s([^\s,;]{{4,60}}),"
     rf"|\b(?:chang|reset|set|updat|switch)\w{{0,4}}\s(?:it|(?:[\w']{{1,20}}\s){{0,3}}{_WORDS})\s"
     rf"(?:back )?to\s{_NEW}"
@@ -77,16 +88,42 @@ _ANSWERS: Final = r"(?:first (?:pet|car|school|job)|pet's name|born in|favou?rit
 _PHRASE: Final = Pattern(
     r"\b(?:seed|recovery|mnemonic|back-?up|wallet) (?:phrase|words)\b[\s:=-]{0,3}"
     r"(?:(?:is|are)\b[\s:]{0,2})?((?:[a-z]{3,8}[\s,]{1,2}){11,23}[a-z]{3,8})"
+    r"|\bpass ?phrase\b[^.!?\n:]{0,30}(?:\bis"
+    r"|:)\s((?:[a-z]{3,12}[ -]){2,7}[a-z]{3,12})(?=[.,;!\n(]|$)"
+    r"|\bpassword is (?:the )?(?:three|four|five|six) words:?\s((?:[a-z]{3,12} ){2,5}[a-z]{3,12})"
     rf"|\b{_ANSWERS}\b[^.!?\n]{{0,20}}\b(?:is|was)\s([\w'-]{{3,30}})"
     r"(?=[^\n]{0,60}\b(?:security|secret) question)"
     rf"|\b(?:security|secret) question\b[^\n]{{0,60}}\b{_ANSWERS}\b"
     r"[^.!?\n]{0,20}\b(?:is|was)\s([\w'-]{3,30})"
 )
+_SAID_WORDS: Final = (
+    r"\b(?:pass|p/w|pword|pwd?\b|kennwort|contrase|clave|mot de passe|mdp|senha|wachtwoord|parola"
+    r"|log-?in|log-?on|creds?\b|credentials|credenciales|identifiants|zugangsdaten|secret"
+    r"|(?:security|safe|magic|memorable) (?:answer|word)|(?:[a-z-]{2,12} )?key\b|wi-?fi"
+    r"|network code|answer to|response to|mother|maiden|recovery|seed|token|access code"
+    r"|(?:activation|registration|invite|licen[cs]e) code)"
+    r"|(?:opens?|unlocks?|decrypts?|encrypted|protected|locked) with"
+)
+_PUT_WORDS: Final = (
+    r"\b(?:pass|passwd|pwd?|log-?in|secret|kennwort)\b|pass ?word|pass ?code|pass ?phrase|passwort"
+    r"|\b(?:open|unlock|decrypt|extract|unzip)\w{0,3}\b[^.!?\n]{0,16} with"
+    r"|(?:chang|reset|set|updat|switch)\w{0,4}\sit\s(?:back )?to"
+)
+_USER_WORDS: Final = r"\b(?:user(?:name| ?id)?|login|id|un?)\b[\s:=]"
+_PAIR_WORDS: Final = (
+    r"@[\w.-]{3,60}\s-\s|wi-?fi|log-?in|log in|get in|creds|credentials|sign in|username|\buser\b"
+    r"|\baccess\b|\bvpn\b|\bftp\b|portal|\badmin\b"
+)
+_ASSIGNED_WORDS: Final = (
+    r"(?:pass(?:word|wd|phrase|code)?|pwd?|secret|key|token|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}"
+    r"[\"']?\s?[:=]"
+)
 _VALUE: Final = re.compile(r"[\"'`(]?([^\s\"'`]{3,100})")
 _QUOTED: Final = re.compile(r"([\"'`])([^\"'`\n]{3,60})\1")
 _PLAIN_WORDS: Final = words("after_a_password")
 _ORDINARY: Final = re.compile(
-    r"[a-z]+'?[a-z]*|\d{1,2}(?:am|pm|st|nd|rd|th)?|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}|(?:https?:|www\.).*"
+    r"[a-z]+'?[a-z]*|\d{1,2}(?:am|pm|st|nd|rd|th)?|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
+    r"|(?:https?:|www\.).*"
     r"|\w+\.\w{2,4}",
     re.IGNORECASE,
 )
@@ -109,6 +146,12 @@ def _users(text: str) -> Iterator[Place]:
 
 def _pairs(text: str) -> Iterator[Place]:
     for found in _PAIR.finditer(text):
+        if (
+            found[0][0] not in "lL"
+            and " - " in found[0]
+            and not _OF_LOGINS.search(text[max(0, found.start() - _LIST) : found.start()])
+        ):
+            continue
         place = _trimmed(text, *found.span(found.lastindex or 0))
         if _mixed(text[slice(*place)]):
             yield place
@@ -146,7 +189,13 @@ def _said(text: str, found: "re.Match[str]") -> Iterator[tuple[int, int]]:
     if word.lower() in _PLAIN_WORDS or placeholder(word) or end - start < 3:
         return
     opening = re.match(r"(?i)(?:log|cred|pass$|token|secret$|clave|access)", found[0].strip())
-    linked = bool(found["link"].strip()) or "with" in found[0].lower() or "by" in found[0].lower()
+    short = re.match(r"(?i)p/?wd?\b", found[0].strip()) is not None
+    linked = (
+        short
+        or bool(found["link"].strip())
+        or "with" in found[0].lower()
+        or "by" in found[0].lower()
+    )
     if _mixed(word) or (linked and not opening and _ends_here(text, start, end)):
         yield start, end
 
@@ -199,11 +248,11 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 SEARCHES: Final[Mapping[str, Search]] = {
     **keys.SEARCHES,
     **doors.SEARCHES,
-    "assigned": Search(_ASSIGNED.cue, _assigned),
-    "said": Search(_SAYS, _told),
-    "user_and_pass": Search(_USER_AND_PASS.cue, _users),
-    "pair": Search(_PAIR.cue, _pairs),
-    "put": Search(_PUT.cue, _put),
+    "assigned": Search(_ASSIGNED_WORDS, _assigned),
+    "said": Search(_SAID_WORDS, _told),
+    "user_and_pass": Search(_USER_WORDS, _users),
+    "pair": Search(_PAIR_WORDS, _pairs),
+    "put": Search(_PUT_WORDS, _put),
     "phrase": Search(_PHRASE.cue, _phrases),
 }
 

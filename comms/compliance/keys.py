@@ -11,7 +11,11 @@ from comms.compliance.places import Place
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One way to look for secrets, and what a text must show for it to be gone."""
+    """One way to look for secrets, and what a text must show for it to be gone.
+
+    A cue may be only the words that begin what is looked for: many whole patterns in one set make
+    its automaton slow.
+    """
 
     cue: str
     find: Callable[[str], Iterator[Place]]
@@ -79,6 +83,7 @@ KEYS: Final = (
     r"\b[0-9]{8,10}:AA[0-9A-Za-z_\-]{33}\b",
     r"\b[MNO][0-9A-Za-z_\-]{23,25}\.[0-9A-Za-z_\-]{6}\.[0-9A-Za-z_\-]{27,40}\b",
     r"[?&]sig=[0-9A-Za-z%+/]{30,120}",
+    r"\b[0-9]{6}(?:-[0-9]{6}){7}\b",
     r"\bPuTTY-User-Key-File-[23]:",
 )
 """Shapes that issuers gave their keys so that they can be found (after the public rules of
