@@ -98,3 +98,16 @@ def of_incoming(session: Session, incoming: Collection[int]) -> Mapping[int, Seq
     for row in session.exec(query):
         told.setdefault(row.incoming_id or 0, []).append(row)
     return told
+
+
+_NAMES: Mapping[str, str] = {"sms": "texts at the carrier", "slack": "cards in Slack"}
+_STATES: Mapping[str, str] = {"done": "gone", "pending": "asked for", "failed": "a person must ask"}
+
+
+def said(told: Mapping[str, Mapping[str, int]]) -> str:
+    """The same in a sentence: "texts at the carrier: 3 gone, 1 asked for"."""
+    parts = []
+    for channel, states in sorted(told.items()):
+        many = ", ".join(f"{states[one]:,} {_STATES[one]}" for one in _STATES if states.get(one))
+        parts.append(f"{_NAMES.get(channel, channel)}: {many}")
+    return "; ".join(parts)

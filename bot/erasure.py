@@ -8,7 +8,7 @@ was made before. What stays is a skeleton without a name, and the chain, which s
 import asyncio
 import datetime as dt
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from billing import accounts, aliases, money, obligations, vault
 from billing.keyring import KeyGone, Keyring
 from billing.models import Client, Enrolment, Erasure, LegalHold, StepTaken, Vault
 from billing.store import Store
-from bot import belongings, custodians, erasurelog, processors, tombstones
+from bot import belongings, copies, custodians, erasurelog, processors, tombstones
 from bot.access import Action
 from bot.app import App
 from bot.erasurelog import Line
@@ -103,7 +103,7 @@ async def erase(app: App, args: Args, _progress: Progress) -> Report:
         held = processors.holdings(known, found)
         wiped = _carry_out(session, app.keyring, found, owners, word)
         erasurelog.append(log, keys, word.now)  # the last thing before the commit
-        return _told(client.id, wiped, held), keys
+        return _told(client.id, wiped, held, copies.standing(session, group)), keys
 
     report, gone = await app.store.write(work, clients=custodians.group(client.id))
     for key_id in gone:
@@ -196,6 +196,8 @@ def _carry_out(
     if set(clients) - set(owners):
         raise Wrong("They have just been merged with somebody; ask again.")
     bodies = _that_name(session, keyring, tombstones.identity(found))
+    asked = copies.of_erased(found, _strangers(session, bodies), word.now)
+    copies.ask(session, asked)
     wiped = tombstones.wipe(session, clients, found)
     _forget(session, bodies)
     for row in found["client"]:
@@ -243,6 +245,15 @@ def _names(session: Session, keyring: Keyring, body_id: int, identity: Collectio
     return any(word in text for word in identity)
 
 
+def _strangers(session: Session, bodies: Collection[int]) -> list[Incoming]:
+    """Requests of nobody that name the person: the carrier has them too."""
+    found: list[Incoming] = []
+    for first in range(0, len(bodies), _SOME):
+        some = list(bodies)[first : first + _SOME]
+        found += session.exec(select(Incoming).where(col(Incoming.body_id).in_(some))).all()
+    return found
+
+
 def _forget(session: Session, bodies: Collection[int]) -> None:
     for first in range(0, len(bodies), _SOME):
         some = list(bodies)[first : first + _SOME]
@@ -252,7 +263,12 @@ def _forget(session: Session, bodies: Collection[int]) -> None:
         session.execute(delete(Vault).where(col(Vault.id).in_(some)))
 
 
-def _told(client_id: int, wiped: Wiped, held: list[processors.Holding]) -> Report:
+def _told(
+    client_id: int,
+    wiped: Wiped,
+    held: list[processors.Holding],
+    asked: Mapping[str, Mapping[str, int]],
+) -> Report:
     gone = (
         f"Erased: client:{client_id} has no name, address or words any more; in backups neither, "
         "once the last copy of the keys from before is gone. Bills, payments and the chain stay, "
@@ -263,8 +279,13 @@ def _told(client_id: int, wiped: Wiped, held: list[processors.Holding]) -> Repor
         lines.append(f"{len(wiped.refused):,} addresses stay, because who reads there said no.")
     if wiped.shared:
         lines.append(f"{len(wiped.shared):,} addresses stay: other clients have them as well.")
+    if asked:
+        lines.append(
+            f"Their copies are asked back while the product serves: {copies.said(asked)}. "
+            "`counterfoil rights list` says how far that is."
+        )
     if held:
-        lines.append("Others still have something of them; what is theirs, only they can erase:")
+        lines.append("Others still have something of them; what is left there, ask them for:")
     data = {
         "erased": True,
         "client": client_id,
@@ -272,6 +293,7 @@ def _told(client_id: int, wiped: Wiped, held: list[processors.Holding]) -> Repor
         "cancelled": wiped.cancelled,
         "kept_addresses": {"refused": list(wiped.refused), "shared": list(wiped.shared)},
         "processors": processors.data(held),
+        "copies": {channel: dict(states) for channel, states in asked.items()},
     }
     return Report(data, lines, [processors.table(held)] if held else [])
 

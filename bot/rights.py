@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
-from billing import obligations, vault
+from billing import aliases, obligations, vault
 from billing.calendar import local_date
 from billing.models import Client, RequestKind, RightsRequest, Role, Staff, StaffRole
-from bot import custodians
+from bot import copies, custodians
 from bot.access import Action
 from bot.app import App
 from bot.report import NO, Args, Progress, Report, Table, Wrong
@@ -163,7 +163,9 @@ def listed(session: Session, office: Office, *, closed: bool = False) -> Report:
     found = session.exec(query.order_by(col(RightsRequest.due_on), col(RightsRequest.id))).all()
     rows = [_row(session, office, request, client) for request, client in found]
     late = any(one.state == "open" and days_left(one, who, office.now) < 0 for one, who in found)
-    columns = ["case", "client", "name", "kind", "received", "due", "left", "state", "outcome"]
+    columns = [
+        "case", "client", "name", "kind", "received", "due", "left", "state", "outcome", "copies",
+    ]  # fmt: skip
     table = Table("", columns, [[str(row[name]) for name in columns] for row in rows])
     lines = [] if rows else ["Nobody waits for an answer about their data."]
     return Report({"cases": rows}, lines, [table] if rows else [], NO if late else 0)
@@ -183,6 +185,7 @@ def _row(
         "extended": f"{request.extended_on}" if request.extended_on else "",
         "state": request.state,
         "outcome": request.outcome,
+        "copies": copies.said(copies.standing(session, aliases.group(session, client.id))),
         "note": notes.read(session, office, request.note_id),
     }
 

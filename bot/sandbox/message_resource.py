@@ -40,6 +40,8 @@ class Record:
     sent: dt.datetime | None = None
     error: int = 0
     num_media: int = 0
+    media: dict[str, str] = field(default_factory=dict)
+    """The content type of each file that came with it, by its SID."""
 
     @property
     def day(self) -> dt.datetime:
@@ -72,6 +74,34 @@ def shown(account: str, record: Record) -> dict[str, object]:
         "subresource_uris": {"media": f"{uri}/Media.json"},
         "to": record.to,
         "uri": f"{uri}.json",
+    }
+
+
+def media(account: str, record: Record) -> dict[str, object]:
+    """The files that came with a message, as one page."""
+    path = f"{BASE.format(account=account)}/Messages/{record.sid}/Media"
+    uri = f"{path}.json?PageSize=50&Page=0"
+    return {
+        "media_list": [
+            {
+                "account_sid": account,
+                "content_type": kind,
+                "date_created": format_datetime(record.created),
+                "date_updated": format_datetime(record.created),
+                "parent_sid": record.sid,
+                "sid": sid,
+                "uri": f"{path}/{sid}.json",
+            }
+            for sid, kind in record.media.items()
+        ],
+        "page": 0,
+        "page_size": 50,
+        "start": 0,
+        "end": max(len(record.media) - 1, 0),
+        "uri": uri,
+        "first_page_uri": uri,
+        "previous_page_uri": None,
+        "next_page_uri": None,
     }
 
 

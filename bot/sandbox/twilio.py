@@ -100,6 +100,16 @@ class Twilio:
                     self._change,
                     methods=["POST", "DELETE"],
                 ),
+                Route(
+                    f"{resources.BASE}/Messages/{{sid}}/Media.json",
+                    self._media,
+                    methods=["GET"],
+                ),
+                Route(
+                    f"{resources.BASE}/Messages/{{sid}}/Media/{{media}}.json",
+                    self._drop_media,
+                    methods=["DELETE"],
+                ),
                 Route("/{path:path}", self._account, methods=["GET", "POST", "PUT", "DELETE"]),
             ],
             exception_handlers={Refused: _refusal},
@@ -124,6 +134,7 @@ class Twilio:
         now = self._clock.now()
         record = Record(_sid("SM"), to, from_, body, "inbound", "received", now, sent=now)
         record.num_media = len(media)
+        record.media = {_sid("ME"): kind for _, kind in media}
         self.messages[record.sid] = record
         self.phones[from_].append(Text("out", to, body, now, record.sid, "delivered"))
         params = self._inbound_params(record, media)
@@ -178,6 +189,28 @@ class Twilio:
         record.body = ""
         return await broken_answer(planned, AFTER_ACCEPT, _planned_refusal) or JSONResponse(
             resources.shown(self.account_sid, record)
+        )
+
+    async def _media(self, request: Request) -> ASGIApp:
+        """What came with a message."""
+        await self._admit(request)
+        record = self._find(request)
+        broken = await broken_answer(
+            self.faults.take("fetch", {"sid": record.sid}), WIRE, _planned_refusal
+        )
+        return broken or JSONResponse(resources.media(self.account_sid, record))
+
+    async def _drop_media(self, request: Request) -> ASGIApp:
+        """A file goes; the message stays."""
+        asked = await self._admit(request)
+        record = self._find(request)
+        planned = self.faults.take("change", asked | {"sid": record.sid})
+        if broken := await broken_answer(planned, BEFORE_ACCEPT, _planned_refusal):
+            return broken
+        if record.media.pop(request.path_params["media"], None) is None:
+            raise Refused(20404)
+        return await broken_answer(planned, AFTER_ACCEPT, _planned_refusal) or Response(
+            status_code=204
         )
 
     async def _list(self, request: Request) -> ASGIApp:
