@@ -23,6 +23,7 @@ TABLE = {
     Action.SEAL: (set(EVERYBODY), set(EVERYBODY)),
     Action.OVERRIDE: ({FIN, ADMIN}, {FIN, ADMIN}),
     Action.HANDLE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
+    Action.WRITE: ({FIN, COMP, ADMIN}, {AM, FIN, COMP, ADMIN}),
     Action.TAKE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.HOLD: ({COMP, ADMIN}, {COMP, ADMIN}),
     Action.ERASE: ({COMP, ADMIN}, {COMP, ADMIN}),

@@ -412,6 +412,9 @@ def test_c16_an_address_that_nobody_confirmed_hears_nothing_of_a_debt(
 ) -> None:
     case = replace(GOOD, purpose=purpose, recipient=to(verification=verification))
     found = judge(case, POLICY)
+    if (verification, purpose) == ("unverified", Purpose.ANSWER):
+        assert found.verdict is Verdict.ALLOW  # who asks who we are is told that, and no more
+        return
     assert (found.verdict, found.decisive.rule) == (Verdict.WITHHOLD, f"address_{verification}")
 
 
