@@ -155,7 +155,7 @@ def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -
         label=word.label.value if word.change == "sealed" else "",
         by=word.by,
         reason_id=reason_id,
-        occurred_at=min(word.said_at or office.now, office.now),
+        occurred_at=word.said_at or office.now,
         recorded_at=office.now,
     )
     timeline.link(session, client.id, ruling)

@@ -1,20 +1,24 @@
 """Commands about what is sealed."""
 
 import csv
-import io
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.commands import terminal
+from bot.commands.custody import By
 from bot.commands.terminal import command
-from bot.report import Report
+from bot.report import Report, Wrong
 
 privilege = typer.Typer(no_args_is_help=True, help="What is sealed, and who has read it.")
+counsel = typer.Typer(no_args_is_help=True, help="Who is counsel, ours and theirs.")
+privilege.add_typer(counsel, name="counsel")
 _TOUCHPOINT = typer.Argument(metavar="TOUCHPOINT", help="As `counterfoil timeline` numbers it.")
 _AS = typer.Option("--as", metavar="EMAIL", help="The member of staff who asks; it is kept.")
 _WHY = typer.Option("--reason", help="Why; kept, encrypted.")
+_FIELDS = ("value", "side", "client", "matter", "name")
 
 
 @privilege.command()
@@ -28,19 +32,31 @@ def log(
     ] = None,
 ) -> Report:
     """The privilege log: what is withheld as legal advice, without what it says."""
-    from bot import privilege as sealed
-    from bot import subjects
+    from bot import privilegelog, subjects
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.client(session, client) if client else None
-        report = sealed.log(session, found, matter)
+        report = privilegelog.log(session, app.office(), found, matter)
     if out is not None:
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(sealed.COLUMNS)
-        writer.writerows(row for table in report.tables for row in table.rows)
-        out.write_text(text.getvalue(), encoding="utf-8")
+        out.write_text(privilegelog.as_csv(report), encoding="utf-8")
     return report
+
+
+@privilege.command("report")
+@command
+def report_(
+    *,
+    since: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="What came from then on.")] = "",
+) -> Report:
+    """What was sealed by rule, what people had to seal, and what was wrongly sealed."""
+    from bot import learning
+
+    try:
+        day = dt.date.fromisoformat(since) if since else None
+    except ValueError:
+        raise Wrong(f"--since {since} is no day; write it like 2026-03-02.") from None
+    with terminal.reading() as app, app.store.read() as session:
+        return learning.report(session, app.office(), day)
 
 
 @privilege.command()
@@ -74,3 +90,86 @@ def unseal(
 def read(touchpoint: Annotated[int, _TOUCHPOINT], *, who: Annotated[str, _AS]) -> Report:
     """Read what is sealed; that you did is a link of the client's chain."""
     return terminal.writing("read_sealed", {"touchpoint": touchpoint, "by": who})
+
+
+@privilege.command()
+@command
+def learned() -> Report:
+    """What people's seals taught, rule by rule, and who may be counsel."""
+    from bot import learning
+
+    with terminal.reading() as app, app.store.read() as session:
+        return learning.learned(session, app.office())
+
+
+@privilege.command()
+@command
+def forget(
+    touchpoint: Annotated[int, typer.Argument(metavar="ID", help="As `learned` numbers it.")],
+    *,
+    who: Annotated[str, _AS],
+    reason: Annotated[str, _WHY] = "",
+) -> Report:
+    """Take back what was learned from a message; the message stays sealed, or not."""
+    return terminal.writing("forget", {"touchpoint": touchpoint, "by": who, "reason": reason})
+
+
+@counsel.command("list")
+@command
+def list_(
+    client: Annotated[str, typer.Argument(help="Only theirs, and everybody's.")] = "",
+) -> Report:
+    """Everybody who is counsel, or may be."""
+    from bot import learning
+
+    with terminal.reading() as app, app.store.read() as session:
+        return learning.known(session, app.rules, client)
+
+
+@counsel.command()
+@command
+def add(
+    value: Annotated[str, typer.Argument(metavar="ADDRESS", help="Or a domain, or a CSV file.")],
+    *,
+    side: Annotated[str, typer.Option(help="ours or opposing.")] = "ours",
+    client: Annotated[str, typer.Option(help="Of this client alone; else of everybody.")] = "",
+    matter: Annotated[str, typer.Option(help="For this matter.")] = "",
+    name: Annotated[str, typer.Option(help="As people write it.")] = "",
+    by: By = "",
+) -> Report:
+    """Say who is counsel; a file has the columns value, side, client, matter and name."""
+    row = {"value": value, "side": side, "client": client, "matter": matter, "name": name}
+    rows = _rows(Path(value)) if value.endswith(".csv") else [row]
+    return terminal.writing("counsel", {"change": "add", "rows": rows, "by": by or terminal.by()})
+
+
+@counsel.command()
+@command
+def confirm(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+    """Yes: that sender is counsel."""
+    return terminal.writing("counsel", {"change": "confirm", "id": id_, "by": by or terminal.by()})
+
+
+@counsel.command()
+@command
+def refuse(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+    """No: that sender is not counsel; it is not asked again."""
+    return terminal.writing("counsel", {"change": "refuse", "id": id_, "by": by or terminal.by()})
+
+
+@counsel.command()
+@command
+def end(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+    """They are counsel no more."""
+    return terminal.writing("counsel", {"change": "end", "id": id_, "by": by or terminal.by()})
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            found = list(csv.DictReader(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong(f"{file} cannot be read ({type(error).__name__}).") from error
+    if not found or "value" not in found[0]:
+        raise Wrong(f"{file} has no column `value`; it needs one, with an address or a domain.")
+    return [{key: (row.get(key) or "").strip() for key in _FIELDS if row.get(key)} for row in found]

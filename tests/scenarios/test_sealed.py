@@ -13,7 +13,7 @@ from sqlmodel import Session, SQLModel, select
 from typing_extensions import override
 
 from billing.models import Role, Staff, StaffRole
-from bot import app, conversation, privilege
+from bot import app, conversation, privilege, privilegelog
 from bot.report import Wrong, silent
 from comms import timeline
 from comms.models import Access, Purpose, Touchpoint
@@ -167,11 +167,11 @@ async def test_c23_the_privilege_log_describes_and_tells_nothing(product: Produc
         product.app, {"touchpoint": touchpoint, "by": COUNSEL, "reason": "advice"}, silent
     )
     with product.store.read() as session:
-        [row] = privilege.log(session, None, "").data["rows"]
+        [row] = privilegelog.log(session, product.app.office(), None, "").data["rows"]
     assert row["id"] == touchpoint
     assert (row["type"], row["to"]) == ("email", "the firm")
     assert MAILBOX in row["from"]
-    assert row["basis"] == f"sealed by {COUNSEL}"
+    assert row["basis"] == f"found by rule; sealed by {COUNSEL}"
     assert "Bram" not in json.dumps(row)
 
 
