@@ -17,7 +17,7 @@ CPU_SECONDS = 20
 LONGEST = 2_000_000
 """Characters; more is no letter."""
 MOST_PAGES = 500
-_UNPACKED = 60_000_000
+_UNPACKED = 25_000_000
 _MOST_MEMBERS = 10_000
 _DEEPEST = 500
 """Elements within elements; a parser pays for each level."""
