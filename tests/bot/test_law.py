@@ -1,7 +1,10 @@
 """What our people say of the law and of wishes on the command line; what holds in which pack."""
 
 import datetime as dt
+import functools
+import importlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +14,10 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from billing import policy, rules
+from billing import obligations, packs, policy, rules
 from bot import cli, lawbook
 from bot.doctor import environment
+from comms.compliance import disclosure
 
 Run = Callable[..., Result]
 PAGE = Path(__file__).parents[2] / "docs/door.md"
@@ -90,6 +94,98 @@ def test_a_preference_is_stated_shown_and_cleared(run: Run) -> None:
 )
 def test_what_cannot_be_says_so(run: Run, wrong: tuple[str, ...], sentence: str) -> None:
     assert sentence in run(*wrong, code=2).output
+
+
+# --- every rule, and what sees to it --------------------------------------------------------------
+
+EVERY = (*rules.PACKS, *rules.ADD_ONS)
+SHOWN = {one.rule: one for pack in EVERY for one in lawbook.of_pack(pack)}
+ROOT = PAGE.parents[1]
+
+
+@functools.cache
+def source() -> str:
+    """All of the product's code."""
+    files = [path for room in ("billing", "comms", "bot") for path in (ROOT / room).rglob("*.py")]
+    return "\n".join(path.read_text() for path in sorted(files))
+
+
+@pytest.mark.parametrize("rule", SHOWN.values(), ids=list(SHOWN))
+def test_every_rule_shown_is_enforced_somewhere_or_said_to_be_a_duty(rule: lawbook.Shown) -> None:
+    assert bool(rule.enforced) != bool(rule.duty), "say where it is enforced, or whose duty it is"
+    for place in rule.enforced:
+        module, _, named = place.partition(":")
+        found: Any = importlib.import_module(module)
+        for name in named.split("."):
+            found = getattr(found, name)
+        assert len(re.findall(rf"\b{named.rpartition('.')[2]}\b", source())) > 1, f"{place} is idle"
+    assert rule.source
+    assert not rule.sets or rule.enforced
+    assert rule.verified is False
+
+
+def test_everything_that_a_pack_sets_is_set_by_a_rule_that_is_shown_and_asked_by_the_code() -> None:
+    assert {name for rule in SHOWN.values() for name in rule.sets} == packs.names()
+    for name in packs.names():
+        assert re.search(rf"\.{name}\b|\"{name}\"", source()), f"nothing asks for {name}"
+
+
+def test_every_rule_that_the_code_names_is_shown() -> None:
+    named = set(re.findall(r"\bC-\d\d\.\d+", source()))
+    named |= set(re.findall(r"rules\.named\(\"(\w+)\"\)", source()))
+    assert {"C-20.5", "C-21.3", "us_confirmation"} <= named
+    assert named <= SHOWN.keys()
+
+
+def test_no_row_of_any_file_of_rules_is_left_out() -> None:
+    rows = {one.id for one in (*rules.every(), *obligations.every())}
+    rows |= {one.id for pack in EVERY for one in disclosure.profiles((pack,))}
+    assert rows <= SHOWN.keys()
+
+
+def test_no_two_rows_have_one_name() -> None:
+    ids = [one.id for one in (*rules.every(), *obligations.every())]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("pack", EVERY)
+def test_a_pack_is_explained_with_source_day_and_what_sees_to_it(run: Run, pack: str) -> None:
+    told = said(run("policy", "explain-pack", pack, "--json"))
+    assert told["packs"] == [pack]
+    assert {one["rule"] for one in told["rules"]} == {one.rule for one in lawbook.of_pack(pack)}
+    for one in told["rules"]:
+        assert dt.date.fromisoformat(one["as_of"]) <= dt.date(2026, 11, 22)
+        assert one["source"]
+        assert one["number"].startswith("C-")
+    table = run("policy", "explain-pack", pack).stdout
+    assert "verified" in table
+    assert ("a person's duty" in table) == any(one["duty"] for one in told["rules"])
+
+
+def test_without_a_name_it_is_the_policys_own_with_its_entities(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        '[pack]\nadd_ons = ["eu"]\n[pack.entities."Harrow Law"]\nadd_ons = ["law_firm"]'
+    )
+    monkeypatch.setenv("COUNTERFOIL_POLICY_FILE", str(file))
+    told = said(run("policy", "explain-pack", "--json"))
+    assert told["packs"] == ["b2b_first_party", "eu", "law_firm"]
+    assert told["entities"] == {"Harrow Law": ["b2b_first_party", "law_firm"]}
+    assert {"us_hours", "C-20.2", "C-23.2"} <= {one["rule"] for one in told["rules"]}
+    assert "Harrow Law goes by b2b_first_party, law_firm." in run("policy", "explain-pack").stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "write"), [("door.md", lawbook.page), ("policy.md", lawbook.packs_page)]
+)
+def test_the_tables_in_the_documents_are_those_of_the_rules(
+    page: str, write: Callable[[str], str]
+) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert lawbook.BEGIN in text
+    assert write(text) == text, "run python -m bot.lawbook"
 
 
 def test_the_rules_of_a_pack_are_listed_with_who_signed_them(run: Run) -> None:
