@@ -28,8 +28,6 @@ from sqlalchemy import (
     Select,
     TypeDecorator,
     bindparam,
-    create_engine,
-    event,
     make_url,
     select,
     text,
@@ -38,6 +36,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.attributes import manager_of_class
 from sqlmodel import Session, SQLModel
 from typing_extensions import override
+
+from billing import engines
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=SQLModel)
@@ -122,13 +122,15 @@ class Store:
         if self.sqlite and make_url(url).database in {None, "", ":memory:"}:
             raise ValueError("the store needs a file, like sqlite:///counterfoil.db")
         self._claim = _claim(url) if self.sqlite and writable and exclusive else None
-        self._reader = _sqlite(url, readonly=True) if self.sqlite else _postgres(url, pool)
+        self._reader = (
+            engines.sqlite(url, readonly=True) if self.sqlite else engines.postgres(url, pool)
+        )
         self._snapshots = self._reader.execution_options(**({} if self.sqlite else _SNAPSHOT))
         self._writer: _Writer | _Pool | None = None
         try:
             if writable:
                 self._writer = (
-                    _Writer(_sqlite(url, durable=durable))
+                    _Writer(engines.sqlite(url, durable=durable))
                     if self.sqlite
                     else _Pool(self._reader, pool)
                 )
@@ -411,39 +413,3 @@ def _claim(url: str) -> int:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
-
-
-def _sqlite(url: str, *, readonly: bool = False, durable: bool = True) -> Engine:
-    import pysqlite3.dbapi2 as driver  # SQLite ≥ 3.51.3: older ones can corrupt a WAL
-
-    engine = create_engine(
-        url, module=driver, hide_parameters=True, connect_args={"check_same_thread": False}
-    )
-
-    def connected(connection: Any, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE slips past
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        if readonly:
-            connection.execute("PRAGMA query_only = ON")
-        else:
-            connection.execute("PRAGMA journal_mode = WAL")
-
-    event.listen(engine, "connect", connected)
-    begin = "BEGIN" if readonly else "BEGIN IMMEDIATE"
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _postgres(url: str, pool: int) -> Engine:
-    # jit and parallel plans turn a search of 1.5 ms into one of 86 ms.
-    options = "-c jit=off -c max_parallel_workers_per_gather=0 -c timezone=UTC"
-    return create_engine(
-        url,
-        hide_parameters=True,  # an error is shown to whoever runs a command, and they are of rows
-        pool_size=pool,
-        max_overflow=pool,
-        connect_args={"options": options},
-    )

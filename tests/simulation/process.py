@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import SecretStr
-from sqlalchemy import Dialect, Engine
 from sqlmodel import Session
 from typing_extensions import override
 
-from billing.store import Clients, Store, _Job, _sqlite, _Writer
+from billing import engines
+from billing.store import Clients, Store, _Job, _Writer
 from bot.app import App, books, readers
 from bot.inbox import Inbox
 from bot.settings import Settings
@@ -53,23 +53,11 @@ class Clock:
         return self.moment + self.astray
 
 
-_COMPILED: dict[Any, Any] = {}
-_DIALECTS: list[Dialect] = []
-
-
-def _inherit(*engines: Engine) -> None:
-    """Statements that were compiled for the last store need not be compiled for this one."""
-    for engine in engines:
-        _DIALECTS.append(engine.dialect)
-        engine.dialect, engine._compiled_cache = _DIALECTS[0], _COMPILED
-
-
 class Alone(_Writer):
     """Writes at once, in the thread that asks; ``seen`` hears of every commit."""
 
     def __init__(self, url: str, seen: Callable[[], None]) -> None:
-        self.engine = _sqlite(url, durable=False)
-        _inherit(self.engine)
+        self.engine = engines.sqlite(url, durable=False)
         self._connection = self.engine.connect()
         self._seen = seen
 
@@ -274,7 +262,6 @@ def _alone(store: Store, url: str, seen: Callable[[], None]) -> None:
     """Let a store write in the thread that asks."""
     if store._writer is not None:
         store._writer.close()
-    _inherit(store._reader, store._snapshots)
     store._writer = Alone(url, seen)
 
 
