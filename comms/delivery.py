@@ -24,6 +24,7 @@ from comms import (
     closing,
     consent,
     door,
+    drafts,
     letters,
     outbox,
     outreach,
@@ -34,6 +35,7 @@ from comms import (
 )
 from comms.cases import Known
 from comms.compliance.disclosure import Names
+from comms.compliance.labels import SEALING
 from comms.door import Case, Finding, Judgement, Verdict
 from comms.facts import DeliveryReport, Standing
 from comms.letters import Letter
@@ -291,6 +293,7 @@ def went_all(session: Session, office: Office, answers: Sequence[tuple[int, Sent
                 address_id=message.address_id,
                 body_id=message.body_id,
                 body_digest=digests.get(message.body_id or 0, ""),
+                labels=" ".join(sorted(drafts.of(session, office, message).labels & SEALING)),
                 occurred_at=office.now,
                 recorded_at=office.now,
             )

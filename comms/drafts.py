@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, store, vault
 from billing.models import Client, LegalEntity, Role, Staff, StaffRole
-from comms import outbox, recipients, screening, staff, timeline, wording
+from comms import outbox, quoting, recipients, screening, staff, timeline, wording
 from comms.compliance import clearance
 from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING, Label
@@ -59,6 +59,7 @@ def looked_at(
 ) -> tuple[frozenset[Label], list[Breach]]:
     """The labels of some words, and where in them is what may not go by this channel."""
     labels = frozenset(map(Label, screening.covered(text)[1]))
+    labels |= quoting.inherited(session, office, together, text)
     return labels, wording.typed(session, office, together, channel, text)
 
 

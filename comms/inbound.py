@@ -21,6 +21,7 @@ from comms import (
     enclosures,
     optouts,
     outbox,
+    quoting,
     replies,
     screening,
     staff,
@@ -29,6 +30,7 @@ from comms import (
     timeline,
     whose,
 )
+from comms.compliance.labels import Label
 from comms.consent import Standing
 from comms.facts import InboundMessage
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -196,11 +198,20 @@ def _keep(
             body_id=vault.put(
                 session, office.keyring, client.key_id, json.dumps(words), office.now
             ),
-            labels=" ".join(message.labels),
+            labels=" ".join(_labels(session, office, message, client)),
             occurred_at=message.occurred_at or office.now,
             recorded_at=office.now,
         ),
     )
+
+
+def _labels(session: Session, office: Office, message: InboundMessage, client: Client) -> list[str]:
+    """What was found in it, and what is sealed that it says again."""
+    files = (one.said for one in message.enclosed)
+    text = "\n".join((message.subject, message.body, *files))
+    together = aliases.group(session, client.id)
+    quoted = quoting.inherited(session, office, together, text)
+    return [label.value for label in Label if label in quoted or label.value in message.labels]
 
 
 def _covered(addresses: Sequence[str]) -> list[str]:
