@@ -57,7 +57,7 @@ def decide(
     if person is None:
         return answers.say(access.unknown_person(slack_user))
     refused = person.refusal(Action.SEE, owns=False)
-    if refused is not None:
+    if refused is not None and action_id not in _FOR_COUNSEL:
         return answers.say(refused)
     act, value = _ACTS.get(action_id), _value(packed)
     if act is None or value is None:
@@ -279,6 +279,8 @@ def _pair(then: Callable[[int, int, int], Instruction]) -> _Act:
     return act
 
 
+_FOR_COUNSEL = frozenset({"draft.read", "draft.release", "draft.refuse"})
+"""Counsel needs to see no client for these; they ask for the role themselves."""
 _ACTS: Mapping[str, _Act] = {
     "client.card": _of_client(_card),
     "client.why": _of_client(_why),
