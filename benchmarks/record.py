@@ -31,7 +31,8 @@ _EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _PLACES = [[name, "allow", ""] for name, _ in door.PLACES]
 _BLANK = asdict(Outgoing("", "", "", ""))
 _FINANCE, _CLIENTS = "C0FINANCE", "C0CLIENTS"
-_hash = timeline._hash  # noqa: SLF001 - the one canonical form; a firm's chain must be the product's
+# The one canonical form: the chain of a firm that is made here must be the product's.
+_hash = timeline.hash_of
 
 
 @dataclass(frozen=True, slots=True)
