@@ -7,6 +7,7 @@ work never pays for being watched.
 """
 
 import datetime as dt
+import functools
 import re
 import threading
 import time
@@ -113,7 +114,7 @@ class Scrape:
         self._meters = meters
         self._store = store
         self._spool = spool
-        self._queues = _queues(sorted(channels))
+        self._queues = _queues(tuple(sorted(channels)))
         self._decisions = Since()
         self._turn = threading.Lock()
         self._kept: tuple[float, list[Metric]] = (float("-inf"), [])
@@ -204,7 +205,8 @@ class _Both:
 # --- what is asked of the rows --------------------------------------------------------------------
 
 
-def _queues(channels: Sequence[str]) -> Any:
+@functools.cache
+def _queues(channels: tuple[str, ...]) -> Any:
     """How many messages of each open state and channel, and the first; from an index alone."""
     return union_all(*(_queue(state, channel) for state in _OPEN for channel in channels))
 
