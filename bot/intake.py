@@ -44,6 +44,7 @@ from comms.inbound import Letter
 from comms.instructions import Instruction
 from comms.models import ConsentEvent
 from comms.office import Office
+from comms.orders import Order
 from comms.outreach import offers
 
 Fact = Tellable | InboundMessage | DeliveryReport | MailRefused | Instruction | Mark
@@ -68,21 +69,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
                 return inbound.clients_of(session, fact)
             case DeliveryReport() | MailRefused():
                 return _reported_of(session, fact)
-            case (
-                instructions.Pause()
-                | instructions.Resume()
-                | instructions.CloseCase()
-                | instructions.AssignCase()
-                | instructions.ResolveDoubt()
-                | instructions.HandleTask()
-                | instructions.LetPass()
-                | instructions.SealWords()
-                | instructions.WriteText()
-                | instructions.RuleOnDraft()
-                | instructions.UnsealWords()
-                | instructions.Merge()
-                | instructions.KeepApart()
-            ):
+            case Order():
                 return instructions.clients_of(session, fact)
             case Mark():
                 return marks.client_of(session, fact)
@@ -112,21 +99,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             raise TypeError("a client's message needs the row that keeps it: take_letter")
         case DeliveryReport() | MailRefused():
             return _reported(session, office, fact)
-        case (
-            instructions.Pause()
-            | instructions.Resume()
-            | instructions.CloseCase()
-            | instructions.AssignCase()
-            | instructions.ResolveDoubt()
-            | instructions.HandleTask()
-            | instructions.LetPass()
-            | instructions.SealWords()
-            | instructions.WriteText()
-            | instructions.RuleOnDraft()
-            | instructions.UnsealWords()
-            | instructions.Merge()
-            | instructions.KeepApart()
-        ):
+        case Order():
             instructions.carry_out(session, office, fact)
             return None
         case Mark():

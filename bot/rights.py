@@ -1,7 +1,6 @@
 """Who asked what we hold of them, or to erase it, and by when must they have an answer?"""
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,17 +8,13 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, obligations, vault
 from billing.calendar import local_date
-from billing.models import Client, RequestKind, RightsRequest, Role, Staff, StaffRole
+from billing.models import Client, RequestKind, RightsRequest
 from bot import copies, custodians
 from bot.access import Action
 from bot.app import App
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms import notes, preservation, staff
-from comms.models import Purpose
+from comms import custody, notes, preservation
 from comms.office import Office
-
-SOON = dt.timedelta(days=7)
-"""So long before the day compliance is told."""
 
 
 class Opened(BaseModel):
@@ -66,17 +61,7 @@ async def open_(app: App, args: Args, _progress: Progress) -> Report:
         raise Wrong(f"--received {asked.received} has not come yet; say when the request came in.")
 
     def begin(session: Session) -> Report:
-        request = RightsRequest(
-            client_id=client.id,
-            kind=asked.kind,
-            received_on=asked.received,
-            due_on=obligations.due(asked.received, _place(client)),
-            opened_by=asked.by,
-            opened_at=now,
-        )
-        session.add(request)
-        session.flush()
-        tell(session, app.office())
+        request = custody.begin(session, app.office(), client, asked.kind, asked.received, asked.by)
         said = f"Case {request.id}: {client.name} must have an answer by {request.due_on}."
         then = f"`counterfoil rights export client:{client.id} --to FOLDER`"
         if asked.kind is RequestKind.ERASURE:
@@ -162,7 +147,9 @@ def listed(session: Session, office: Office, *, closed: bool = False) -> Report:
         query = query.where(RightsRequest.state == "open")
     found = session.exec(query.order_by(col(RightsRequest.due_on), col(RightsRequest.id))).all()
     rows = [_row(session, office, request, client) for request, client in found]
-    late = any(one.state == "open" and days_left(one, who, office.now) < 0 for one, who in found)
+    late = any(
+        one.state == "open" and custody.days_left(one, who, office.now) < 0 for one, who in found
+    )
     columns = [
         "case", "client", "name", "kind", "received", "due", "left", "state", "outcome", "copies",
     ]  # fmt: skip
@@ -181,55 +168,13 @@ def _row(
         "kind": request.kind,
         "received": f"{request.received_on}",
         "due": f"{request.due_on}",
-        "left": days_left(request, client, office.now),
+        "left": custody.days_left(request, client, office.now),
         "extended": f"{request.extended_on}" if request.extended_on else "",
         "state": request.state,
         "outcome": request.outcome,
         "copies": copies.said(copies.standing(session, aliases.group(session, client.id))),
         "note": notes.read(session, office, request.note_id),
     }
-
-
-def days_left(request: RightsRequest, client: Client, now: dt.datetime) -> int:
-    """Until the day on which it is due; below 0 where that has passed."""
-    return (request.due_on - local_date(now, client.timezone)).days
-
-
-def tell(session: Session, office: Office) -> int:
-    """Tell compliance of each open case that is due soon, and again when its day has passed."""
-    query = (
-        select(RightsRequest, Client)
-        .join(Client, col(Client.id) == RightsRequest.client_id)
-        .where(
-            RightsRequest.state == "open",
-            col(RightsRequest.due_on) <= office.now.date() + SOON,
-        )
-    )
-    told = 0
-    for request, client in session.exec(query).all():
-        stage = "late" if days_left(request, client, office.now) < 0 else "soon"
-        for desk in _desks(session, office):
-            notice = staff.Notice(
-                key=f"alert:rights:{request.id}:{request.due_on}:{stage}:{desk}",
-                purpose=Purpose.ALERT,
-                template="rights",
-                to=desk,
-                client_id=client.id,
-                subject=("rights_request", request.id),
-            )
-            told += staff.tell(session, office, notice) is not None
-    return told
-
-
-def _desks(session: Session, office: Office) -> Sequence[str]:
-    """Everybody of compliance who is in Slack; finance where nobody is."""
-    query = (
-        select(Staff.slack_user)
-        .join(StaffRole, col(StaffRole.staff_id) == Staff.id)
-        .where(StaffRole.role == Role.COMPLIANCE, col(Staff.active).is_(True))
-        .order_by(col(Staff.id))
-    )
-    return [user for user in session.exec(query) if user] or [office.finance]
 
 
 def _open(session: Session, asked: Word) -> tuple[RightsRequest, Client]:

@@ -19,12 +19,12 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, legalholds, recalls, retention, rights, tasks
+from bot import duplicates, inbox, legalholds, recalls, retention, tasks
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
 from bot.understanding import understand
-from comms import causes, delivery, outbox, outreach, preservation, staff
+from comms import causes, custody, delivery, outbox, outreach, preservation, staff
 from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
@@ -291,7 +291,7 @@ async def tidy(app: App) -> int:
     now = app.clock.now()
     gone = 0
     await legalholds.keep_bodies(app)
-    await app.store.write(lambda session: rights.tell(session, app.office()))
+    await app.store.write(lambda session: custody.tell(session, app.office()))
     while some := await app.store.write(lambda session: vault.expire(session, now)):
         gone += some
     gone += sum((await retention.run(app, preserved=preservation.preserved)).values())

@@ -5,159 +5,77 @@ transaction under the locks of ``clients_of``; whether the person may ask it is 
 """
 
 import datetime as dt
-from typing import Literal, assert_never
+from typing import assert_never
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
-from comms import delivery, drafts, escalations, merging, outbox, overrides, seals, staff, tasks
-from comms.compliance.labels import Label
+from comms import (
+    custody,
+    delivery,
+    drafts,
+    escalations,
+    merging,
+    outbox,
+    overrides,
+    seals,
+    staff,
+    tasks,
+)
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
+from comms.orders import (
+    LONGEST,
+    AssignCase,
+    CloseCase,
+    EndHold,
+    HandleTask,
+    Instruction,
+    KeepApart,
+    LetPass,
+    Merge,
+    OpenRights,
+    Order,
+    Pause,
+    PlaceHold,
+    ResolveDoubt,
+    Resume,
+    RuleOnDraft,
+    SealWords,
+    UnsealWords,
+    WriteText,
+)
 from comms.ports import Sent
 
+__all__ = [
+    "LONGEST",
+    "PAUSED",
+    "AssignCase",
+    "CloseCase",
+    "EndHold",
+    "HandleTask",
+    "Instruction",
+    "KeepApart",
+    "LetPass",
+    "Merge",
+    "OpenRights",
+    "Order",
+    "Pause",
+    "PlaceHold",
+    "ResolveDoubt",
+    "Resume",
+    "RuleOnDraft",
+    "SealWords",
+    "UnsealWords",
+    "WriteText",
+    "carry_out",
+    "clients_of",
+    "holds",
+]
 PAUSED = "paused"
 """The reason of a hold that a person placed; what they wrote beside it is in the vault."""
-LONGEST = 366
-
-
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pause(_Fact):
-    """Chase nobody for this until a day: of the whole client, or of one invoice.
-
-    The day is ``until``, or ``days`` from the client's today, or as the policy says.
-    """
-
-    client_id: int
-    until: dt.date | None = None
-    days: int | None = Field(default=None, ge=1, le=LONGEST)
-    reason: str = Field(min_length=1, max_length=2000)
-    invoice_id: int | None = None
-    by_staff_id: int
-
-
-class Resume(_Fact):
-    """End every pause of a client; other holds stay."""
-
-    client_id: int
-    by: int
-
-
-class CloseCase(_Fact):
-    """A person has dealt with it; ``outcome`` is a short code such as "handled"."""
-
-    case_id: int
-    outcome: str = Field(default="handled", pattern="^[a-z_]{1,40}$")
-    by: int
-
-
-class AssignCase(_Fact):
-    """The case is this person's from now on."""
-
-    case_id: int
-    to_staff_id: int
-    by: int
-
-
-class ResolveDoubt(_Fact):
-    """A person knows whether a message went that we are in doubt about."""
-
-    message_id: int
-    went: bool
-    by: int
-
-
-class HandleTask(_Fact):
-    """A person has done what waited for them, or takes or refuses what was proposed."""
-
-    task_id: int
-    outcome: Literal["handled", "accepted", "refused"] = "handled"
-    by: int
-
-
-class LetPass(_Fact):
-    """Let the renewals and offers of a client pass its overdue balance for some days."""
-
-    client_id: int
-    days: int = Field(default=7, ge=0, le=overrides.LONGEST)
-    reason: str = Field(min_length=1, max_length=2000)
-    by: int
-
-
-class SealWords(_Fact):
-    """What a client wrote is legal advice: nobody sees it any more who is not cleared for it."""
-
-    touchpoint_id: int
-    label: Literal[Label.PRIVILEGED, Label.PHI] = Label.PRIVILEGED
-    said_at: AwareDatetime | None = None
-    by: int
-
-
-class UnsealWords(_Fact):
-    """What is sealed needs no seal; ``cleared`` is what they may read of it who say so."""
-
-    touchpoint_id: int
-    cleared: tuple[Label, ...]
-    said_at: AwareDatetime | None = None
-    by: int
-
-
-class WriteText(_Fact):
-    """A member of staff writes to a client; the door and its filter judge it."""
-
-    client_id: int
-    channel: Literal["sms", "email"]
-    words: str = Field(min_length=1, max_length=20_000)
-    key: str
-    """Of the interaction: what makes it one message."""
-    by: int
-
-
-class RuleOnDraft(_Fact):
-    """Ask whether a colleague's words may go, read them, let them go once, or not."""
-
-    message_id: int
-    ruling: Literal["asked", "read", "released", "refused"]
-    by: int
-
-
-class Merge(_Fact):
-    """Two clients are one; ``keep_id`` is the one that stays."""
-
-    keep_id: int
-    alias_id: int
-    by: int
-
-
-class KeepApart(_Fact):
-    """Two clients are called alike and are not one."""
-
-    one_id: int
-    other_id: int
-    by: int
-
-
-Instruction = (
-    Pause
-    | Resume
-    | CloseCase
-    | AssignCase
-    | ResolveDoubt
-    | HandleTask
-    | LetPass
-    | SealWords
-    | UnsealWords
-    | Merge
-    | KeepApart
-    | WriteText
-    | RuleOnDraft
-)
 
 
 def clients_of(session: Session, instruction: Instruction) -> list[int]:
@@ -165,6 +83,8 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
     match instruction:
         case Pause() | Resume() | LetPass():
             return [instruction.client_id]
+        case PlaceHold() | EndHold() | OpenRights():
+            return custody.clients_of(session, instruction)
         case CloseCase() | AssignCase():
             case = session.get(EscalationCase, instruction.case_id)
             return [case.client_id] if case else []
@@ -174,10 +94,8 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case HandleTask() | SealWords() | UnsealWords() | WriteText() | RuleOnDraft():
             client_id = _whose(session, instruction)
             return aliases.group(session, client_id) if client_id else []
-        case Merge():
-            return [instruction.keep_id, instruction.alias_id]
-        case KeepApart():
-            return [instruction.one_id, instruction.other_id]
+        case Merge() | KeepApart():
+            return _both(instruction)
     assert_never(instruction)
 
 
@@ -194,8 +112,8 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _of_words(session, office, instruction)
         case LetPass() | WriteText() | RuleOnDraft():
             return _of_outreach(session, office, instruction)
-        case Merge() | KeepApart():
-            return _of_two(session, office, instruction)
+        case Merge() | KeepApart() | PlaceHold() | EndHold() | OpenRights():
+            return _of_clients(session, office, instruction)
     assert_never(instruction)
 
 
@@ -396,14 +314,26 @@ def _client_name(session: Session, case: EscalationCase) -> str:
     return session.get_one(Client, case.client_id).name
 
 
-# --- one client or two ---------------------------------------------------------------------------
+# --- one client or two, and what is kept of them --------------------------------------------------
 
 
-def _of_two(session: Session, office: Office, asked: Merge | KeepApart) -> str:
+def _both(asked: Merge | KeepApart) -> list[int]:
+    if isinstance(asked, Merge):
+        return [asked.keep_id, asked.alias_id]
+    return [asked.one_id, asked.other_id]
+
+
+def _of_clients(
+    session: Session,
+    office: Office,
+    asked: Merge | KeepApart | PlaceHold | EndHold | OpenRights,
+) -> str:
     by = _signed(session, asked.by)
     if isinstance(asked, Merge):
         return merging.merge(session, office, asked.keep_id, asked.alias_id, by)
-    return merging.keep_apart(session, office, asked.one_id, asked.other_id, by)
+    if isinstance(asked, KeepApart):
+        return merging.keep_apart(session, office, asked.one_id, asked.other_id, by)
+    return custody.carry_out(session, office, asked, by)
 
 
 # --- doubt ---------------------------------------------------------------------------------------
