@@ -14,6 +14,8 @@ _BETWEEN = b"\x00 \t\r\n=-_.,:;()/\\\"'<>+"
 """Signs that may stand between digits, in folded lines or beside every letter (UTF-16)."""
 _PACKED = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _LARGEST = 64_000_000
+_ROOM = 1 << 29
+"""Bytes for the automaton of some thousand words; with less it crawls."""
 _SHORTEST, _SHORTEST_DIGITS = 9, 11
 
 
@@ -35,6 +37,8 @@ class Needle:
     text: str
     kind: Kind
     way: str
+    proves_itself: bool = False
+    """Whether its own digits tell what it is, and no words beside it are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Finding:
 def card(way: str) -> Needle:
     """A card number that checks: 16 digits of an issuer's range, ending in its check digit."""
     bare = "45" + str(_dice(way) % 10**13).zfill(13)
-    return Needle(bare + str(_luhn(bare)), Kind.NUMBER, way)
+    return Needle(bare + str(_luhn(bare)), Kind.NUMBER, way, proves_itself=True)
 
 
 def ssn(way: str) -> Needle:
@@ -63,7 +67,7 @@ def iban(way: str) -> Needle:
     """A German IBAN whose check digits are right."""
     bare = str(_dice(f"iban {way}") % 10**18).zfill(18)
     check = 98 - int(f"{bare}131400") % 97
-    return Needle(f"DE{check:02}{bare}", Kind.NUMBER, way)
+    return Needle(f"DE{check:02}{bare}", Kind.NUMBER, way, proves_itself=True)
 
 
 def account(way: str) -> Needle:
@@ -109,7 +113,11 @@ class Search:
     def __init__(self, needles: Iterable[Needle]) -> None:
         self._of = {form: needle for needle in needles for form in forms(needle)}
         longest_first = sorted(self._of, key=len, reverse=True)
-        self._pattern = re2.compile(b"|".join(re2.escape(form) for form in longest_first))
+        roomy = re2.Options()
+        roomy.max_mem = _ROOM
+        roomy.encoding = re2.Options.Encoding.LATIN1
+        pattern = b"|".join(re2.escape(form) for form in longest_first)
+        self._pattern = re2.compile(pattern, roomy)
 
     def find(self, place: str, found: bytes | str) -> Iterator[Finding]:
         """Every needle in it, each once; what is packed in it is unpacked."""
