@@ -135,14 +135,15 @@ def listed(session: Session, *, closed: bool = False) -> Report:
 def _row(session: Session, one: Incident, asked: Sequence[Recall]) -> Mapping[str, Any]:
     client = session.get(Client, one.client_id) if one.client_id else None
     unread = one.kind == "unreadable"
+    labels = [Label(name) for name in one.labels.split()]
     return {
         "incident": one.id,
         "found_at": f"{one.found_at:%Y-%m-%d %H:%M} UTC",
-        "what": "cannot be read" if unread else clearance.named(map(Label, one.labels.split())),
+        "what": "cannot be read" if unread else clearance.named(labels),
         "by": one.channel,
         "client": client.name if client else "",
         "provider": "" if unread else provider(asked, one.channel),
         "read_by": one.read_by,
         "closed_by": one.closed_by,
-        "labels": one.labels.split(),
+        "labels": labels,
     }

@@ -21,7 +21,7 @@ def compose(session: Session, _office: Office, message: Message) -> Card:
     who = blocks.inline(client.name) if client else "Somebody whom we do not know"
     labels = incident.labels.split() if incident else (row.labels or "").split()
     channel = incident.channel if incident else row.source
-    what = f"{who} sent {clearance.named(map(Label, labels))} by {channel}"
+    what = f"{who} sent {clearance.named([Label(one) for one in labels])} by {channel}"
     asked = copies.of_incoming(session, [row.id]).get(row.id, ())
     body = [
         blocks.section(f"*{what}*, on {blocks.moment(row.received_at)}."),
