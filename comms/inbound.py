@@ -30,6 +30,7 @@ from comms import (
     timeline,
     whose,
 )
+from comms.compliance import orders
 from comms.compliance.labels import Label
 from comms.consent import Standing
 from comms.facts import InboundMessage
@@ -88,7 +89,7 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
         return None
     vault.hand_over(session, office.keyring, letter.body_id, client.key_id)
     law = stops.heard(session, office, client, message, letter.incoming_id)
-    said = "; ".join(filter(None, (said, law)))
+    said = "; ".join(filter(None, (said, law, orders.noted(message.body))))
     touchpoint = _keep(session, office, letter, client, address, said)
     if address is not None and not message.automatic and not PURGED.isdisjoint(message.labels):
         _answer(session, office, letter, address, SAFE_PAYMENT, Purpose.ANSWER)
@@ -267,9 +268,11 @@ def _heard(session: Session, office: Office, letter: Letter, address: Address) -
 
 def _asked(message: InboundMessage) -> replies.Keyword | None:
     """STOP in any words; a machine asks for nothing."""
-    if message.opt_out_type:
-        return replies.Keyword(message.opt_out_type.lower())
     word = replies.keyword(message.visible) if message.channel == "sms" else None
+    if message.opt_out_type:
+        told = replies.Keyword(message.opt_out_type.lower())
+        # To a carrier YES is START; to us it may answer anything.
+        return word if (told, word) == (replies.Keyword.START, replies.Keyword.YES) else told
     if word is None and not message.automatic and replies.asks_to_stop(message.visible):
         return replies.Keyword.STOP
     return word

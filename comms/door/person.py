@@ -71,8 +71,13 @@ def legal_reason(kind: LegalKind, since: dt.datetime) -> tuple[str, str]:
 
 
 def consent(case: Case, policy: Policy) -> Iterator[Finding]:
-    """They agreed where agreement is needed, nobody said no, and it is a way that they prefer."""
-    if case.recipient is None:
+    """They agreed where agreement is needed, nobody said no, and it is a way that they prefer.
+
+    Who asks that we cease says no as well; the one notice that compliance approved may follow.
+    """
+    if case.recipient is None or any(
+        one.kind is LegalKind.CEASE and one.spared for one in case.legal
+    ):
         return
     held = case.recipient.consent.about(topic_of(case.purpose))
     provided = policy.consent.sms_basis == "provided_number"
