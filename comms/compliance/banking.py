@@ -14,16 +14,15 @@ _IBAN_GAP: Final = frozenset(" \t\r\n.-_/\u00a0>")
 _LONGEST_GAP: Final = 4
 _FEWEST_DIGITS: Final = 8
 
-_BANK: Final = re.compile(
+_BANK: Final = Where(
     r"\b(?:banks?|banking|bancaria|bancaire|routing|aba|rtn|ach|wires?|wiring|direct deposit"
     r"|deposits?|checking|savings|sort(?:[ -]?code)?|bsb|swift|bic|credit union|transfers?"
-    r"|refund(?:s|ed)? to|pay ?outs?|iban|payroll|überweis\w*|banco|banque|virement|transferencia"
+    r"|refund(?:s|ed)? to|pay ?outs?|iban|payroll|banco|banque|virement|transferencia"
     r"|eft|building society|remit(?:tance)?|trust account|escrow|micr|transit|zelle|blz|clabe|ifsc"
     r"|a/c|acct|konto\w*|girokonto|sparkasse|volksbank|void(?:ed)? che(?:ck|que)|dda"
     r"|the (?:check|cheque)|auto-?pay|direct debit|debit (?:my|our|the|his|her|their)"
     r"|into (?:my|our|his|her|their|the) (?:acc\w*|a/c)|chase|wells fargo|citi(?:bank)?|bofa|hsbc"
-    r"|barclays|lloyds|natwest|santander|capital one|pnc|truist|schwab)\b",
-    re.IGNORECASE,
+    r"|barclays|lloyds|natwest|santander|capital one|pnc|truist|schwab)\b|überweis"
 )
 _ROUTING: Final = Pattern(
     r"\b(?:routing|aba|rtn|transit|r/t|fedwire)\b[^\d\n]{0,24}(\d{4}[- ]?\d{4}[- ]?\d"
@@ -54,7 +53,7 @@ _PAIR: Final = Pattern(r"(?<!\d)(\d{9})(?!\d)[^\d.!?]{1,30}(?<![\d$€£#])(\d{6
 _TURNED: Final = Pattern(
     r"(?<![\d$€£#.-])(\d{6,17})(?!\d)[^\d.!?]{1,36}(?<![\d$€£#])(\d{9})(?!\d|[.,]\d)"
 )
-_PAIRED: Final = re.compile(r"\b(?:refunds?|pay|payments?|che(?:ck|que))\b", re.IGNORECASE)
+_PAIRED: Final = Where(r"\b(?:refunds?|pay|payments?|che(?:ck|que))\b")
 _SPACED: Final = Pattern(r"(?<![\d/.-])\d{2} \d{2} \d{2}[\s,;:/|]{1,4}\d{8}(?!\d)")
 _OTHERWISE: Final = re.compile(
     r"\b(?:invoices?|inv|orders?|po|track\w*|phone|tel|fax|cell|mobile|refs?|references?|claim"
@@ -143,17 +142,18 @@ def _accounts(text: str) -> Iterator[Place]:
         first = re.search(r"\d", found[0])
         if first:
             yield found.start() + first.start(), found.end()
-    named = (*_routed(text), *_named(text), *(found.span() for found in _SPACED.finditer(text)))
-    for start, end in (*named, *_paired(text)):
-        if _near(_BANK, text, start, end):
-            yield start, end
-    for start, end in _paired(text):
-        if _near(_PAIRED, text, start, end):
-            yield start, end
+    paired = [*_paired(text)]
+    named = [*_routed(text), *_named(text), *(found.span() for found in _SPACED.finditer(text))]
+    yield from _about(_BANK, text, [*named, *paired])
+    yield from _about(_PAIRED, text, paired)
 
 
-def _near(words: "re.Pattern[str]", text: str, start: int, end: int) -> bool:
-    return words.search(text, max(0, start - _ABOUT), end + _ABOUT) is not None
+def _about(words: Where, text: str, places: Sequence[Place]) -> Iterator[Place]:
+    """Those that have one of these words near them."""
+    near = overlaps(words(text)) if places else None
+    for start, end in places:
+        if near is not None and near(max(0, start - _ABOUT), end + _ABOUT):
+            yield start, end
 
 
 def _routed(text: str) -> Iterator[Place]:

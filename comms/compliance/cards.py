@@ -13,29 +13,25 @@ from typing import Final
 from comms.compliance import numbers
 from comms.compliance.digits import SAID, Group, groups
 from comms.compliance.patterns import Where
-from comms.compliance.places import Place, joined
+from comms.compliance.places import Place, joined, overlaps
 from comms.compliance.reading import Reading
+from comms.compliance.rows import BETWEEN, LINK, Row, Window
 
 _SHORTEST: Final = 13
-_ANY_LENGTH: Final = (16, 15, 14, 13, 12, 18, 19, 17)
-_LONGEST: Final = 19
 _LONGER: Final = 17
 _LONGEST_RUN: Final = 200
-_BETWEEN: Final = r"[^0-9A-Za-z$€£%@]"
-"""What people and programs put between the digits of one number; sums have their sign there."""
-_LINK: Final = (
-    r"(?:and|then|the|rest|is|next|last|final|first|four|five|six|digits?|numbers?|are|ends?"
-    r"|ending|begins?|starts?|with|in|followed|by|it|of|to|plus|after|that|dash|hyphen|space"
-    r"|comma|half|halves|second|other|ones?|remaining|remainder|continue[sd]?|part|group|block|y"
-    r"|luego|el|resto|es|termina|en|und|dann|der|weiter|mit|et|puis|le|fin)"
-)
+_ANY_LENGTH: Final = (16, 15, 14, 13, 12, 18, 19, 17)
 _GOES_ON: Final = re.compile(
     r"\b(?:then|rest|half|last|second|followed|remaining|remainder|continues?|luego|resto|weiter|puis)\b",
     re.IGNORECASE,
 )
 _DATED: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:2[4-9]|3[0-9])(?=\d{13,16}$)")
-_IN_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S*$", re.IGNORECASE)
 _LONGEST_ADDRESS: Final = 200
+_WORD: Final = re.compile(r"[^\s<>\"'(),;|]*$")
+_GOES_WITH: Final = re.compile(r"exp|cvv|cvc|val|x(?:\b|\d)|and|thru", re.IGNORECASE)
+_GLUED_ID: Final = re.compile(r"[A-Za-z]*\d")
+_SHORT_RUN: Final = 4
+_SHORT_WORD: Final = 2
 _GLUED_ON: Final = re.compile(
     r"(?:numbers?|nummer|numero|with|use|using|pay|from|it|are|num)", re.IGNORECASE
 )
@@ -52,16 +48,13 @@ _EXPIRES: Final = re.compile(
 )
 _LISTED: Final = frozenset(",;\n&")
 _WRAPPED: Final = re.compile(r"[\s=-]{0,3}\n[> ]{0,8}")
-_JOINS: Final = re.compile(rf"{_BETWEEN}{{0,8}}")
-_LINKS: Final = re.compile(rf"{_BETWEEN}*(?:\b{_LINK}\b{_BETWEEN}*){{1,8}}", re.IGNORECASE)
 CUE: Final = (
-    rf"(?:[0-9]|\b[OoIlSB])(?:{_BETWEEN}{{0,8}}(?:{_LINK}{_BETWEEN}{{1,4}})*[0-9OoIlSB]){{11,}}"
+    rf"(?:[0-9]|\b[OoIlSB])(?:{BETWEEN}{{0,8}}(?:{LINK}{BETWEEN}{{1,4}})*[0-9OoIlSB]){{11,}}"
 )
 """Twelve digits with nothing between them that does not stand between the digits of a card."""
 _DIGITS: Final = Where(CUE)
 _SPOKEN: Final = Where(SAID)
 _NEXT_TO_SPOKEN: Final = 60
-_LONGEST_LINK: Final = 45
 _SHAPES: Final = frozenset(
     {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 4, 2),
      (4, 4, 4, 4, 1), (4, 4, 4, 4, 2), (4, 3, 3, 3), (4, 5, 6), (8, 8), (6, 10), (6, 4, 6),
@@ -70,14 +63,15 @@ _SHAPES: Final = frozenset(
 )  # fmt: skip
 _USUAL: Final = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4)})
 _PLAIN_GAP: Final = re.compile(r"[\s\-.·_]{1,6}|\n?[> ]{1,6}")
-ABOUT_CARDS: Final = re.compile(
+_CARD_WORDS: Final = (
     r"\b(?:cards?|visa|master ?card|amex|american express|discover|diners|jcb|union ?pay"
     r"|maestro|mir"
     r"|debit|cc|ccn|ccnum|pan|exp|expir(?:y|es|ing|ation)|cvv2?|cvc2?|charge|autopay|on file"
     r"|tarjeta|carte|karte|kreditkarte|carta|cartão|kort|creditcard|the rest is|(?:my|the) number"
-    r" (?:begins|starts|is))\b|カード|卡|карт",
-    re.IGNORECASE,
+    r" (?:begins|starts|is))\b|カード|卡|карт"
 )
+ABOUT_CARDS: Final = re.compile(_CARD_WORDS, re.IGNORECASE)
+_ABOUT: Final = Where(_CARD_WORDS)
 _HARD: Final = (
     r"track(?:ing)?|orders?|receipts?|invoices?|inv|trace|serials?|s/?n|imei2?|iccid|sim|device|gtin"
     r"|ean|upc|isbn|barcodes?|sku|lot|batch|licen[cs]e|parcels?|packages?|shipments?"
@@ -117,7 +111,8 @@ _CALLED: Final = re.compile(
     r"(?:[ _-]?(?:no|nr|num|number|#)\b\.?)?[\s:=#?]{0,3}(?:is\s)?$",
     re.IGNORECASE,
 )
-_BEFORE, _AFTER = 48, 60
+_AFTER: Final = 60
+_AROUND: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +127,14 @@ class Card:
 def cards(reading: Reading) -> Sequence[Card]:
     """Every card number, the surest reading of each."""
     text = reading.text
+    regions = _regions(text)
+    if not regions:
+        return []
+    about = overlaps(_ABOUT(text))
     return [
         card
-        for start, end in _regions(text)
-        for card in _within(text, groups(text[start:end], start))
+        for start, end in regions
+        for card in _Cards(Row(text, groups(text[start:end], start)), about)
     ]
 
 
@@ -147,38 +146,133 @@ def _regions(text: str) -> Sequence[Place]:
     return joined([*_DIGITS(text), *said]) if said else [*_DIGITS(text)]
 
 
-def _within(text: str, runs: Sequence[Group]) -> Sequence[Card]:
-    found: list[Card] = []
-    at = 0
-    while at < len(runs):
-        card = _begun(text, runs, at)
-        if card is None:
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """The cards of a row of digits; and where the text speaks of cards."""
+
+    row: Row
+    about: Callable[[int, int], bool]
+
+    def __iter__(self) -> Iterator[Card]:
+        runs, at = self.row.runs, 0
+        while at < len(runs):
+            card = self._begun(at)
             at += 1
-            continue
-        found.append(card)
-        while at < len(runs) and runs[at].end <= card.end:
-            at += 1
-        if at < len(runs) and runs[at].start < card.end:
-            at += 1
-    return found
+            if card is None:
+                continue
+            yield card
+            while at < len(runs) and runs[at].start < card.end:
+                at += 1
+
+    def _begun(self, first: int) -> Card | None:
+        """The card number that begins with this run of digits."""
+        before = self.row.before(first)
+        called = _worded(before) and _CALLED.search(before) is not None
+        for window in sorted(self._windows(first, called=called), key=self._unlikely):
+            if self._believable(window, first, before):
+                return Card(window.start, window.end, window.digits)
+        run = self.row.runs[first]
+        if called and self._mistyped(run):
+            return Card(run.start, run.end, run.digits)
+        return self._inside(run, before)
+
+    def _windows(self, first: int, *, called: bool) -> Iterator[Window]:
+        lengths = numbers.card_lengths(self.row.digits(first))
+        if called:
+            lengths = (*lengths, *(one for one in _ANY_LENGTH if one not in lengths))
+        found = self.row.windows(first, lengths, _proves if called else numbers.is_card)
+        return (window for window in found if not self._goes_on_before(window))
+
+    def _unlikely(self, window: Window) -> bool:
+        return bool(window.rest) and not self._expires(window)
+
+    def _mistyped(self, run: Group) -> bool:
+        """Whether what is called a card, has its length and expires is only written wrong."""
+        usual = len(run.digits) in numbers.card_lengths(run.digits)
+        return usual and _EXPIRES.match(self.row.text, run.end) is not None
+
+    def _inside(self, run: Group, before: str) -> Card | None:
+        """A number of the usual length within longer digits, where the text speaks of cards."""
+        many = len(run.digits)
+        if run.spoken or not _LONGER <= many <= _LONGEST_RUN:
+            return None
+        dated = _DATED.match(run.digits)
+        if not (dated or self._spoken_of(run.start, run.end, before)) or _NO_CARD.search(before):
+            return None
+        for at in (4,) if dated else range(1, many - _SHORTEST + 1):
+            for length in numbers.card_lengths(run.digits[at:])[:1]:
+                digits = run.digits[at : at + length]
+                if numbers.is_card(digits):
+                    return Card(run.start + at, run.start + at + length, digits)
+        return None
+
+    def _goes_on_before(self, window: Window) -> bool:
+        """Whether these digits are the middle of something longer: a decimal, a phone, an id."""
+        text, start = self.row.text, window.start
+        sign = text[max(0, start - 2) : start]
+        if sign.endswith("+") or (sign.endswith(".") and sign[:1].isdigit()):
+            return window.sizes[0] > _SHORT_RUN or sign.endswith("+")
+        word = _WORD.search(text[max(0, start - _LONGEST_ADDRESS) : start])
+        glued = word[0] if word else ""
+        if not glued or sign == "%B":
+            return False
+        if "://" in glued or glued.startswith("www."):
+            return True
+        glued = re.split(r"[^A-Za-z0-9]", glued.strip("_"))[-1]
+        known = ABOUT_CARDS.search(glued) or _GLUED_ON.fullmatch(glued)
+        return bool(glued) and not (known or (glued.isalpha() and len(glued) == _SHORT_WORD))
+
+    def _believable(self, window: Window, first: int, before: str) -> bool:
+        start, end = window.start, window.end
+        after = self.row.text[end : end + _AFTER]
+        expires = self._expires(window)
+        apart = len(window.sizes) > 1 and _LISTED.isdisjoint("".join(window.gaps))
+        named = _named(before, apart=apart)
+        if not expires and (named or _NO_CARD_AFTER.match(after)):
+            return False
+        if expires:
+            return True
+        spoken = self._spoken_of(start, end, before)
+        if window.rest:
+            return len(window.rest) in {3, 4} and spoken
+        if after[:1].isalpha() and not _GOES_WITH.match(after):
+            return spoken and not _GLUED_ID.match(after)
+        return spoken or (
+            not (_worded(before) and _HARDLY_CARD.search(before))
+            and _formatted(window)
+            and not self._runs_on(window, first)
+        )
+
+    def _spoken_of(self, start: int, end: int, before: str) -> bool:
+        near = self.about(max(0, start - _AROUND), end + _AFTER)
+        return near or (_worded(before) and _PAYS_WITH.search(before) is not None)
+
+    def _expires(self, window: Window) -> bool:
+        """Whether an expiry follows, glued or after a space."""
+        following = self.row.text[window.end : window.end + 40]
+        if window.rest:
+            return bool(_GLUED.fullmatch(window.rest) or _EXPIRY.match(following[:8]))
+        return _EXPIRES.match(following) is not None
+
+    def _runs_on(self, window: Window, first: int) -> bool:
+        """Whether the same row of groups goes on before or after: then it is a longer code."""
+        if len(window.sizes) == 1:
+            return False
+        runs, gap, size = self.row.runs, window.gaps[0], window.sizes[0]
+        follows = self.row.gap(window.last) == gap and len(runs[window.last + 1].digits) == size
+        leads = self.row.gap(first - 1) == gap and len(runs[first - 1].digits) == size
+        return follows or (leads and not _EXPIRY.fullmatch(runs[first - 1].digits))
 
 
-def _begun(text: str, runs: Sequence[Group], first: int) -> Card | None:
-    """The card number that begins with this run of digits."""
-    lengths = numbers.card_lengths(_opening(runs, first))
-    called = _CALLED.search(text[max(0, runs[first].start - _BEFORE) : runs[first].start])
-    if called:
-        lengths = (*lengths, *(one for one in _ANY_LENGTH if one not in lengths))
-    right = _proves if called else numbers.is_card
-    candidates = {card.length: card for card in _windows(text, runs, first, lengths, right)}
-    if candidates and not _goes_on_before(text, runs, first):
-        likely = [candidates[length] for length in lengths if length in candidates]
-        for candidate in sorted(likely, key=lambda one: bool(one.rest) and not _expires(text, one)):
-            if _believable(text, runs, first, candidate):
-                return Card(runs[first].start, candidate.end, candidate.digits)
-    if called and _mistyped(text, runs, first):
-        return Card(runs[first].start, runs[first].end, runs[first].digits)
-    return _inside(text, runs[first])
+def _worded(before: str) -> bool:
+    return any(map(str.isalpha, before))
+
+
+def _named(before: str, *, apart: bool) -> bool:
+    """Whether it is said to be something else; groups look like a card in spite of that."""
+    if not _worded(before) or not _NO_CARD.search(before):
+        return False
+    return not apart or _NUMBER_OF.search(before) is not None
 
 
 def _proves(digits: str) -> bool:
@@ -186,144 +280,7 @@ def _proves(digits: str) -> bool:
     return len(set(digits)) > 1 and numbers.luhn(digits)
 
 
-def _mistyped(text: str, runs: Sequence[Group], first: int) -> bool:
-    """Whether a number that is called a card, has its length and expires is only written wrong."""
-    run = runs[first]
-    usual = len(run.digits) in numbers.card_lengths(run.digits)
-    return usual and _EXPIRES.match(text, run.end) is not None
-
-
-def _inside(text: str, run: Group) -> Card | None:
-    """A number of the usual length within longer digits, where the text speaks of cards."""
-    many = len(run.digits)
-    if run.spoken or not _LONGER <= many <= _LONGEST_RUN:
-        return None
-    dated = _DATED.match(run.digits)
-    if _named_otherwise(text, run.start) or not (dated or _spoken_of(text, run.start, run.end)):
-        return None
-    for at in (4,) if dated else range(1, many - _SHORTEST + 1):
-        for length in numbers.card_lengths(run.digits[at:])[:1]:
-            digits = run.digits[at : at + length]
-            if numbers.is_card(digits):
-                return Card(run.start + at, run.start + at + length, digits)
-    return None
-
-
-def _named_otherwise(text: str, start: int) -> bool:
-    return _NO_CARD.search(text[max(0, start - _BEFORE) : start]) is not None
-
-
-def _opening(runs: Sequence[Group], first: int) -> str:
-    digits = ""
-    for run in runs[first : first + 4]:
-        digits += run.digits[:4]
-        if len(digits) >= 4:
-            break
-    return digits
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    length: int
-    end: int
-    digits: str
-    sizes: tuple[int, ...]
-    gaps: tuple[str, ...]
-    last: int
-    """The run that it ends in."""
-    rest: str
-    """What is left of that run."""
-
-
-def _windows(
-    text: str,
-    runs: Sequence[Group],
-    first: int,
-    lengths: Sequence[int],
-    right: Callable[[str], bool],
-) -> Iterator[_Window]:
-    """Every number of a right length and check digit that begins here."""
-    if not lengths:
-        return
-    digits, sizes, gaps = "", [0], list[str]()
-    for at in range(first, min(first + _LONGEST, len(runs))):
-        run = runs[at]
-        if at > first:
-            gap = text[runs[at - 1].end : run.start]
-            if not _joined(gap):
-                return
-            gaps.append(gap)
-            sizes.append(0)
-        for length in lengths:
-            cut = length - len(digits)
-            if 0 < cut <= len(run.digits) and right(digits + run.digits[:cut]):
-                shape = (*sizes[:-1], cut)
-                end, rest = run.place(cut), run.digits[cut:]
-                yield _Window(length, end, digits + run.digits[:cut], shape, tuple(gaps), at, rest)
-        digits += run.digits
-        sizes[-1] = len(run.digits)
-        if len(digits) >= _LONGEST:
-            return
-
-
-def _joined(gap: str) -> bool:
-    if _JOINS.fullmatch(gap):
-        return True
-    return len(gap) <= _LONGEST_LINK and _LINKS.fullmatch(gap) is not None
-
-
-def _goes_on_before(text: str, runs: Sequence[Group], first: int) -> bool:
-    """Whether these digits are the middle of something longer: a decimal, a phone, an id."""
-    start = runs[first].start
-    before = text[max(0, start - 2) : start]
-    if before.endswith("+") or (before.endswith(".") and before[:1].isdigit()):
-        return len(runs[first].digits) > 4 or before.endswith("+")
-    if _IN_ADDRESS.search(text[max(0, start - _LONGEST_ADDRESS) : start]):
-        return True
-    word = re.search(r"[A-Za-z0-9_]*$", text[max(0, start - _BEFORE) : start])
-    glued = word[0].strip("_") if word else ""
-    if glued == "B" and text[max(0, start - 2) : start] == "%B":
-        return False
-    known = ABOUT_CARDS.search(glued) or _GLUED_ON.fullmatch(glued)
-    return bool(glued) and not (known or (glued.isalpha() and len(glued) == 2))
-
-
-def _believable(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
-    start = runs[first].start
-    before = text[max(0, start - _BEFORE) : start]
-    after = text[window.end : window.end + _AFTER]
-    expires = _expires(text, window)
-    apart = len(window.sizes) > 1 and _LISTED.isdisjoint("".join(window.gaps))
-    named = _NO_CARD.search(before) and (not apart or _NUMBER_OF.search(before))
-    if not expires and (named or _NO_CARD_AFTER.match(after)):
-        return False
-    if _HARDLY_CARD.search(before) and not (expires or _spoken_of(text, start, window.end)):
-        return False
-    if window.rest and not expires:
-        return len(window.rest) in {3, 4} and not named and _spoken_of(text, start, window.end)
-    if after[:1].isalpha() and not re.match(r"(?i)exp|cvv|cvc|val|x(?:\b|\d)|and|thru", after):
-        return not re.match(r"[A-Za-z]*\d", after) and _spoken_of(text, start, window.end)
-    if _formatted(window) and not _runs_on(text, runs, first, window):
-        return True
-    return expires or _spoken_of(text, start, window.end)
-
-
-def _spoken_of(text: str, start: int, end: int) -> bool:
-    return (
-        ABOUT_CARDS.search(text, max(0, start - 90), end + _AFTER) is not None
-        or _PAYS_WITH.search(text[max(0, start - _BEFORE) : start]) is not None
-    )
-
-
-def _expires(text: str, window: _Window) -> bool:
-    """Whether an expiry follows, glued or after a space."""
-    if window.rest:
-        whole = text[window.end : window.end + 8]
-        return bool(_GLUED.fullmatch(window.rest) or _EXPIRY.match(whole))
-    return _EXPIRES.match(text[window.end : window.end + 40]) is not None
-
-
-def _formatted(window: _Window) -> bool:
+def _formatted(window: Window) -> bool:
     """Whether people write card numbers in groups like these."""
     if len(window.sizes) == 1:
         return True
@@ -338,20 +295,3 @@ def _formatted(window: _Window) -> bool:
         return False
     even = len(set(window.sizes[:-1])) == 1 and window.sizes[-1] <= window.sizes[0]
     return window.sizes in _SHAPES or (single and even and len(window.sizes) > 2)
-
-
-def _runs_on(text: str, runs: Sequence[Group], first: int, window: _Window) -> bool:
-    """Whether the same row of groups goes on before or after: then it is a longer code."""
-    if len(window.sizes) == 1:
-        return False
-    gap = window.gaps[0]
-    follows = window.last + 1 < len(runs) and (
-        text[window.end : runs[window.last + 1].start] == gap
-        and len(runs[window.last + 1].digits) == window.sizes[0]
-    )
-    leads = (
-        first > 0
-        and text[runs[first - 1].end : runs[first].start] == gap
-        and not _EXPIRY.fullmatch(runs[first - 1].digits)
-    )
-    return follows or (leads and len(runs[first - 1].digits) == window.sizes[0])
