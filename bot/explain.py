@@ -29,10 +29,8 @@ from bot import against, declarations, standings, turns
 from bot.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.remedies import remedy
 from bot.report import Wrong
-from comms import door, notes, outbox, seals, tasks
-from comms.compliance import clearance
-from comms.compliance.clearance import Content, Reader, Sink
-from comms.models import Audience, Decision, Message, State, Touchpoint
+from comms import door, notes, outbox, tasks
+from comms.models import Audience, Decision, Message, State
 from comms.office import Office
 
 MOST = 20
@@ -48,8 +46,6 @@ _AT_THE_DOOR = {
 ANYTHING = "at once when anything about the client changes"
 """Every fact that touches a client is followed in its own transaction."""
 _PASSED = ("allow", "empty")
-_TERMINAL = Reader(Sink.PERSON)
-"""Whoever sits there: nobody knows what they are cleared for."""
 _GONE = (State.SENT, State.DELIVERED)
 _OPEN = (State.QUEUED, State.HELD, State.AWAITING, State.CLAIMED, State.SENDING, State.IN_DOUBT)
 
@@ -267,7 +263,7 @@ def _message(session: Session, office: Office, message: Message) -> Explanation:
         verdict=message.state,
         rule=message.rule or (latest.rule if latest else None),
         reason=message.reason or (_reason(session, office, latest) if latest else ""),
-        text=_text(session, said.text, message) if said else None,
+        text=notes.sent(session, said.text, message) if said else None,
         facts=tuple(_message_facts(session, message)),
         door=_door(latest, message),
         would_change=_remedies(_rules(message, latest)) if message.state not in _GONE else (),
@@ -276,16 +272,6 @@ def _message(session: Session, office: Office, message: Message) -> Explanation:
         related=tuple(related),
         decisions=_about(session, office, "message", message.id),
     )
-
-
-def _text(session: Session, said: str, message: Message) -> str:
-    """What it said, for anybody at a terminal: what is sealed of what left stays so."""
-    gone = session.exec(select(Touchpoint).where(Touchpoint.message_id == message.id)).first()
-    if gone is None:  # it has not left: what a person typed for it is judged by its words
-        return notes.shown(said, _TERMINAL) if message.draft_id else said
-    labels = seals.labels_of(session, [gone])[gone.id]
-    released = clearance.release(Content(said, labels), _TERMINAL)
-    return released.text or released.reason
 
 
 def _rules(message: Message, latest: Decision | None) -> list[str]:

@@ -3,13 +3,14 @@
 Nobody screens a note when it is written: who may read it is judged when it is shown.
 """
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from billing import vault
-from comms import screening
+from comms import screening, seals
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink
 from comms.compliance.labels import Label
+from comms.models import Message, Touchpoint
 from comms.office import Office
 
 ANYBODY = Reader(Sink.CHANNEL)
@@ -29,3 +30,16 @@ def shown(text: str, reader: Reader = ANYBODY) -> str:
     if released.form in (Form.FULL, Form.MASKED):
         return released.text
     return " ".join(part for part in (released.reason, released.text) if part)
+
+
+def sent(session: Session, said: str, message: Message, reader: Reader = ANYBODY) -> str:
+    """What a message of ours says: what is sealed of what left stays so.
+
+    What has not left, and a person typed, is judged by its words.
+    """
+    gone = session.exec(select(Touchpoint).where(Touchpoint.message_id == message.id)).first()
+    if gone is None:
+        return shown(said, reader) if message.draft_id is not None else said
+    labels = seals.labels_of(session, [gone])[gone.id]
+    released = clearance.release(Content(said, labels), reader)
+    return released.text or released.reason

@@ -8,7 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OPENS = {("vault", "text"), ("vault", "get"), ("outbox", "rendered")}
-RELEASES = {("seals", "words"), ("clearance", "release"), ("notes", "read"), ("notes", "shown")}
+RELEASES = {
+    ("seals", "words"),
+    ("clearance", "release"),
+    ("notes", "read"),
+    ("notes", "shown"),
+    ("notes", "sent"),
+}
 
 OPENERS: Mapping[str, str] = {
     # These hand what they opened to a reader, and only as far as ``release`` lets them.
