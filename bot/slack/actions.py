@@ -11,7 +11,7 @@ from billing import aliases
 from billing.models import Client, EscalationCase
 from bot import access
 from bot.access import Action
-from bot.slack import answers, blocks, commands, people, writing
+from bot.slack import answers, blocks, commands, custody, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
@@ -295,6 +295,12 @@ _ACTS: Mapping[str, _Act] = {
     "task.done": _of_task("handled"),
     "task.accept": _of_task("accepted"),
     "task.refuse": _of_task("refused"),
+    "hold.set": _of_client(lambda _s, _o, by, client, value: custody.place(by, client, value)),
+    "hold.release": lambda s, _o, by, value: custody.release(s, by, value, sure=False),
+    "hold.end": lambda s, _o, by, value: custody.release(s, by, value, sure=True),
+    "rights.open": _of_client(
+        lambda _s, _o, by, client, value: custody.open_rights(by, client, value)
+    ),
     "hold.place": _of_task("accepted"),
     "hold.dismiss": _of_task("refused"),
     "said.seal": _seal,

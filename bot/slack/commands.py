@@ -12,7 +12,7 @@ from billing import aliases
 from billing.models import Client, Invoice
 from bot import access
 from bot.access import Action
-from bot.slack import answers, blocks, forms, people, writing
+from bot.slack import answers, blocks, custody, forms, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.people import Person
 from comms import covering, drafts
@@ -53,12 +53,18 @@ def _asked(session: Session, office: Office, person: Person, typed: str) -> Answ
             return _why(session, office, ask.what, typed)
         case forms.AskPause() if not ask.name:
             return _pause_by_words(session, person, ask, typed)
-        case forms.ShowCard() | forms.ShowTimeline() | forms.AskPause() | forms.AskResume():
+        case _:
             return _of_client(session, office, person, ask, typed)
-    assert_never(ask)
 
 
-_Named = forms.ShowCard | forms.ShowTimeline | forms.AskPause | forms.AskResume
+_Named = (
+    forms.ShowCard
+    | forms.ShowTimeline
+    | forms.AskPause
+    | forms.AskResume
+    | forms.AskHold
+    | forms.AskRights
+)
 
 
 def _of_client(session: Session, office: Office, person: Person, ask: _Named, typed: str) -> Answer:
@@ -75,7 +81,21 @@ def _of_client(session: Session, office: Office, person: Person, ask: _Named, ty
             return pause(person, found, ask.days, ask.reason)
         case forms.AskResume():
             return resume(person, found)
+        case forms.AskHold() | forms.AskRights():
+            return _of_custody(session, office, person, aliases.master(session, found), ask)
     assert_never(ask)
+
+
+def _of_custody(
+    session: Session,
+    office: Office,
+    person: Person,
+    client: Client,
+    ask: forms.AskHold | forms.AskRights,
+) -> Answer:
+    if isinstance(ask, forms.AskHold):
+        return custody.holds(session, client, person, ask.matter)
+    return custody.rights(session, office, client, person)
 
 
 def _one(session: Session, name: str, typed: str) -> Client | Reply:

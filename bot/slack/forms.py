@@ -12,6 +12,9 @@ FORMS = {
     "pause": "/acct pause NAME [3d] REASON",
     "resume": "/acct resume NAME",
     "write": "/acct write NAME [by sms|by email]: WORDS",
+    "hold": "/acct hold NAME[: MATTER]",
+    "rights": "/acct rights NAME",
+    "erase-request": "/acct erase-request NAME",
     "help": "/acct help",
 }
 _DAYS = re.compile(r"([0-9]{1,3})d", re.IGNORECASE)
@@ -70,6 +73,21 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHold:
+    """What is kept of them because a lawsuit is expected; for this matter, where one is named."""
+
+    name: str
+    matter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskRights:
+    """What they asked about their data."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """What can be typed?"""
 
@@ -81,7 +99,18 @@ class Unclear:
     text: str
 
 
-Ask = ShowCard | ShowTimeline | Why | AskPause | AskResume | Write | Help | Unclear
+Ask = (
+    ShowCard
+    | ShowTimeline
+    | Why
+    | AskPause
+    | AskResume
+    | Write
+    | AskHold
+    | AskRights
+    | Help
+    | Unclear
+)
 
 
 def parse(text: str) -> Ask:
@@ -149,6 +178,13 @@ def _write(rest: str) -> Ask:
     return Write(name, way[1].lower() if way else "", words.strip())
 
 
+def _hold(rest: str) -> Ask:
+    name, after = _split_quoted(rest)
+    if not name:
+        name, _, after = rest.partition(":")
+    return AskHold(name.strip(), after.lstrip(": ").strip())
+
+
 def _split_quoted(rest: str) -> tuple[str, str]:
     found = _QUOTED.match(rest)
     return (found[1].strip(), found[2]) if found else ("", rest)
@@ -165,4 +201,7 @@ _READ: Mapping[str, Callable[[str], Ask]] = {
     "pause": _pause,
     "write": _write,
     "resume": lambda rest: AskResume(_bare(rest)),
+    "hold": _hold,
+    "rights": lambda rest: AskRights(_bare(rest)),
+    "erase-request": lambda rest: AskRights(_bare(rest)),
 }
