@@ -29,6 +29,7 @@ from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel, trace_of
 from bot.metrics import Meters, Scrape
 from bot.slack import signature as slack_signature
+from bot.unsubscribe import PATH, SOURCE, Clicks
 from comms.channels import email, inbound_mail, sms
 
 LARGEST_MAIL = inbound_mail.LARGEST
@@ -52,6 +53,11 @@ def web(app: App, slack: SlackSide) -> FastAPI:
     page = "/api/v1/openapi.json"
     site = FastAPI(title="Counterfoil", docs_url=None, redoc_url=None, openapi_url=page)
     hooks, probes = Hooks(app, slack), Probes(app)
+    if app.links is not None:
+        clicks = Unsubscribing(app, Clicks(app.links, app.inbox))
+        link = f"{PATH}/{{token}}"
+        site.add_route(link, clicks.ask, methods=["GET"], include_in_schema=False)
+        site.add_route(link, clicks.take, methods=["POST"], include_in_schema=False)
     for path, answer in (
         ("/hooks/twilio/sms", hooks.twilio_sms),
         ("/hooks/twilio/status", hooks.twilio_status),
@@ -178,6 +184,26 @@ class Hooks:
         if new:
             self._app.wake.set()
         return new
+
+
+class Unsubscribing:
+    """Where somebody ends our offers; the click is a row before it is answered."""
+
+    def __init__(self, app: App, clicks: Clicks) -> None:
+        self._app = app
+        self._clicks = clicks
+
+    async def ask(self, request: Request) -> Response:
+        """Opened: nothing changes."""
+        return self._clicks.ask(request)
+
+    async def take(self, request: Request) -> Response:
+        """Clicked, by a person or by their mailbox."""
+        answer, new = await self._clicks.take(request, self._app.clock.now())
+        log.info("received", source=SOURCE, new=new)
+        if new:
+            self._app.wake.set()
+        return answer
 
 
 class Probes:
