@@ -10,6 +10,7 @@ from typing import Final
 
 from comms.compliance.labels import Span
 from comms.compliance.material import Content
+from comms.compliance.patterns import Where
 from comms.compliance.places import overlaps
 
 _THING: Final = (
@@ -30,7 +31,7 @@ _WHEN: Final = (
     r"|(?:\([^()]{1,20}\))))"
 )
 _FACTS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    Where(pattern)
     for pattern in (
         (
             rf"\b{_INVOICE}\s(?:is|are|was|were|has been|have been)?\s?(?:now |hereby |all "
@@ -78,6 +79,6 @@ def billing_fact(content: Content, spans: Sequence[Span]) -> str | None:
 
 def _facts(text: str) -> Iterator[tuple[int, int]]:
     for pattern in _FACTS:
-        for found in pattern.finditer(text):
-            if re.search(r"\d|engagement|renewal|retainer|invoice", found[0], re.IGNORECASE):
-                yield found.span()
+        for start, end in pattern(text):
+            if re.search(r"\d|engagement|renewal|retainer|invoice", text[start:end], re.IGNORECASE):
+                yield start, end

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_END: Final = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n\s*|(?<=\s)-{1,2}(?=\s)|;(?=\s)")
+_END: Final = re.compile(
+    r"[.!?…\n;-](?:(?<=[.!?…])[.!?…]*[\"')\]]*(?=\s)|(?<=\n)\s*|(?<=;)(?=\s)|(?<=\s-)-?(?=\s))"
+)
+"""Every end begins with one of a few signs, so that the engine can skip to the next of them."""
 _SHORTENED: Final = re.compile(
     r"(?:^|[\s(\"'/])(?:mr|mrs|ms|mx|dr|prof|st|no|nr|inc|ltd|co|corp|vs|v|inv|ref|tel|ext"
     r"|acct|approx"
