@@ -415,11 +415,29 @@ def test_the_real_list_is_imported_whole(app: App) -> None:
     assert "Nothing changed." in run(app, str(REAL), mapping=MAPPING).lines
 
 
+MANY = 1_500
+"""Rows of an import that writes them in several turns."""
+DIES = """
+import os, runpy, signal
+from sqlalchemy import Engine, event
+
+@event.listens_for(Engine, "after_cursor_execute")
+def count(connection, cursor, statement, *rest):
+    if statement.startswith("INSERT INTO invoice "):
+        own = connection.connection.driver_connection
+        if own.execute("SELECT count(*) FROM invoice").fetchone()[0] > 700:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+runpy.run_module("bot", run_name="__main__")
+"""
+"""The program, which is killed within the second turn of an import, however quick it is."""
+
+
 def test_an_import_that_was_killed_is_completed_by_the_next(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     file = tmp_path / "ar.csv"
-    rows = [row(f"c{number // 10}", f"INV-{number}") for number in range(8_000)]
+    rows = [row(f"c{number // 10}", f"INV-{number}") for number in range(MANY)]
     file.write_text(HEADER + "\n".join(rows) + "\n")
     environ = os.environ | {
         "COUNTERFOIL_DATABASE_URL": sqlite_database.url,
@@ -427,24 +445,15 @@ def test_an_import_that_was_killed_is_completed_by_the_next(
         "COUNTERFOIL_MASTER_KEY": MASTER_KEY,
     }
     asked = [sys.executable, "-m", "bot", "import", str(file)]
-    with subprocess.Popen(asked, env=environ, stdout=subprocess.DEVNULL) as first:
-        _wait_for_rows(sqlite_database)
-        first.send_signal(signal.SIGKILL)
+    first = subprocess.run([sys.executable, "-c", DIES, *asked[3:]], env=environ, check=False)
+    assert first.returncode == -signal.SIGKILL
     reached = _invoices(sqlite_database)
-    assert 0 < reached < 8_000
+    assert 0 < reached < MANY
     done = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert _invoices(sqlite_database) == 8_000
+    assert _invoices(sqlite_database) == MANY
     again = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False)
     assert "Nothing changed." in again.stdout
-
-
-def _wait_for_rows(database: Database) -> None:
-    for _ in range(3_000):
-        if _invoices(database):
-            return
-        time.sleep(0.01)
-    pytest.fail("the import never began")
 
 
 def _invoices(database: Database) -> int:
