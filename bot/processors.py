@@ -90,7 +90,7 @@ def register(given: Settings) -> dict[str, Processor]:
     file = given.processors_file
     shipped_ones = _read(shipped.path("rules", "processors.toml"))
     told = _read(file) if file else {}
-    named = {key: {**shipped_ones.get(key, {}), "used": True, **told[key]} for key in told}
+    named = {key: _merged(shipped_ones.get(key, {}), told[key]) for key in told}
     try:
         every = {key: Processor(**row) for key, row in (shipped_ones | named).items()}
     except ValidationError as error:
@@ -99,6 +99,14 @@ def register(given: Settings) -> dict[str, Processor]:
         said = str(fault["msg"]).removeprefix("Value error, ")
         raise Wrong(f"{file} cannot be used: {where}: {said}.") from None
     return {key: one for key, one in every.items() if _in_use(key, one, every, given)}
+
+
+_OURS = ("never", "plans", "hosts")
+"""What a vendor is not eligible for is no matter of what a firm says."""
+
+
+def _merged(ships: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    return {**ships, "used": True, **told, **{key: ships[key] for key in _OURS if key in ships}}
 
 
 def _in_use(key: str, one: Processor, every: Mapping[str, Processor], given: Settings) -> bool:

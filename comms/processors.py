@@ -62,7 +62,7 @@ def refusal(known: Processors, channel: str, kinds: tuple[str, ...], today: dt.d
     if not lacks:
         return ""
     rule = packs.setting(kinds, "agreements", next(iter(lacks)))
-    return f"By {channel} nothing may go: {'; '.join(lacks.values())} ({rule.id}, {rule.cited})."
+    return f"By {channel} nothing may go: {'; '.join(lacks.values())}. {rule.id}, {rule.cited}."
 
 
 def is_neutral(known: Processors, kinds: tuple[str, ...], today: dt.date) -> bool:

@@ -114,7 +114,9 @@ def test_an_agreement_that_cannot_be_is_named(tmp_path: Path, written: str, word
 
 
 def test_c21_sendgrid_and_whatsapp_are_refused_whatever_was_signed(tmp_path: Path) -> None:
-    text = "[processors.sendgrid]\nsigned = { BAA = 2026-01-01 }\n[processors.whatsapp]\n"
+    text = (
+        "[processors.sendgrid]\nsigned = { BAA = 2026-01-01 }\nnever = []\n[processors.whatsapp]\n"
+    )
     given = {
         "smtp_url": "smtps://u:p@smtp.sendgrid.net:465",
         "twilio_from": "whatsapp:+15005550006",
