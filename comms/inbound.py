@@ -255,6 +255,8 @@ def _act(session: Session, office: Office, letter: Letter, address: Address) -> 
 
 def _heard(session: Session, office: Office, letter: Letter, address: Address) -> str:
     """What a text says of who reads there; who asks who we are is told that, once, and no more."""
+    if not _at_home(session, address.id):
+        return ""
     heard = whose.hear(letter.message.visible)
     stranger = address.verification == Verification.UNVERIFIED
     whose.learn(address, heard)

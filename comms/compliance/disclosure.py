@@ -183,12 +183,14 @@ def sells(text: str) -> str:
 # --- what else a channel asks ---------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)
 def notice(channel: str, packs: Packs = ()) -> str:
     """How they say no to more, in the words that every message of the channel must have."""
     rows = (row for row in _data()["notice"] if row["channel"] == channel and _holds(row, packs))
     return next((str(row["text"]) for row in rows), "")
 
 
+@functools.lru_cache(maxsize=256)
 def proof(packs: Packs) -> tuple[str, Source]:
     """How sure we must be of whose phone it is before an amount goes there; and by which row."""
     row = [row for row in _data()["proof"] if _holds(row, packs)][-1]
