@@ -6,12 +6,13 @@ happens once: the interaction's own id is the key of an ``Incoming`` row.
 """
 
 import asyncio
+import json
 
 from sqlmodel import Session
 
 from bot.app import App
 from bot.inbox import Parcel
-from comms import instructions
+from comms import covering, instructions
 from comms.instructions import Instruction
 from comms.office import Office
 
@@ -38,7 +39,7 @@ class Desk:
         """Carry an instruction out, once; return what the person reads."""
         app = self._app
         app.inbox.open_day(app.clock.now())
-        parcel = Parcel(SOURCE, key, instruction.model_dump_json().encode())
+        parcel = Parcel(SOURCE, key, _kept(instruction))
 
         def carry_out(session: Session) -> str:
             if not app.inbox.keep(session, parcel, app.clock.now(), state="done"):
@@ -58,6 +59,11 @@ class Desk:
             sentence = LATER
         app.wake.set()
         return sentence
+
+
+def _kept(instruction: Instruction) -> bytes:
+    """What is written down of it: no number that nobody may see, though it was typed."""
+    return json.dumps(covering.told(instruction.model_dump(mode="json"))).encode()
 
 
 def _seen(task: "asyncio.Task[str]") -> None:

@@ -96,7 +96,7 @@ def _of_ours(shown: Json) -> Json:
     """Without what people typed into Slack themselves."""
     if isinstance(shown, dict):
         return {name: _of_ours(one) for name, one in shown.items()}
-    if isinstance(shown, list):
+    if isinstance(shown, list | tuple):
         return [_of_ours(one) for one in shown if not _is_theirs(one)]
     return shown
 
