@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check faults simulate simulate-mutants bench history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults simulate simulate-mutants bench hostile history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -20,6 +20,7 @@ help:
 	@echo "make faults SEEDS=1..25 the story under kills, cut wires and full disks"
 	@echo "make simulate SEEDS=1-50 clients and days of a seed, and what must never happen"
 	@echo "make bench             our figures beside the bare minimum; FULL=1 for what we publish"
+	@echo "make hostile           texts made to slow the detectors down; none may take more than its length"
 	@echo "make screenshots       the pictures of docs/screenshots, taken anew"
 	@echo "make lock              renew the pinned dependencies (needs uv)"
 
@@ -77,6 +78,11 @@ simulate-mutants: dev
 FULL ?=
 bench: dev
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ARGS)
+
+# Texts that are written to slow the detectors down: is any slower than its length? SIZE characters.
+SIZE ?= 256000
+hostile: dev
+	@$(BIN)/python -m benchmarks.hostile --size $(SIZE) $(ARGS)
 
 # Two years of a real firm, invoice by invoice, against a count by hand; minutes, so not in `test`.
 history: dev

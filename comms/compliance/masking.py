@@ -11,6 +11,7 @@ from typing import Final
 
 from comms.compliance.labels import Label, Part, Span
 from comms.compliance.material import Content
+from comms.compliance.patterns import Pattern
 from comms.compliance.reading import read
 
 SEALED: Final = "[sealed]"
@@ -27,6 +28,7 @@ _INSTEAD: Final = {
 }
 _NOT_DIGIT: Final = re.compile(r"\D")
 _SHORTEST_AGAIN: Final = 3
+_LONG: Final = 20_000
 _MOST_VALUES: Final = 40
 """What holds more different numbers than this is a list of them, and nothing of it is shown."""
 
@@ -87,6 +89,16 @@ def _again(text: str, values: Iterable[tuple[str, Label]]) -> str:
             text = text.replace(value, _INSTEAD[label])
         elif len(signs) >= _SHORTEST_AGAIN and len(signs) <= 40:
             gap = r"[\W_]{0,3}" if len(signs) > 4 else ""
-            found = re.compile(r"(?<![\w*])" + gap.join(map(re.escape, signs)) + r"(?!\w)")
-            text = found.sub(lambda at, label=label: _instead(at[0], label), text)  # type: ignore[misc]
+            again = r"(?<![\w*])" + gap.join(map(re.escape, signs)) + r"(?!\w)"
+            text = _without(text, again, label)
     return text
+
+
+def _without(text: str, pattern: str, label: Label) -> str:
+    """RE2 is slow to make and fast to look, and so worth it for a long text only."""
+    found = Pattern(pattern, case=True) if len(text) > _LONG else re.compile(pattern)
+    shown, last = [], 0
+    for at in found.finditer(text):
+        shown += [text[last : at.start()], _instead(at[0], label)]
+        last = at.end()
+    return "".join([*shown, text[last:]])

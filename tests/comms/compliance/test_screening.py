@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -146,51 +145,3 @@ def test_a_fact_that_holds_a_number_to_hide_is_not_told() -> None:
     fact = screen(Content(body, "client")).billing_fact
     assert fact is None or "4242424242424242" in fact
     assert screen(Content(fact or "", "staff")).labels == (Label.NONE,)
-
-
-HOSTILE = {
-    "digits": "4",
-    "digits apart": "4 ",
-    "grouped": "4242 ",
-    "cards": "4242424242424242 ",
-    "posing": "O0Il",
-    "spoken": "four two ",
-    "account": "account no. 1234567 bank ",
-    "iban heads": "GB82 WEST ",
-    "ibans": "GB82WEST12345698765432 ",
-    "ssn": "123-45-6789 ",
-    "dates": "born 04/17/1962 ",
-    "passwords": "password is x1y2z3A ",
-    "assigned": "a.b.c.d_pass=",
-    "urls": "http://a:b",
-    "keys": "-----BEGIN PRIVATE KEY-----",
-    "jwt": "eyJaaaaaaaa.",
-    "markup": "<b ",
-    "entities": "&#52",
-    "hidden": "4\u200b",
-    "sentences": "Can I sue? ",
-    "one long sentence": "whether we should sue him ",
-    "health": "my cancer ",
-    "spaces": " \n",
-    "brackets": "(((",
-    "links": "4 and the rest ",
-    "cvv": "cvv ",
-}
-
-
-@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
-def test_no_text_takes_more_than_its_length(piece: str) -> None:
-    """Four times the text may take four times as long; a square would take sixteen."""
-    small, large = (Content(piece * (size // len(piece)), "client") for size in (4_000, 16_000))
-    screen(small)
-    screen(large)  # builds the automata
-    for _ in range(3):
-        if _time(large) < 9 * max(_time(small), 0.002):
-            return
-    pytest.fail(f"{_time(small):.3f} s for 4 kB, {_time(large):.3f} s for 16 kB")
-
-
-def _time(content: Content) -> float:
-    began = process_time()
-    screen(content)
-    return process_time() - began
