@@ -7,16 +7,21 @@ provider's own name of it, so that nothing is asked for twice.
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Table, func, insert
 from sqlmodel import Session, col, select
 
+from billing.models import Erasure
 from bot.belongings import Found
 from bot.models import Incoming, Recall
 from comms.facts import InboundMessage
+from comms.models import Message
 from comms.ports import Change
 from comms.screening import MASKED, PURGED
 
+_TAKEN_BACK = ("sms", "slack")
+"""Channels whose providers let us delete what we sent."""
 _TABLE: Table = Recall.__table__  # type: ignore[attr-defined]
 
 
@@ -31,23 +36,42 @@ def of_text(row: Incoming, message: InboundMessage, now: dt.datetime) -> Iterato
 
 def of_erased(found: Found, strangers: Sequence[Incoming], now: dt.datetime) -> list[Recall]:
     """Everything of somebody who is erased that an API can delete."""
-    asked: list[Recall] = []
-    for row in found["message"]:
-        if row["provider_id"] and row["channel"] in ("sms", "slack"):
-            place = row["destination"] if row["channel"] == "slack" else ""
-            asked.append(
-                Recall(
-                    key=_key(row["channel"], Change.DELETE, row["provider_id"], place),
-                    channel=row["channel"], change=Change.DELETE, provider_id=row["provider_id"],
-                    place=place, client_id=row["client_id"], created_at=now, next_attempt_at=now,
-                )
-            )  # fmt: skip
+    asked = [
+        _sent(row, now)
+        for row in found["message"]
+        if row["provider_id"] and row["channel"] in _TAKEN_BACK
+    ]
     texts = [Incoming.model_validate(dict(row)) for row in found["incoming"]]
     for text in (*texts, *strangers):
         if text.source == "twilio.sms" and not text.external_id.startswith("erased:"):
             asked.append(_recall("sms", Change.MEDIA, text.external_id, now, text))
             asked.append(_recall("sms", Change.DELETE, text.external_id, now, text))
     return asked
+
+
+def left(session: Session, now: dt.datetime) -> list[Recall]:
+    """What was on the wire when its client was erased, and has a name at its provider by now."""
+    query = (
+        select(Message)
+        .join(Erasure, col(Erasure.client_id) == Message.client_id)
+        .where(
+            col(Message.provider_id).is_not(None),
+            col(Message.channel).in_(_TAKEN_BACK),
+            col(Message.sent_at) > Erasure.erased_at,
+        )
+    )
+    return [_sent(row.model_dump(), now) for row in session.exec(query)]
+
+
+def _sent(row: Mapping[str, Any], now: dt.datetime) -> Recall:
+    """A message of ours, as its provider has it."""
+    channel, provider_id = row["channel"], row["provider_id"]
+    place = row["destination"] if channel == "slack" else ""
+    return Recall(
+        key=_key(channel, Change.DELETE, provider_id, place), channel=channel,
+        change=Change.DELETE, provider_id=provider_id, place=place, client_id=row["client_id"],
+        created_at=now, next_attempt_at=now,
+    )  # fmt: skip
 
 
 def _recall(

@@ -19,7 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, legalholds, recalls, retention, tasks
+from bot import copies, duplicates, inbox, legalholds, recalls, retention, tasks
 from bot.app import App
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
@@ -292,6 +292,7 @@ async def tidy(app: App) -> int:
     gone = 0
     await legalholds.keep_bodies(app)
     await app.store.write(lambda session: custody.tell(session, app.office()))
+    await app.store.write(lambda session: copies.ask(session, copies.left(session, now)))
     while some := await app.store.write(lambda session: vault.expire(session, now)):
         gone += some
     gone += sum((await retention.run(app, preserved=preservation.preserved)).values())

@@ -1,10 +1,12 @@
 """A number that should not have been sent, and a client who is erased: which copies are left?"""
 
+import base64
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
@@ -12,10 +14,12 @@ from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Role, Staff, StaffRole, Vault
-from bot import erasure, inbox, incidents, legalholds, recalls, rights, unscreened
+from bot import erasure, inbox, incidents, legalholds, recalls, rights, unscreened, worker
 from bot.models import Incident, Incoming, Recall
 from bot.report import Wrong, silent
+from bot.sandbox import loopback
 from bot.sandbox.faults import Fault
+from comms.models import Message
 from tests import factories
 from tests.comms.test_enclosures import a_pdf
 from tests.conftest import Database
@@ -219,6 +223,17 @@ async def test_what_is_sealed_in_a_file_seals_the_letter(product: Product) -> No
     assert "note.txt" not in shown
 
 
+async def test_of_a_stranger_too_a_file_seals_the_letter(product: Product) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["Message-ID"] = "who@knows.example", "<2@c>"
+    mail.set_content("Please see the file.")
+    mail.add_attachment("Our lawyer advises us to settle the Bram suit before trial.", filename="n")
+    await mailed(product, mail.as_bytes())
+    shown = repr([post.blocks for post in product.slack.messages(CLIENTS)])
+    assert "Sealed: legal advice" in shown
+    assert "Please see the file." not in shown
+
+
 # --- what no machine reads ------------------------------------------------------------------------
 
 
@@ -285,6 +300,40 @@ async def test_c20_texts_and_cards_of_who_is_erased_go_at_their_providers(
     assert "asked for" not in gone
     assert [one.to for one in product.twilio.messages.values()] == ["+12125550188"]
     assert product.slack.messages(CLIENTS) == []
+
+
+async def test_what_was_on_the_wire_while_its_client_was_erased_goes_as_well(
+    product: Product,
+) -> None:
+    await texted(product, "please forget me")
+    await erasure.erase(product.app, WHO, silent)
+    await product.settle()
+    late = await texted_by_us(product)
+
+    def named(session: Session) -> None:
+        message = session.exec(select(Message).where(Message.client_id == 1)).all()[-1]
+        message.channel, message.provider_id = "sms", late
+        message.sent_at = product.clock.now() + dt.timedelta(minutes=1)
+
+    product.write(named)
+    await worker.tidy(product.app)
+    await product.later(minutes=1)
+    assert late not in product.twilio.messages
+
+
+async def texted_by_us(product: Product) -> str:
+    """A text that the carrier has, of which we have not heard yet."""
+    account = product.twilio.account_sid
+    body = urlencode({"To": PHONE, "From": SENDER, "Body": "hello"}).encode()
+    base = product.app.settings.twilio_base_url
+    secret = base64.b64encode(f"{account}:{product.twilio.auth_token}".encode()).decode()
+    headers = {
+        "Authorization": f"Basic {secret}", "Content-Type": "application/x-www-form-urlencoded",
+    }  # fmt: skip
+    url = f"{base}/2010-04-01/Accounts/{account}/Messages.json"
+    assert (await loopback.post(url, body, headers)).status == 201
+    await product.twilio.settle()
+    return list(product.twilio.messages)[-1]
 
 
 async def test_c25_evidence_at_a_provider_waits_for_the_end_of_a_hold(product: Product) -> None:
