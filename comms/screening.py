@@ -56,11 +56,12 @@ def _letter(
     whole = Content(message.body, message.sender, message.channel, message.subject or None, parties)
     own = Content(message.visible, message.sender, message.channel, None, parties)
     found = screen(whole, spent)
-    new = screen(own, spent) if Label.UNSCREENED not in found.labels else found
+    alone = message.visible == message.body
+    new = found if alone or Label.UNSCREENED in found.labels else screen(own, spent)
     if Label.UNSCREENED in new.labels:
         return _unscreened(message)
     body, subject = masking.masked(whole, _numbers(found.spans))
-    visible, _ = masking.masked(own, _numbers(new.spans))
+    visible = body if alone else masking.masked(own, _numbers(new.spans))[0]
     return message.model_copy(
         update={
             "body": body,
