@@ -7,7 +7,6 @@ all candidates: a toll-free number says "42 zones", an unknown one says nothing.
 import functools
 
 import phonenumbers
-from phonenumbers import geocoder
 from phonenumbers import timezone as number_zones
 
 UNITED_STATES = (
@@ -42,6 +41,8 @@ def normalise(number: str, region: str = "US") -> str | None:
 @functools.lru_cache(maxsize=65536)
 def place_of(number: str) -> str:
     """Where the area code lies, as "Texas" or "New York, NY"; nothing where nobody knows."""
+    from phonenumbers import geocoder  # its names take half a second; most commands ask for none
+
     parsed = _parse(number, "US")
     return geocoder.description_for_number(parsed, "en") if parsed else ""
 
