@@ -112,13 +112,21 @@ END $$
 """
 
 
-_LONG = (
+_LONGEST = (
     "tests/faults/",
     "tests/simulation/",
-    "test_story_on_postgresql",
-    "test_watching",
-    "tests/browser/test_page_",
+    "tests/browser/test_page_story",
+    "tests/scenarios/test_story_on_postgresql",
+    "tests/scenarios/test_watching",
+    "tests/scenarios/test_story",
+    "tests/bot/test_replay",
+    "tests/bot/test_console",
+    "tests/browser/",
+    "tests/scenarios/test_kill",
+    "tests/bot/test_worker",
 )
+"""Files that take half a minute or more of one processor, the longest first."""
+_TOLD = ("tests/faults/", "tests/scenarios/", "tests/simulation/")
 
 
 @pytest.hookimpl(trylast=True)
@@ -126,17 +134,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that no worker begins one when the others have nothing left.
 
     Stories of one file share a clock that only goes forward, so they are told in their order: in
-    another, each would fall on other days, and some of those are holidays.
+    another, each would fall on other days, and some of those are holidays. So are the seeds, before
+    whoever asks what all of them met.
     """
     told: dict[Path, list[int]] = {}
     for at, item in enumerate(items):
-        if "tests/scenarios/" in item.nodeid:
+        if any(name in item.nodeid for name in _TOLD):
             told.setdefault(item.path, []).append(at)
     for places in told.values():
         ordered = sorted((items[at] for at in places), key=_line)
         for at, item in zip(places, ordered, strict=True):
             items[at] = item
-    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+    items.sort(key=lambda item: _length(item.nodeid))
+
+
+def _length(name: str) -> int:
+    """The place of a test's file among the longest; all others come after them."""
+    return next((at for at, file in enumerate(_LONGEST) if file in name), len(_LONGEST))
 
 
 def _line(item: pytest.Item) -> tuple[int, str]:

@@ -26,7 +26,6 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Dialect
 from sqlmodel import Session, select
 from typing_extensions import override
 
@@ -34,7 +33,7 @@ from billing import vault
 from billing.clock import TurnedClock
 from billing.facts import ClientDescribed, Fact
 from billing.models import LegalEntity
-from billing.store import Clients, Store, _Writer
+from billing.store import Clients, Store
 from bot import audit, intake, worker
 from bot.app import App, books, live
 from bot.desk import Desk, drain_spool
@@ -55,29 +54,8 @@ Answer = dict[str, Any]
 _FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
 
 
-@dataclass
-class Heirloom:
-    """What is made once and inherited by every process that is born: it would cost half a second.
-
-    Statements are found again only by the dialect that compiled them, so that one is kept as well.
-    """
-
-    compiled: dict[Any, Any] = field(default_factory=dict)
-    dialect: Dialect | None = None
-    templates: Templates = field(default_factory=Templates)
-
-    def give(self, store: Store) -> None:
-        """Let a new SQLite store go on with it."""
-        if not store.sqlite:
-            return
-        self.dialect = self.dialect or store.engine.dialect
-        for engine in (store.engine, store._reader, store._snapshots):
-            engine.dialect, engine._compiled_cache = self.dialect, self.compiled
-        if isinstance(store._writer, _Writer):
-            store._writer._connection.dialect = self.dialect
-
-
-HEIRLOOM = Heirloom()
+TEMPLATES = Templates()
+"""Inherited by every process that is born, as the compiled statements are."""
 
 
 def die() -> NoReturn:
@@ -105,7 +83,6 @@ class Mortal(Store):
     def __init__(self, url: str, doom: Doom) -> None:
         super().__init__(url)
         self._doom = doom
-        HEIRLOOM.give(self)
 
     @override
     async def write(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
@@ -241,9 +218,7 @@ async def live_and_die(birth: Answer) -> None:
     lines = {name: Line(channel, name, doom) for name, channel in app.channels.items()}
     inbox = Inbox(store, app.keyring, app.policy)
     spool = Spool(Path(birth["folder"]) / "spool", bytes(range(32)))
-    app = replace(
-        app, store=store, inbox=inbox, channels=lines, spool=spool, templates=HEIRLOOM.templates
-    )
+    app = replace(app, store=store, inbox=inbox, channels=lines, spool=spool, templates=TEMPLATES)
     async with loopback.serve(web(app, factories._when_asked(app)), birth["port"]):
         reader, writer = await asyncio.open_unix_connection(birth["socket"])
         process = Process(app, clock, doom)
@@ -314,7 +289,7 @@ async def warm(template: str) -> None:
             store=store,
             inbox=Inbox(store, app.keyring, app.policy),
             channels=channels,
-            templates=HEIRLOOM.templates,
+            templates=TEMPLATES,
         )
         web(app, factories._when_asked(app))
         process = Process(app, clock)
