@@ -137,12 +137,17 @@ _WHEN = {
 }
 _BLANK = {name: field.get_default() for name, field in Client.model_fields.items()}
 # The i-th thing that was said is of client 1 + i modulo the clients, so theirs lie far apart.
-_TOUCHPOINT = (
-    "INSERT INTO touchpoint (id, client_id, seq, channel, direction, kind, body_id, body_digest,"
-    " occurred_at, recorded_at) {n} SELECT i, 1 + i % :clients, 1 + i / :clients, 'email',"
-    " CASE WHEN i % 3 = 0 THEN 'in' ELSE 'out' END, 'message',"
-    " CASE WHEN 1 + i % :clients <= :spoken THEN i END, '', {when}, {when} FROM n"
-)
+_TOUCHPOINT = {
+    "id": "i",
+    "client_id": "1 + i % :clients",
+    "seq": "1 + i / :clients",
+    "channel": "'email'",
+    "direction": "CASE WHEN i % 3 = 0 THEN 'in' ELSE 'out' END",
+    "kind": "'message'",
+    "body_id": "CASE WHEN 1 + i % :clients <= :spoken THEN i END",
+    "occurred_at": "{when}",
+    "recorded_at": "{when}",
+}
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
 _WORDS = (
     "Thank you for the reminder about invoice INV-{number}. We are looking into it and will "
@@ -197,7 +202,10 @@ def _fill(session: Session, keyring: Keyring, clients: int) -> None:
     many = clients * EACH
     given = {"clients": clients, "spoken": _SPOKEN}
     connection.execute(insert(_CLIENT), [_client(number) for number in range(1, clients + 1)])
-    connection.execute(text(_TOUCHPOINT.format(n=_NUMBERS, when=when)), given | {"many": many})
+    told = {**stores.unsaid("touchpoint", _TOUCHPOINT), **_TOUCHPOINT}
+    values = ", ".join(value.format(when=when) for value in told.values())
+    adding = f"INSERT INTO touchpoint ({', '.join(told)}) {_NUMBERS} SELECT {values} FROM n"
+    connection.execute(text(adding), given | {"many": many})
     rows = [
         _body(keyring, number, 1 + number % clients)
         for number in range(1, many + 1)

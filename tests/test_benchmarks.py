@@ -1,13 +1,17 @@
 """Benchmarks are run by hand; what keeps them from rotting in between?"""
 
 import importlib
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from benchmarks import __main__ as runner
-from benchmarks import mails
+from benchmarks import mails, stores
 from benchmarks.figures import Figure, Scale
+from billing.store import Store
+from tests.conftest import Database
 
 FIGURE = Figure(
     name="hooks", database="sqlite", ours=30.0, bare=60.0, unit="/s", better="more", goal=""
@@ -24,6 +28,18 @@ def test_the_runner_finds_what_measures() -> None:
 def test_a_benchmark_can_be_loaded_and_says_what_it_asks(name: str) -> None:
     assert callable(importlib.import_module(f"benchmarks.{name}").figures)
     assert runner.question(name).endswith("?")
+
+
+def test_the_firm_of_the_benchmarks_fits_the_tables_of_today(fresh_database: Database) -> None:
+    stores.make(fresh_database.url, 3)
+    with closing(Store(fresh_database.url, writable=False)) as store, store.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM invoice")) == 3
+
+
+def test_a_column_that_nobody_names_gets_what_its_model_says() -> None:
+    said = stores.unsaid("legal_entity", ("id", "name"))
+    assert said["sms_unregistered"] == "false"
+    assert "name" not in said
 
 
 def test_a_name_that_measures_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
