@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from billing import aliases
-from billing.models import Client, EscalationCase
+from billing.models import Client, EscalationCase, RequestKind
 from bot import access
 from bot.access import Action
 from bot.slack import answers, blocks, commands, custody, people, writing
@@ -242,10 +242,13 @@ def _seal(_session: Session, _office: Office, person: Person, value: Value) -> A
 
 def _of_draft(ruling: Literal["asked", "read", "released", "refused"]) -> _Act:
     def act(session: Session, office: Office, person: Person, value: Value) -> Answer:
-        given = value.get("m")
-        draft = session.get(Message, given) if isinstance(given, int) else None
+        if isinstance(value.get("k"), str):
+            which = Message.key == f"written:{value['k']}"
+        else:
+            which = Message.id == value.get("m")
+        draft = session.exec(select(Message).where(which)).first()
         if draft is None:
-            return answers.say(_GONE)
+            return answers.say("That is not kept yet, or no longer; click again in a moment.")
         asks = ruling == "asked"
         if not asks and (refused := writing.refusal(session, office, person, draft)):
             return answers.say(refused)
@@ -298,8 +301,11 @@ _ACTS: Mapping[str, _Act] = {
     "hold.set": _of_client(lambda _s, _o, by, client, value: custody.place(by, client, value)),
     "hold.release": lambda s, _o, by, value: custody.release(s, by, value, sure=False),
     "hold.end": lambda s, _o, by, value: custody.release(s, by, value, sure=True),
-    "rights.open": _of_client(
-        lambda _s, _o, by, client, value: custody.open_rights(by, client, value)
+    "rights.access": _of_client(
+        lambda _s, _o, by, client, _v: custody.open_rights(by, client, RequestKind.ACCESS)
+    ),
+    "rights.erasure": _of_client(
+        lambda _s, _o, by, client, _v: custody.open_rights(by, client, RequestKind.ERASURE)
     ),
     "hold.place": _of_task("accepted"),
     "hold.dismiss": _of_task("refused"),

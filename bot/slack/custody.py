@@ -95,8 +95,8 @@ def rights(session: Session, office: Office, client: Client, person: Person) -> 
     ]
     title = f"What {name} asked about their data"
     buttons = [
-        blocks.button("They ask what we hold", "rights.open", {"c": client.id, "k": "access"}),
-        blocks.button("They ask to be erased", "rights.open", {"c": client.id, "k": "erasure"}),
+        blocks.button("They ask what we hold", "rights.access", {"c": client.id}),
+        blocks.button("They ask to be erased", "rights.erasure", {"c": client.id}),
     ]
     body = [
         blocks.header(title),
@@ -107,10 +107,8 @@ def rights(session: Session, office: Office, client: Client, person: Person) -> 
     return Reply(title, (*body, *blocks.actions(buttons)))
 
 
-def open_rights(person: Person, client: Client, value: Value) -> Reply | OpenRights:
+def open_rights(person: Person, client: Client, kind: RequestKind) -> Reply | OpenRights:
     """They pressed one of the buttons."""
     if refused := person.refusal(Action.ANSWER, owns=False):
         return answers.say(refused)
-    if value.get("k") not in set(RequestKind):
-        return answers.say("That button is from an older version; ask again with /acct.")
-    return OpenRights(client_id=client.id, kind=RequestKind(value["k"]), by=person.id)
+    return OpenRights(client_id=client.id, kind=kind, by=person.id)

@@ -27,6 +27,9 @@ SAID = "The deposition of Ms Arnes went badly for us."
 CLERKS, COUNSELS, GUEST, NOBODY = "U0CLERK", "U0COUNSEL", "U0GUEST", "U0NOBODY"
 
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
 @pytest_asyncio.fixture
 async def product(database: Database, tmp_path: Path) -> AsyncIterator[Product]:
     async with factories.product(database, tmp_path) as running:
