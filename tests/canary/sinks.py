@@ -80,8 +80,8 @@ async def page(world: World, whom: AbstractSet[str]) -> Iterator[Place]:
         for box in ("texts", "mails"):
             part = shown["selected"]["phone" if box == "texts" else "mailbox"]
             part[box] = [one for one in part[box] if one["direction"] != "in"]
-        found.append((f"page of {name}", _json(shown)))
         shown["slack"] = _of_ours(shown["slack"])
+        found.append((f"page of {name}", _json(shown)))
         asked = [("client", name)] + [
             ("decision" if str(row["id"])[0] == "d" else "message", str(row["id"]))
             for row in shown["selected"]["timeline"][-20:]
@@ -102,7 +102,7 @@ def _of_ours(shown: Json) -> Json:
 
 
 def _is_theirs(one: Json) -> bool:
-    return isinstance(one, dict) and one.get("user", "counterfoil") != "counterfoil"
+    return isinstance(one, dict) and one.get("user", "Counterfoil") != "Counterfoil"
 
 
 async def _why(desk: SandboxDesk, kind: str, id_: str) -> Json:
