@@ -26,8 +26,9 @@ ALREADY = "That was already done."
 class Desk:
     """What the Slack side may ask of the product."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, patience: float = PATIENCE) -> None:
         self._app = app
+        self._patience = patience
         self.store = app.store
         self.settings = app.settings
 
@@ -52,7 +53,7 @@ class Desk:
             )
         )
         try:
-            sentence = await asyncio.wait_for(asyncio.shield(task), PATIENCE)
+            sentence = await asyncio.wait_for(asyncio.shield(task), self._patience)
         except TimeoutError:
             task.add_done_callback(_seen)
             await app.spool.keep(SOURCE, key, instruction.model_dump_json())

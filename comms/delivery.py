@@ -183,6 +183,8 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
         return
     if finding.verdict is Verdict.CANCEL:
         steps.follow(session, office, [message], "cancelled")
+    elif finding.verdict is Verdict.REVIEW and finding.place == "content":
+        drafts.ask(session, office, message)
     elif finding.verdict is Verdict.WITHHOLD:
         if finding.rule == wording.RULE and message.client_id:
             wording.ask_for(session, office, session.get_one(Client, message.client_id))

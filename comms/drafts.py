@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, store, vault
 from billing.models import Client, LegalEntity, Role, Staff, StaffRole
-from comms import outbox, quoting, recipients, screening, staff, timeline, wording
+from comms import counsel, outbox, quoting, recipients, screening, staff, timeline, wording
 from comms.compliance import clearance
 from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING, Label
@@ -58,7 +58,8 @@ def looked_at(
     session: Session, office: Office, text: str, channel: str, together: list[int]
 ) -> tuple[frozenset[Label], list[Breach]]:
     """The labels of some words, and where in them is what may not go by this channel."""
-    labels = frozenset(map(Label, screening.covered(text)[1]))
+    known = counsel.about(session, office, together[0])
+    labels = frozenset(map(Label, screening.covered(text, channel, known)[1]))
     labels |= quoting.inherited(session, office, together, text)
     return labels, wording.typed(session, office, together, channel, text)
 
@@ -99,7 +100,7 @@ def write(session: Session, office: Office, asked: Written) -> str:
     contact_id, channel, address_id = reached
     if address_id is None or channel != asked.channel:
         return f"Not sent: {client.name} has no address for {asked.channel}."
-    review = _review(labels, found)
+    waits = review(labels, found)
     queued = outbox.queue(
         session,
         Message(
@@ -116,19 +117,19 @@ def write(session: Session, office: Office, asked: Written) -> str:
             subject_kind="staff",
             subject_id=asked.by,
             draft_id=vault.put(session, office.keyring, client.key_id, asked.words, office.now),
-            state=State.AWAITING if review else State.QUEUED,
-            rule=review[0] if review else "",
-            reason=review[1] if review else "",
+            state=State.AWAITING if waits else State.QUEUED,
+            rule=waits[0] if waits else "",
+            reason=waits[1] if waits else "",
             send_after=office.now,
             created_at=office.now,
         ),
     )
-    if queued is None or not review:
+    if queued is None or not waits:
         return f"To {client.name} by {channel}: it goes once every check lets it pass."
-    return f"To {client.name} by {channel}: it waits. {review[1]}"
+    return f"To {client.name} by {channel}: it waits. {waits[1]}"
 
 
-def _review(labels: frozenset[Label], found: list[Breach]) -> tuple[str, str] | None:
+def review(labels: frozenset[Label], found: list[Breach]) -> tuple[str, str] | None:
     """The rule and the reason for which it waits, as the door has them."""
     if sealed := labels & SEALING:
         who = "counsel or compliance says if it goes"
@@ -194,12 +195,17 @@ def rule(session: Session, office: Office, message_id: int, ruling: Ruling, by: 
 
 
 def _ask(session: Session, office: Office, message: Message, by: Staff) -> str:
+    asked = ask(session, office, message)
+    if not asked:
+        return "Nobody may say: an administrator gives the role, `counterfoil access grant`."
+    _write_down(session, office, message, "asked", by)
+    return f"Asked: {', '.join(asked)}."
+
+
+def ask(session: Session, office: Office, message: Message) -> list[str]:
+    """A card for everybody who may let these words go; their names."""
     labels = of(session, office, message).labels
     asked = [one for one in _staffed(session) if may(one[1], labels) and one[0].slack_user]
-    role = "privileged" if Label.PRIVILEGED in labels else "compliance"
-    if not asked:
-        return f"Nobody has the role {role}: an administrator gives it, `counterfoil access grant`."
-    _write_down(session, office, message, "asked", by)
     for person, _ in asked:
         notice = staff.Notice(
             key=f"draft:{message.id}:{person.id}",
@@ -210,7 +216,7 @@ def _ask(session: Session, office: Office, message: Message, by: Staff) -> str:
             subject=("message", message.id),
         )
         staff.tell(session, office, notice)
-    return f"Asked: {', '.join(person.name for person, _ in asked)}."
+    return [person.name for person, _ in asked]
 
 
 def _staffed(session: Session) -> list[tuple[Staff, set[str]]]:

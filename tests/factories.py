@@ -404,7 +404,8 @@ async def product(database: Any, folder: Path, public_url: str = "") -> AsyncIte
 
 def _when_asked(app: App) -> SlackSide:
     """Slack's side, made at its first request: Bolt reads the whole stack when it starts."""
-    made = functools.cache(lambda: slack_side(Desk(app)))
+    # The machine that runs the tests may be busy: who clicks waits for the answer.
+    made = functools.cache(lambda: slack_side(Desk(app, patience=15)))
 
     async def answer(request: Request, raw: bytes) -> Response:
         return await made()(request, raw)

@@ -1,6 +1,6 @@
 """What does somebody read who writes to a client from Slack, and may they let it go?"""
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from billing import aliases
 from billing.models import Role
@@ -12,7 +12,7 @@ from comms.compliance import clearance
 from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING, Label
 from comms.instructions import WriteText
-from comms.models import Message, State
+from comms.models import Message
 from comms.office import Office
 
 
@@ -39,21 +39,17 @@ def numbers(text: str) -> Reply | None:
 
 def written(session: Session, office: Office, asked: WriteText, said: str) -> Reply:
     """What whoever wrote to a client reads: that it goes, or what may not, and whom to ask."""
-    query = select(Message).where(
-        Message.key == f"written:{asked.key}", Message.state == State.AWAITING
-    )
-    waiting = session.exec(query).first()
-    if waiting is None:
-        return answers.say(said)
     together = aliases.group(session, asked.client_id)
     labels, found = drafts.looked_at(session, office, asked.words, asked.channel, together)
+    if drafts.review(labels, found) is None:
+        return answers.say(said)
     who = "counsel" if Label.PRIVILEGED in labels else "compliance"
     body = [
         blocks.section(said),
         blocks.section(marked(asked.words, found)),
         blocks.context("Write it otherwise, or ask; until somebody lets it go, it stays here."),
     ]
-    button = blocks.button(f"Ask {who}", "draft.ask", {"m": waiting.id}, style="primary")
+    button = blocks.button(f"Ask {who}", "draft.ask", {"k": asked.key}, style="primary")
     return Reply(said, blocks.fit(body, blocks.actions([button])))
 
 

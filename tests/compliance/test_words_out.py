@@ -181,7 +181,7 @@ async def test_what_a_person_types_goes_when_nothing_is_in_it(house: House) -> N
     answer = await house.types(
         CLERK, "write Northwind Trading by sms: Your file is ready: call us."
     )
-    assert "goes once every check lets it pass" in answer.text
+    assert "draft.ask" not in repr(answer.blocks)
     assert any("Your file is ready: call us." in one for one in house.phone())
 
 
@@ -198,10 +198,8 @@ ADVICE = "Our lawyer advises you to settle the Bram suit before trial and say no
 async def asked(house: House) -> int:
     """A clerk typed advice and asked counsel; the message that waits."""
     answer = await house.types(CLERK, f"write Northwind Trading by email: Hello. {ADVICE}")
-    assert "it waits" in answer.text
     assert "`" in repr(answer.blocks)  # the words are marked
-    said = await house.clicks(CLERK, FINANCE, answer, "draft.ask")
-    assert "Asked: Cora Counsel" in said
+    await house.clicks(CLERK, FINANCE, answer, "draft.ask")
     (message,) = house.messages(purpose="staff_text")
     assert message.state == State.AWAITING
     return message.id
@@ -224,7 +222,8 @@ async def test_c23_counsel_reads_and_lets_it_go_once(house: House) -> None:
     assert house.rules(waiting)[:3] == ["content_asked", "content_read", "content_released"]
     with house.product.store.read() as session:
         assert list(timeline.verify(session)) == []
-        assert session.exec(select(Decision.verdict).where(Decision.rule == "content_released"))
+        released = select(Decision.verdict).where(Decision.rule == "content_released")
+        assert set(session.exec(released)) == {"allow"}
 
 
 async def test_c23_what_counsel_refuses_never_goes(house: House) -> None:
@@ -242,11 +241,10 @@ async def test_a_matter_typed_into_a_text_waits_for_compliance(house: House) -> 
     house.product.reminder(house.known)
     house.matter("Bram v. Northwind")
     answer = await house.types(CLERK, "write Northwind Trading by sms: About Bram v. Northwind.")
-    assert "a matter's name" in answer.text
-    said = await house.clicks(CLERK, FINANCE, answer, "draft.ask")
-    assert "Cleo Rules" in said
+    assert "`Bram v. Northwind`" in repr(answer.blocks)
+    await house.clicks(CLERK, FINANCE, answer, "draft.ask")
     assert house.messages(purpose="staff_text")[0].rule == "content_untold"
-    assert card(house, CLEO)
+    assert "draft.release" in repr(card(house, CLEO).blocks)
 
 
 # --- whose phone it is ----------------------------------------------------------------------------
@@ -292,3 +290,12 @@ async def test_c16_a_collector_texts_no_number_that_only_the_firm_named(house: H
     message = house.messages(id=text)[0]
     assert (message.state, message.rule) == (State.WITHHELD, "address_unproven")
     assert "12 CFR 1006.6(d)(5)" in message.reason
+
+
+async def test_what_the_door_finds_in_a_persons_words_is_asked_of_who_may(house: House) -> None:
+    waiting = house.product.note(house.known, words=ADVICE, channel="email")
+    await house.product.settle()
+    assert house.messages(id=waiting)[0].state == State.AWAITING
+    await house.clicks(CORA, house.room(CORA), card(house, CORA), "draft.release")
+    await house.product.later(minutes=1)
+    assert house.messages(id=waiting)[0].state in GONE
