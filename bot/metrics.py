@@ -27,7 +27,8 @@ from billing.store import Store
 from bot.factsheet import WAITING
 from bot.models import Incoming, IncomingState
 from bot.spool import Spool
-from comms.models import Decision, Expired, Message, State
+from comms.compliance.labels import SEALING
+from comms.models import Access, Decision, Expired, Message, State
 
 MOST = 100_000
 """A count stops here: a queue longer than this is long enough to be looked at."""
@@ -87,6 +88,10 @@ class Meters:
             "counterfoil_delivery_failures", "Reports that a message did not arrive.",
             ["channel", "code"], registry=own,
         )  # fmt: skip
+        self.sealed = Counter(
+            "counterfoil_sealed", "Messages of clients that a detector sealed, by label.",
+            ["label"], registry=own,
+        )  # fmt: skip
         self.findings = Gauge(
             "counterfoil_audit_findings", "What the last audit found standing still.", ["kind"],
             registry=own,
@@ -101,6 +106,11 @@ class Meters:
     def tried(self, channel: str, outcome: str, code: str = "") -> None:
         """A try on the wire ended."""
         self.attempts.labels(channel, outcome, word(code)).inc()
+
+    def screened(self, labels: Iterable[str]) -> None:
+        """A message came in, and this was found in it."""
+        for label in SEALING.intersection(labels):
+            self.sealed.labels(label).inc()
 
     def refused(self, channel: str, code: str) -> None:
         """A provider says that a message will not arrive."""
@@ -139,6 +149,9 @@ class Scrape:
         yield self._decided(session)
         yield _silence(session, now)
         yield _expired(session)
+        said = "What people said of seals: missed by the detectors, or wrongly sealed."
+        ruled = [((row.change, row.label), row.many) for row in session.execute(_RULINGS)]
+        yield _gauge("seal_rulings", said, ruled, ("change", "label"))
         live = session.execute(_LIVE).scalar()
         yield _gauge("live", "1 while the door to clients is open.", [((), live == "open")])
         size = self._spool.size()
@@ -235,6 +248,15 @@ def _by(column: Any, which: Any, most: int) -> Any:
 _HELD = _by(col(Message.rule), col(Message.state) == State.HELD, _RULED)
 _DECIDED = select(col(Decision.verdict), col(Decision.rule), func.count().label("many")).group_by(
     col(Decision.verdict), col(Decision.rule)
+)
+_RULED_SO = (
+    select(col(Access.change), col(Access.label))
+    .where(col(Access.change).in_(("sealed", "unsealed")))
+    .limit(MOST)
+    .subquery()
+)
+_RULINGS = select(_RULED_SO.c.change, _RULED_SO.c.label, func.count().label("many")).group_by(
+    _RULED_SO.c.change, _RULED_SO.c.label
 )
 _NEXT_SOURCE = (
     select(col(Incoming.source))

@@ -93,6 +93,8 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
         },
     )
     for fact in found:
+        if isinstance(fact, InboundMessage):
+            app.meters.screened(fact.labels)
         if isinstance(fact, DeliveryReport) and fact.standing is Standing.FAILED:
             app.meters.refused(fact.channel, fact.code)
 
