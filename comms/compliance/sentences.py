@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _END: Final = re.compile(
     r"[.!?…\n;-](?:(?<=[.!?…])[.!?…]*[\"')\]]*(?=\s)|(?<=\n)\s*|(?<=;)(?=\s)|(?<=\s-)-?(?=\s))"
@@ -17,11 +16,11 @@ _SHORTENED: Final = re.compile(
     r"|d\.o\.b|[a-z])\.$",
     re.IGNORECASE,
 )
+_TOO_LONG: Final = 7
 LONGEST: Final = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A stretch of a text, without the spaces around it."""
 
     start: int
@@ -33,17 +32,23 @@ def sentences(text: str) -> Iterator[Sentence]:
     """The sentences of a text, in their order; one without an end is cut where it is too long."""
     start = 0
     for found in _END.finditer(text):
-        if found[0] == "." and _SHORTENED.search(text[max(start, found.start() - 8) : found.end()]):
+        if found[0] == "." and _shortened(text, start, found.start()):
             continue
         yield from _stretch(text, start, found.end())
         start = found.end()
     yield from _stretch(text, start, len(text))
 
 
+def _shortened(text: str, start: int, end: int) -> bool:
+    """Whether the stop belongs to a word: ``Mr.``; no word of seven letters is shortened."""
+    if text[max(start, end - _TOO_LONG) : end].isalpha() and end - start >= _TOO_LONG:
+        return False
+    return _SHORTENED.search(text[max(start, end - 8) : end + 1]) is not None
+
+
 def _stretch(text: str, start: int, end: int) -> Iterator[Sentence]:
     for at in range(start, end, LONGEST):
-        piece = text[at : min(at + LONGEST, end)]
-        bare = piece.strip(" \t\r\n>|-*")
+        bare = text[at : min(at + LONGEST, end)].strip(" \t\r\n>|-*")
         if bare:
-            begins = at + piece.index(bare)
+            begins = text.index(bare, at)
             yield Sentence(begins, begins + len(bare), bare)
