@@ -68,7 +68,7 @@ async def test_one_that_cannot_be_kept_does_not_fail_those_with_it(
         return_exceptions=True,
     )
     assert [answer is True for answer in answers] == [True, False, True]
-    assert [row.external_id for row in rows(store)] == ["m1", "m3"]
+    assert {row.external_id for row in rows(store)} == {"m1", "m3"}  # side by side on PostgreSQL
 
 
 async def test_two_sources_may_use_one_id(box: Inbox, store: Store) -> None:

@@ -20,21 +20,30 @@ from comms.ports import Channel, DeliveryError, Outgoing, Throttled, Uncertain
 
 TOKEN, SECRET = "xoxb-sandbox-1234567890", "signing-secret-1234567890"
 FINANCE, PERSON = "C0FINANCE", "U0ALICE"
+PATIENCE = 10.0
+"""Seconds until an answer: not a limit that a busy machine meets."""
 BLOCKS = ({"type": "section", "text": {"type": "mrkdwn", "text": "*Paid*"}},)
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[tuple[Slack, SlackChannel]]:
+def patience() -> float:
+    return PATIENCE
+
+
+@pytest.fixture
+async def slack(patience: float) -> AsyncIterator[tuple[Slack, SlackChannel]]:
     stand_in = Slack(TOKEN, SECRET, SystemClock())
     stand_in.add_user(PERSON, "alice", "alice@firm.example")
     stand_in.add_channel(FINANCE, "finance")
-    async with stand_in.serving() as base, writing(f"{base}/api/") as channel:
+    async with stand_in.serving() as base, writing(f"{base}/api/", patience=patience) as channel:
         yield stand_in, channel
 
 
 @contextlib.asynccontextmanager
-async def writing(base_url: str, token: str = TOKEN) -> AsyncIterator[SlackChannel]:
-    channel = SlackChannel(token, base_url=base_url, timeout=0.5)
+async def writing(
+    base_url: str, token: str = TOKEN, patience: float = PATIENCE
+) -> AsyncIterator[SlackChannel]:
+    channel = SlackChannel(token, base_url=base_url, timeout=patience)
     try:
         yield channel
     finally:
@@ -134,16 +143,16 @@ async def test_a_post_without_text_is_refused(slack: tuple[Slack, SlackChannel])
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "patience"),
     [
-        Fault.TIMEOUT_AFTER_ACCEPT,
-        Fault.CUT_AFTER_ACCEPT,
-        Fault.GARBAGE_AFTER_ACCEPT,
-        Fault.UNAVAILABLE_AFTER_ACCEPT,
+        (Fault.TIMEOUT_AFTER_ACCEPT, 0.5),
+        (Fault.CUT_AFTER_ACCEPT, PATIENCE),
+        (Fault.GARBAGE_AFTER_ACCEPT, PATIENCE),
+        (Fault.UNAVAILABLE_AFTER_ACCEPT, PATIENCE),
     ],
 )
 async def test_a_broken_answer_leaves_a_doubt_and_one_post(
-    slack: tuple[Slack, SlackChannel], fault: Fault
+    slack: tuple[Slack, SlackChannel], fault: Fault, patience: float
 ) -> None:
     stand_in, channel = slack
     stand_in.faults.plan("chat.postMessage", fault, seconds=1)
