@@ -391,7 +391,7 @@ def requests(sid: str) -> list[tuple[str, str, bytes]]:
     callbacks = [status(sid, state) for state in ("queued", "sending", "sent", "delivered")]
     return [
         *(("status", path, urlencode(params).encode()) for params in callbacks),
-        ("sms", "/hooks/twilio/sms", urlencode(text("SM2", Body="who is this?")).encode()),
+        ("sms", "/hooks/twilio/sms", urlencode(text("SM2", Body="which invoice?")).encode()),
         ("sms", "/hooks/twilio/sms", urlencode(text("SM3", Body="STOP")).encode()),
         ("sms", "/hooks/twilio/sms", urlencode(text("SM4", From=STRANGER)).encode()),
         ("email", "/hooks/email", mail("One", number=1)),
