@@ -270,7 +270,9 @@ async def test_caught_missed_and_wrongly_sealed_are_reported_together(product: P
     signals = {row["signal"]: row for row in report.data["signals"]}
     assert signals["header"] == {"signal": "header", "found": 1, "wrong": 1, "missed": 0}
     assert "W-9" not in json.dumps(report.data)
-    metrics = Scrape(product.app.meters, product.store, product.app.spool, ()).text(factories.NOON)
+    metrics = Scrape(product.app.meters, product.store, product.app.spool, ("sms",)).text(
+        factories.NOON
+    )
     assert b'counterfoil_sealed_total{label="privileged"} 2.0' in metrics
     assert b'counterfoil_seal_rulings{change="unsealed",label=""} 1.0' in metrics
 
