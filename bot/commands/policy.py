@@ -119,7 +119,8 @@ def explain_pack(
     pack: Annotated[str, typer.Argument(help="By default the policy's own.")] = "",
 ) -> Report:
     """Every rule of law that holds for a firm like ours, its source, and whether counsel signed."""
+    from billing.clock import SystemClock
     from bot import lawbook
 
-    with terminal.reading() as app:
-        return lawbook.explained(app.rules, pack, app.clock.now().date())
+    holds = terminal.rules(terminal.settings())
+    return lawbook.explained(holds, pack, SystemClock().now().date())

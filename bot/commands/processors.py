@@ -8,8 +8,9 @@ from bot.report import Report
 @command
 def processors() -> Report:
     """Who handles what of clients for you, what they signed, and what your packs miss."""
+    from billing.clock import SystemClock
     from bot import processors as register
 
-    with terminal.reading() as app:
-        known = register.register(app.settings)
-        return register.listed(known, app.rules, app.clock.now().date())
+    given = terminal.settings()
+    known = register.register(given)
+    return register.listed(known, terminal.rules(given), SystemClock().now().date())

@@ -18,6 +18,7 @@ import typer
 from bot.report import WRONG, Args, Operation, Progress, Report, Table, Wrong, silent
 
 if TYPE_CHECKING:
+    from billing.policy import Policy
     from bot.app import App
     from bot.settings import Settings
 
@@ -87,6 +88,16 @@ def reading() -> Iterator["App"]:
         yield app
 
 
+def rules(given: "Settings") -> "Policy":
+    """The policy that holds; where there is no store yet, the one that is given."""
+    from billing import policy as policies
+
+    if _missing(given):
+        return policies.load(given.policy_file) if given.policy_file else policies.default()
+    with reading() as app:
+        return app.rules
+
+
 def writing(name: str, args: Args, *, watch: bool = False) -> Report:
     """Run an operation here, or in the process that serves the store.
 
@@ -130,12 +141,16 @@ async def _here(app: "App", operation: Operation, args: Args, progress: Progress
 def _there(given: "Settings") -> "Settings":
     """SQLite would make an empty file of a name that was mistyped."""
     given.need("master_key")
-    url = given.database_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if _missing(given):
         raise Wrong(
             "There is no store at COUNTERFOIL_DATABASE_URL; `counterfoil migrate` makes it."
         )
     return given
+
+
+def _missing(given: "Settings") -> bool:
+    url = given.database_url
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
 
 
 @contextmanager

@@ -223,3 +223,16 @@ def test_c02_doctor_tells_as_well() -> None:
 
 def test_the_page_lists_every_rule() -> None:
     assert lawbook.page(PAGE.read_text()) == PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    "asked", [("policy", "explain-pack", "law_firm"), ("processors",)], ids=str
+)
+def test_whoever_weighs_a_pack_needs_no_store(
+    asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answered = CliRunner().invoke(cli.app, asked)
+    assert answered.exit_code == 0, answered.output
+    assert "counsel" in answered.output.lower() or "Slack" in answered.output
+    assert list(tmp_path.iterdir()) == []
