@@ -7,10 +7,13 @@ diagnosis are nobody's. It takes a person as well: one who is named, or the one 
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
+from comms.compliance import likeness
 from comms.compliance.labels import Label, Part, Span
+from comms.compliance.likeness import Likeness, Passage, Told
 from comms.compliance.material import Material, Role, span
 from comms.compliance.patterns import Which
 from comms.compliance.reading import Reading
@@ -20,6 +23,10 @@ from comms.compliance.words import words
 _WORDS: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("health.toml").read_text(encoding="utf-8")
 )
+
+
+_LIKELY: Final = float(_WORDS["likely"])
+_LIKENESS: Final = Likeness("health")
 
 
 def _source(name: str) -> str:
@@ -79,6 +86,10 @@ _AILING: Final = (
     r"|medications?|prescription|diagnosis|(?:test|lab|blood|scan) results?|symptoms|wound"
     r"|pregnancy|transplant)\b"
 )
+_SIGNS: Final = (
+    *("body", "complaint", "clinician", "visit", "drug", "dose", "codes", "leave", "life"),
+    "animal",
+)
 _WHICH: Final = Which(
     {
         "plain": _source("plain"),
@@ -89,6 +100,7 @@ _WHICH: Final = Which(
         "general": _source("general"),
         "idiom": _source("idiom"),
         "machine": _source("machine"),
+        **{name: _source(name) for name in _SIGNS},
         "some": _SOME,
         "kin": _KIN,
         "loose": _LOOSE,
@@ -112,28 +124,57 @@ _NOBODY: Final = words("no_names")
 _DISCLAIMS: Final = re.compile(
     r"(?i)intended recipient|confidentiality notice|this (?:e-?mail|message) (?:may|contains|is)"
 )
+_CUES: Final = frozenset(
+    {
+        *("plain", "ailing", "insured", "complaint", "life", "leave", "drug", "codes", "clinician"),
+        *("ambiguous", "body", "visit", "dose", "payer", "some", "kin"),
+    }
+)
 _STRONG_PERSON: Final = frozenset({"some", "kin"})
 
 
 def possible(material: Material) -> bool:
-    """Whether the words of the message could add up to health information at all."""
-    had = _WHICH(material.text)
-    return bool(
-        had & {"plain", "ailing", "insured"}
-        or {"payer", "care"} <= had
-        or {"ambiguous", "suffered"} <= had
-    )
+    """Whether there is a word of health, of care or of a person at all."""
+    return not _WHICH(material.text).isdisjoint(_CUES)
 
 
 def find(material: Material) -> Iterator[Span]:
     """The sentences that tell of somebody's health."""
+    for part, reading, told, ruled in _read(material):
+        for passage in _passages(material, told, ruled):
+            if _LIKENESS(passage.traits) >= _LIKELY:
+                chosen = likeness.telling(_LIKENESS, told, passage, ruled, material.role)
+                for at in sorted(chosen):
+                    yield _span(part, reading, told[at][0])
+
+
+def passages(material: Material) -> list[Passage]:
+    """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same."""
+    return [
+        passage
+        for _, _, told, ruled in _read(material)
+        for passage in _passages(material, told, ruled)
+    ]
+
+
+def _passages(
+    material: Material, told: Sequence[Told], ruled: AbstractSet[int]
+) -> Iterator[Passage]:
+    return likeness.passages(told, ruled, material.role)
+
+
+def _read(material: Material) -> Iterator[tuple[Part, Reading, list[Told], set[int]]]:
+    """Each part of a message in sentences, and which of them a rule tells."""
     known = _somebody(material)
     for part, reading in material.parts():
-        told = list(sentences(reading.text))
-        for at, sentence in enumerate(told):
-            near = told[at - 1] if at else None
-            if _tells(sentence, near, material, known) and not _DISCLAIMS.search(sentence.text):
-                yield _span(part, reading, sentence)
+        own = [one for one in sentences(reading.text) if not _DISCLAIMS.search(one.text)]
+        told = [(one, _WHICH(one.text)) for one in own]
+        ruled = {
+            at
+            for at, one in enumerate(own)
+            if _tells(one, own[at - 1] if at else None, material, known)
+        }
+        yield part, reading, told, ruled
 
 
 def _span(part: Part, reading: Reading, sentence: Sentence) -> Span:

@@ -2,18 +2,23 @@
 
 Told by substance and by who speaks: markers alone prove nothing, and none is needed. Each sentence
 is asked which signals it has (``privilege.toml``); who wrote it, what stands above it and what it
-is besides (an invoice, a time for lunch, a threat) weigh in.
+is besides (an invoice, a time for lunch, a threat) weigh in. What the rules found is then one trait
+among others of the passage it stands in, and how these weigh together was learned (``likeness``).
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from comms.compliance import likeness
 from comms.compliance.labels import Label, Part, Span
+from comms.compliance.likeness import Likeness, Passage, Told
 from comms.compliance.material import Material, Role, span
 from comms.compliance.patterns import Which
 from comms.compliance.reading import Reading
@@ -23,6 +28,9 @@ _DATA: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("privilege.toml").read_text(encoding="utf-8")
 )
 _ENOUGH: Final = float(_DATA["enough"])
+_LIKELY: Final = float(_DATA["likely"])
+_LONGER: Final = float(_DATA["longer"])
+_LIKENESS: Final = Likeness("privilege")
 _SIGNALS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["signal"]
 _MODAL: Final = (
     r"\b(?:would|should|could|can't|cannot|won't|must|probably|likely|unlikely|risk\w*"
@@ -77,12 +85,13 @@ _COURTESY: Final = re.compile(
     re.IGNORECASE,
 )
 _SHORT: Final = 12
+_NAME: Final = 3
 _LONG: Final = 900
 _LONG_MORE: Final = 0.5
 _COUNSEL_LESS: Final = 1.0
 _NEWS_MORE: Final = 2.0
-_TAUGHT_LESS: Final = 1.0
-_TAUGHT_MORE: Final = 2.0
+_TAUGHT_LESS: Final = 1.5
+_TAUGHT_MORE: Final = 3.0
 _STORY: Final = 5
 _NEWS: Final = re.compile(
     r"\bbyline\b|\bstaff writer|all rights reserved|copyright (?:\(c\)|©|19|20)"
@@ -91,6 +100,10 @@ _NEWS: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_COMPANY: Final = frozenset({"request", "service", "market", "talk", "logistics"})
+_EVERYDAY: Final = frozenset({"billing", "service", "request", "fees", "logistics", "market"})
+_CUES: Final = {"header", "instructs", "intake", "persuades", "stand"} | {
+    name for name, signal in _SIGNALS.items() if signal["weight"] > 0
+} - {"asks", "topic_papers"}
 _PLAIN_BUSINESS: Final = frozenset({"billing", "logistics", "request", "talk"})
 
 
@@ -101,18 +114,51 @@ class _Weighed:
     weight: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A message as it was weighed: its own sentences, and which of them a rule tells."""
+
+    above: Sequence[_Weighed]
+    body: Sequence[_Weighed]
+    ruled: AbstractSet[int]
+    marked: bool
+
+
 def find(material: Material) -> Iterator[Span]:
     """The stretches of a message that only a client and counsel may share."""
-    above = _weighed(material.subject, material.role) if material.subject else []
-    weighed = _weighed(material.body, material.role)
-    body = [one for one in weighed if _own(one)]
+    read = _read(material)
     taught = _taught(material)
-    enough = _enough(material) + taught
-    chosen = {at for at, one in enumerate(body) if one.weight >= enough}
-    chosen |= _together(body, above, material.role, enough) or _story(body)
-    if not chosen and taught <= 0:
-        chosen = _by_context(material, body, marked=_marked(material, weighed))
-    yield from _stretches("body", material.body, body, sorted(chosen))
+    chosen = set(read.ruled) if read.marked and taught <= 0 else set[int]()
+    told, found = _told(read.body), passages(material, read)
+    likely = _LIKELY + taught
+    if material.role is Role.UNKNOWN:
+        likely += _LONGER * math.log2(max(1, len(found)))
+    for passage in found:
+        if _LIKENESS(passage.traits) >= likely:
+            chosen |= likeness.telling(_LIKENESS, told, passage, read.ruled, material.role)
+    yield from _stretches("body", material.body, read.body, sorted(chosen))
+
+
+def passages(material: Material, read: _Read | None = None) -> list[Passage]:
+    """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same."""
+    known = read or _read(material)
+    told = _told(known.body)
+    return list(likeness.passages(told, known.ruled, material.role, _told(known.above)))
+
+
+def _told(weighed: Sequence[_Weighed]) -> list[Told]:
+    return [(one.sentence, one.had) for one in weighed]
+
+
+def _read(material: Material) -> _Read:
+    above = _weighed(material.subject, material) if material.subject else []
+    weighed = _weighed(material.body, material)
+    body = [one for one in weighed if _own(one)]
+    enough = _enough(material)
+    ruled = {at for at, one in enumerate(body) if one.weight >= enough}
+    ruled |= _together(body, above, material.role, enough) or _story(body)
+    marked = _marked(material, weighed)
+    return _Read(above, body, ruled or _by_context(material, body, marked=marked), marked)
 
 
 def _enough(material: Material) -> float:
@@ -127,6 +173,11 @@ def signals(material: Material) -> frozenset[str]:
     """Names of the signals of legal advice in it: what a person's word on it teaches."""
     had = _WHICH(material.text)
     return frozenset(name for name in _helping(had) if name in _SIGNALS or name == "header")
+
+
+def kinds(names: AbstractSet[str]) -> frozenset[str]:
+    """What signals are signs of: asking, advising, a strategy, work for a dispute, or a topic."""
+    return frozenset(str(_SIGNALS[name]["kind"]) for name in names if name in _SIGNALS)
 
 
 def _taught(material: Material) -> float:
@@ -159,23 +210,35 @@ def _story(body: Sequence[_Weighed]) -> set[int]:
 
 
 def possible(material: Material) -> bool:
-    """Whether all signals of the message together could be enough; most mail has not even that."""
-    had = _WHICH(material.text)
-    if "header" in had or (material.role is Role.COUNSEL and "modal" in had):
+    """Whether there is any sign of it at all; most mail has none but a plain question."""
+    had = _WHICH(_called(material.text, material.parties.names))
+    if material.role is Role.COUNSEL or not had.isdisjoint(_CUES):
         return True
-    least = _ENOUGH - (_COUNSEL_LESS if material.role is Role.COUNSEL else 0.0)
-    least += min(0.0, _taught(material))
-    return _weight(frozenset(_helping(had)), material.role) >= least
+    return "asks" in had and had.isdisjoint(_EVERYDAY)
 
 
-def _weighed(reading: Reading, role: Role) -> list[_Weighed]:
-    told = ((one, _WHICH(one.text)) for one in sentences(reading.text))
+def _weighed(reading: Reading, material: Material) -> list[_Weighed]:
+    role, names = material.role, material.parties.names
+    told = ((one, _WHICH(_called(one.text, names))) for one in sentences(reading.text))
     long = len(reading.text) > _LONG
     return [
         _Weighed(one, had, _weight(had, role) if not long or _addressed(had) else 0.0)
         for one, had in told
         if "disclaims" not in had
     ]
+
+
+def _called(text: str, names: frozenset[str]) -> str:
+    """With our counsel called counsel: who says something weighs as much as what is said."""
+    return _calling(names).sub("counsel", text) if names else text
+
+
+@lru_cache(maxsize=200)
+def _calling(names: frozenset[str]) -> re.Pattern[str]:
+    """Names in full, and each part of them that begins as a name does."""
+    parts = {part for name in names for part in (name, *name.split()) if len(part) >= _NAME}
+    said = "|".join(re.escape(part) for part in sorted(parts, key=len, reverse=True))
+    return re.compile(rf"\b(?:{said})\b" if said else r"(?!)")
 
 
 def _addressed(had: frozenset[str]) -> bool:
