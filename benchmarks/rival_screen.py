@@ -68,7 +68,7 @@ def main() -> None:
     engine = AnalyzerEngine(registry=registry, nlp_engine=Blank(), supported_languages=["en"])
     texts = json.load(sys.stdin)
     engine.analyze(texts[0], "en")
-    began = time.perf_counter()
+    began = time.process_time()
     found = [
         [
             (hit.entity_type, text[hit.start : hit.end], hit.score)
@@ -76,7 +76,7 @@ def main() -> None:
         ]
         for text in texts
     ]
-    json.dump({"seconds": time.perf_counter() - began, "found": found}, sys.stdout)
+    json.dump({"seconds": time.process_time() - began, "found": found}, sys.stdout)
 
 
 main()

@@ -17,6 +17,7 @@ from comms.compliance.places import Place, joined, overlaps
 from comms.compliance.reading import Reading
 from comms.compliance.rows import BETWEEN, LINK, Row, Window
 
+_FEWEST: Final = 12
 _SHORTEST: Final = 13
 _LONGER: Final = 17
 _LONGEST_RUN: Final = 200
@@ -127,23 +128,24 @@ class Card:
 def cards(reading: Reading) -> Sequence[Card]:
     """Every card number, the surest reading of each."""
     text = reading.text
-    regions = _regions(text)
+    said = [*_SPOKEN(text)]
+    regions = _regions(text, said)
     if not regions:
         return []
     about = overlaps(_ABOUT(text))
     return [
         card
         for start, end in regions
-        for card in _Cards(Row(text, groups(text[start:end], start)), about)
+        for card in _Cards(Row(text, groups(text[start:end], start, said=bool(said))), about)
     ]
 
 
-def _regions(text: str) -> Sequence[Place]:
+def _regions(text: str, said: Sequence[Place]) -> Sequence[Place]:
     """Where there are digits enough at all, written or said."""
-    said = [
-        (max(0, start - _NEXT_TO_SPOKEN), end + _NEXT_TO_SPOKEN) for start, end in _SPOKEN(text)
-    ]
-    return joined([*_DIGITS(text), *said]) if said else [*_DIGITS(text)]
+    if not said:
+        return [*_DIGITS(text)]
+    around = ((max(0, start - _NEXT_TO_SPOKEN), end + _NEXT_TO_SPOKEN) for start, end in said)
+    return joined([*_DIGITS(text), *around])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,8 @@ class _Cards:
 
     def _begun(self, first: int) -> Card | None:
         """The card number that begins with this run of digits."""
+        if self.row.many(first) < _FEWEST:
+            return None
         before = self.row.before(first)
         called = _worded(before) and _CALLED.search(before) is not None
         for window in sorted(self._windows(first, called=called), key=self._unlikely):

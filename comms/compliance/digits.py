@@ -60,13 +60,16 @@ class Group:
         return self.end if self.spoken else self.start + many
 
 
-def groups(text: str, start: int = 0) -> Sequence[Group]:
-    """Runs of digits, in their order; the text stands ``start`` characters into a longer one."""
+def groups(text: str, start: int = 0, *, said: bool = True) -> Sequence[Group]:
+    """Runs of digits, in their order; the text stands ``start`` characters into a longer one.
+
+    ``said`` where words may stand for digits as well.
+    """
     found = [
         Group(start + at.start(), start + at.end(), at[0]) for at in _DIGITS.finditer(_posed(text))
     ]
-    said = spoken(text, start)
-    return sorted([*found, *said], key=lambda group: group.start) if said else found
+    words = spoken(text, start) if said else ()
+    return sorted([*found, *words], key=lambda group: group.start) if words else found
 
 
 def spoken(text: str, start: int = 0) -> Sequence[Group]:

@@ -60,6 +60,10 @@ class Row:
                 ends[at] = ends[at + 1]
         return ends
 
+    def many(self, first: int) -> int:
+        """How many digits there are from a run on."""
+        return self._ends[first] - self._at[first]
+
     def digits(self, first: int) -> str:
         """The digits from a run on, no more than a number can have."""
         start = self._at[first]
