@@ -22,7 +22,9 @@ _WHO = re.compile(
     re.IGNORECASE,
 )
 _NOT_THEM = re.compile(
-    r"\bwrong (?:number|person|guy)\b|\byou have the wrong\b"
+    r"(?<!with the )(?<!has the )\bwrong (?:number|person|guy)\b|\byou have the wrong\b"
+    r"|\bnot (?:who|the (?:person|one)) you(?:'re| are)? (?:looking for|think|want)"
+    r"|\bi (?:just )?(?:got|have) this (?:number|phone)\b"
     r"|\b(?:no ?(?:one|body)|nobody) (?:here )?(?:by|with|of|called|named)\b"
     r"|\b(?:that|this)(?:'s| is)(?: not|n'?t) (?:me|my)\b|\bi(?:'m| am) not (?:him|her|them|that)\b"
     r"|\bi (?:don'?t|do not) know (?:who|him|her|them|you|anyone|anybody)\b"

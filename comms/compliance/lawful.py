@@ -12,6 +12,7 @@ _STATES = {
         r"\b(?:chapter\s*(?:7|11|12|13)\b|bankruptcy)"
         r"|\bchapter\s*(?:7|11|12|13)\s+(?:case|petition|bankruptcy|filing|trustee)"
         r"|\bautomatic stay\b|\b11 U\.?\s?S\.?\s?C\.?\s?(?:§\s?)?362\b"
+        r"|\binsolvenzverfahren (?:wurde )?(?:er[oö]ffnet|[uü]ber)"
         r"|\bbankruptcy (?:petition|case|trustee|court|no\b|number)"
     ),
     "represented": re2.compile(
@@ -24,12 +25,15 @@ _STATES = {
         r"|\b(?:contact|speak|talk|communicate|deal)\s+(?:only\s+)?(?:with\s+|to\s+)?"
         r"(?:my|our)\s+(?:attorney|lawyer|counsel)\s*(?:only|instead|from now on)"
         r"|\b(?:do not|don't|must not|may not) contact (?:my|our) client\b"
+        r"|\b(?:my|our) (?:outside )?(?:attorney|lawyer|counsel) (?:now )?(?:has|is handling|handles)"
+        r" (?:this|it)(?:\s+(?:now|bill|matter|case|account|invoice)\b|\s*(?:[.,;!?\n]|$))"
     ),
     "cease": re2.compile(
         r"(?i)\bcease\s+(?:and\s+desist\s+)?(?:from\s+)?(?:all\s+|any\s+|every\s+)?(?:further\s+)?"
         r"(?:contact\w*|communicat\w+|collection)"
         r"|\bcease and desist\b"
         r"|\bstop all (?:further )?(?:contact|communications?|collection)\b"
+        r"|\bdo not (?:contact|communicate with) (?:me|us) again by (?:phone|text|e-?mail|any)\b"
         r"|\bdo not (?:contact|communicate with) (?:me|us) (?:again|further|any ?more|at all)\b"
         r"[^.?!\n]{0,60}\b(?:debt|account|invoice|bill|matter)"
     ),

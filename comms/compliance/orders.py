@@ -12,7 +12,7 @@ _ORDERS = re2.compile(
     r"(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|messages?)\b"
     r"|\b(?:system prompt|jailbreak|developer mode|prompt injection)\b"
     r"|\byou are (?:now |no longer )?(?:an? )?(?:ai|assistant|chatbot|language model|dan)\b"
-    r"|(?:^|[\s<\[|#])(?:system|assistant)\s*(?::|\]|>|\|>)"
+    r"|(?:^|[\s<\[|#])(?:system|assistant)\s*(?:note\s*)?(?::|\]|>|\|>)"
     r"|\b(?:mark|set|flag|record|book|change|update)\s+(?:the\s+|this\s+|my\s+|our\s+|all\s+)?"
     r"(?:invoices?|accounts?|balance|bill|status|debt)\b[^.?!\n]{0,60}"
     r"\b(?:as\s+|to\s+)(?:paid|settled|closed|zero|0|void|cleared|written off)\b"
