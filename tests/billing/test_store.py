@@ -156,7 +156,7 @@ def test_reading_never_waits_for_a_writer(store: Store) -> None:
         answer: list[list[str]] = []
         reader = threading.Thread(target=lambda: answer.append(entities(store)))
         reader.start()
-        reader.join(1)
+        reader.join(30)
         assert answer == [[]]
     finally:
         gate.pass_()

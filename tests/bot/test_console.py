@@ -188,7 +188,7 @@ def serving(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(400):
+    for _ in range(1_000):
         if process.poll() is not None:
             pytest.fail(f"serve ended: {log.read_text()}")
         with socket.socket() as probe:
@@ -204,9 +204,10 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) ->
 
 def counterfoil(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     asked = [sys.executable, "-m", "bot", *args]
-    return subprocess.run(asked, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(asked, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.timeout(300)
 def test_commands_write_through_the_process_that_serves(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
@@ -228,7 +229,7 @@ def test_commands_write_through_the_process_that_serves(
         status = counterfoil(env, "golive", "--status", "--json")
         assert json.loads(status.stdout)["live"] == "closed"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=120) == 0
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert [one for one in events if one in ("serving", "stopped")] == ["serving", "stopped"]
     assert not Path(sqlite_database.url.removeprefix("sqlite:///") + ".sock").exists()

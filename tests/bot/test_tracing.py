@@ -122,11 +122,11 @@ def test_without_the_setting_nothing_is_imported(part: str) -> None:
 
 
 def test_a_span_that_nobody_sees_costs_nothing() -> None:
-    untraced, began = tracing.Untraced(), time.perf_counter()
+    untraced, began = tracing.Untraced(), time.process_time()
     for _ in range(10_000):
         with untraced.span("send", message="r", client=1):
             pass
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_the_setting_without_the_extra_is_said() -> None:

@@ -195,10 +195,10 @@ def test_flowed_lines_are_joined() -> None:
     ],
 )
 def test_what_no_person_sends_is_refused_quickly(raw: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Unreadable):
         read(raw)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_what_no_person_sends_is_refused_quickly(raw: bytes) -> None:
     ["<div>", "<blockquote>", "<", "<!--", "<!", "&", '<a href="', "<b><i><p>", "<table>", "<svg>"],
 )
 def test_hostile_html_takes_no_long_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     from_html((piece * 100_000)[:200_000])
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 HEADERS = st.sampled_from(
@@ -281,9 +281,9 @@ def test_own_words_are_never_invented(text: str) -> None:
     "piece", ["On ", "On a\n", "-\n", "_____\n", "From: a\n", "wrote:\n", "-- \n", ">", " ", "\n"]
 )
 def test_hostile_bodies_take_no_long_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     visible_text((piece * 200_000)[:200_000])
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(

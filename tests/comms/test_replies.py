@@ -94,9 +94,9 @@ def test_any_text_has_an_answer(text: str) -> None:
     "piece", ["stop ", "do not want to ", "remove me ", "no more of ", "this ", "please just ", "opt out of "]
 )  # fmt: skip
 def test_long_texts_take_no_long_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     asks_to_stop(piece * 20_000)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("name", ["replies.jsonl", "replies2.jsonl"])

@@ -151,7 +151,7 @@ async def over_socket(
             yield talk
         finally:
             talk.stop.set()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ async def line(firm: Any, tmp_path: Path, clock: TurnedClock) -> AsyncIterator[T
         yield talk
 
 
-async def until(true: Callable[[], bool], seconds: float = 10) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for is on the other side of the wire
             await asyncio.sleep(0.01)
@@ -401,5 +401,5 @@ async def test_the_process_opens_the_line_and_closes_it(
             assert "not linked to a member of staff" in answer.body
         finally:
             process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         assert slack.lines == 0
