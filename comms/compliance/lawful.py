@@ -25,7 +25,8 @@ _STATES = {
         r"|\b(?:contact|speak|talk|communicate|deal)\s+(?:only\s+)?(?:with\s+|to\s+)?"
         r"(?:my|our)\s+(?:attorney|lawyer|counsel)\s*(?:only|instead|from now on)"
         r"|\b(?:do not|don't|must not|may not) contact (?:my|our) client\b"
-        r"|\b(?:my|our) (?:outside )?(?:attorney|lawyer|counsel) (?:now )?(?:has|is handling|handles)"
+        r"|\b(?:my|our) (?:outside )?(?:attorney|lawyer|counsel) (?:now )?"
+        r"(?:has|handles|is handling)"
         r" (?:this|it)(?:\s+(?:now|bill|matter|case|account|invoice)\b|\s*(?:[.,;!?\n]|$))"
     ),
     "cease": re2.compile(
