@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import learn
 from benchmarks.learn import Example, fingerprint, learned
+from benchmarks.score import held_back
 from comms.compliance import health, likeness, privilege
 from comms.compliance.likeness import Likeness
 from comms.compliance.material import Content, Material
@@ -59,9 +60,7 @@ def test_only_the_likely_sentences_of_a_passage_are_told() -> None:
 def test_held_back_sentences_are_not_learned_from() -> None:
     rows = [row for file in learn.SAID.glob("*.jsonl") for row in learn.open_rows(file)]
     assert rows
-    assert not any(
-        learn.held_back(str(row["id"])) for row in rows if "-first-" not in str(row["id"])
-    )
+    assert not any(held_back(str(row["id"])) for row in rows if "-first-" not in str(row["id"]))
 
 
 def _message(body: str) -> Material:
