@@ -39,7 +39,7 @@ _SAYS: Final = (
 )
 _SAID: Final = Pattern(
     _SAYS + r"(?: (?:for|to|of|on|with|at|del?|du|der|vom)(?: [\w.'@/-]{1,40}){1,5}?"
-    r"(?=\s?(?:(?:is|was|ist|es|est|now)\b|[:=])))?"
+    r"(?=\s(?:is|was|ist|es|est|now)\b|\s?[:=]))?"
     r"(?:,? (?:has|hasn't|have|haven't|isn't|wasn't|never|not|changed|the same|yet)\b"
     r"){0,4}(?:[,;:]? (?:it's|its|it is|it was))?"
     r"(?:'s)?\s?(?P<link>(?:\s?(?:(?:is|was|will be|now|ist|lautet|es|est|still|set to"
@@ -47,7 +47,7 @@ _SAID: Final = Pattern(
     r"|are|the word|has been)\b|:|=|->|→|-)\s?){0,4})"
 )
 _PAIR: Final = Pattern(
-    r"\b(?:log-?in|log in|get in|credentials|creds|sign in|username|user|access|wi-?fi|vpn|ftp"
+    r"\b(?:log-?in|log in|get in|credentials|creds|sign in|username|user|access|wi-?fi|vpn|ftp(?!:)"
     r"|admin|portal)\b[^\n]{0,60}?"
     r"[\w.+@-]{2,60}\s?(?:/|\||and|pw|:)\s?([^\s,;]{5,60})"
     r"|\b(?:log-?in|log in|get in|creds|sign in|portal)\b[^\n]{0,30}?"
@@ -58,7 +58,7 @@ _PAIR: Final = Pattern(
 )
 _USER_AND_PASS: Final = Pattern(
     r"\b(?:user(?:name| ?id)?|login|id|un?)\b[\s:=]{1,3}[^\s,;/]{2,60}[\s,;/]{1,3}(?:and )?"
-    r"(?:pass(?:word|code)?|pwd?|p(?=:))\b[\s:=]{1,3}([^\s,;]{3,60})"
+    r"(?:pass(?:word|code)?|pwd?|p(?=:))\b[ \t:=]{1,3}([^\s,;]{3,60})"
 )
 _OF_LOGINS: Final = re.compile(
     r"\b(?:log-?ins?|passwords?|creds|credentials|access)\b", re.IGNORECASE
@@ -140,7 +140,8 @@ def _assigned(text: str) -> Iterator[Place]:
 def _users(text: str) -> Iterator[Place]:
     for found in _USER_AND_PASS.finditer(text):
         place = _trimmed(text, *found.span(1))
-        if text[slice(*place)].lower() not in _PLAIN_WORDS:
+        word = text[slice(*place)]
+        if word.lower() not in _PLAIN_WORDS and (_mixed(word) or _ends_here(text, *place)):
             yield place
 
 
@@ -186,6 +187,8 @@ def _said(text: str, found: "re.Match[str]") -> Iterator[tuple[int, int]]:
         return
     start, end = _trimmed(text, *value.span(1))
     word = text[start:end]
+    if "\n" in found[0][-2:] and not found["link"].strip():
+        return
     if word.lower() in _PLAIN_WORDS or placeholder(word) or end - start < 3:
         return
     opening = re.match(r"(?i)(?:log|cred|pass$|token|secret$|clave|access)", found[0].strip())

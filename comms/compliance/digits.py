@@ -8,16 +8,16 @@ from typing import Final
 from comms.compliance.patterns import Pattern
 
 _ONES: Final = {
-    **dict.fromkeys(("zero", "oh", "cero", "null", "zéro"), "0"),
-    **dict.fromkeys(("one", "uno", "eins", "un"), "1"),
-    **dict.fromkeys(("two", "dos", "zwei", "deux"), "2"),
-    **dict.fromkeys(("three", "tres", "drei", "trois"), "3"),
-    **dict.fromkeys(("four", "cuatro", "vier", "quatre"), "4"),
-    **dict.fromkeys(("five", "cinco", "fünf", "cinq"), "5"),
-    **dict.fromkeys(("six", "seis", "sechs"), "6"),
-    **dict.fromkeys(("seven", "siete", "sieben", "sept"), "7"),
-    **dict.fromkeys(("eight", "ocho", "acht", "huit"), "8"),
-    **dict.fromkeys(("nine", "nueve", "neun", "neuf"), "9"),
+    **dict.fromkeys(("zero", "oh", "cero", "null", "zéro", "nul"), "0"),
+    **dict.fromkeys(("one", "uno", "eins", "un", "um", "een"), "1"),
+    **dict.fromkeys(("two", "dos", "zwei", "deux", "due", "dois", "twee"), "2"),
+    **dict.fromkeys(("three", "tres", "drei", "trois", "tre", "três"), "3"),
+    **dict.fromkeys(("four", "cuatro", "vier", "quatre", "quattro", "quatro"), "4"),
+    **dict.fromkeys(("five", "cinco", "fünf", "cinq", "cinque", "vijf"), "5"),
+    **dict.fromkeys(("six", "seis", "sechs", "sei", "zes"), "6"),
+    **dict.fromkeys(("seven", "siete", "sieben", "sept", "sette", "sete", "zeven"), "7"),
+    **dict.fromkeys(("eight", "ocho", "acht", "huit", "otto", "oito"), "8"),
+    **dict.fromkeys(("nine", "nueve", "neun", "neuf", "nove", "negen"), "9"),
 }
 _TEENS: Final = dict(
     zip(
