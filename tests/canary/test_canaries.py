@@ -97,7 +97,8 @@ def _tools() -> Path:
 
 def _done(course: Course) -> Voyage:
     done = voyage.sail(course)
-    voyage.typed(done, course.folder)
+    if WHOLE or course.screen is None:
+        voyage.typed(done, course.folder)
     voyage.searched_rows(done)
     done.made += sinks.files(course.folder)
     return done
@@ -160,10 +161,11 @@ def test_all_that_was_sent_was_there_to_be_found(sailed: tuple[str, Voyage]) -> 
     kinds = {place.split(" ")[0] for place, _ in done.made}
     assert kinds >= {
         "store", "keyring", "file", "slack", "mail", "page", "span", "metrics", "log",
-        "answer", "command",
+        "answer",
     }  # fmt: skip
     copies = [place for place, _ in done.made if "midway/rows" in place or "after/rows" in place]
-    assert len(copies) >= 4
+    assert len(copies) >= (4 if done.codes else 2)
+    assert len(done.codes) in {0, *range(40, 100)}
     faults = [place for place, blob in done.made if b"Traceback" in blob and "command" in place]
     assert faults == []
 
