@@ -19,6 +19,8 @@ class Detector:
     concerns: Callable[[Material], object]
     """Cheap: whether there can be anything for it in a message at all."""
     find: Callable[[Material], Iterable[Span]]
+    seals: bool = False
+    """Whether what it finds hides the whole text: what it left alone needs no second look."""
 
 
 _Found = tuple[int, int, Label]
@@ -79,6 +81,6 @@ DETECTORS: Final = (
     Detector("money", _showing("iban", "card", "spoken", "code", "account"), _looking(_money)),
     Detector("identity", _showing("social", "social_word", "born"), _looking(_identity)),
     Detector("credentials", _showing(*credentials.SEARCHES), _looking(_credentials)),
-    Detector("health", health.possible, health.find),
-    Detector("privilege", privilege.possible, privilege.find),
+    Detector("health", health.possible, health.find, seals=True),
+    Detector("privilege", privilege.possible, privilege.find, seals=True),
 )

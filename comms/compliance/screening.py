@@ -48,7 +48,7 @@ class Screen:
 
     def __call__(self, content: Content, spent: Spent = lambda: False) -> Screened:
         """Label a message; never raises for what is in it."""
-        spans, failed = self._found(content, spent)
+        spans, failed = _found(content, self._detectors, spent)
         if failed:
             return _unscreened(content, failed)
         labels = _labels(spans)
@@ -58,26 +58,6 @@ class Screen:
             return self._told(content, labels, spans)
         except Exception:  # noqa: BLE001 - whatever it was, the text is not shown
             return _unscreened(content, ("masking",))
-
-    def _found(self, content: Content, spent: Spent) -> tuple[tuple[Span, ...], tuple[str, ...]]:
-        if len(content.body) + len(content.subject or "") > LONGEST:
-            return (), ("length",)
-        try:
-            material = Material.of(content)
-        except Exception:  # noqa: BLE001 - a text that cannot be read is sealed
-            return (), ("reading",)
-        found: list[Span] = []
-        failed: list[str] = []
-        for detector in self._detectors:
-            try:
-                if detector.concerns(material):
-                    found += detector.find(material)
-            except Exception:  # noqa: BLE001 - its failure is its answer: sealed
-                failed.append(detector.name)
-            if spent():
-                failed.append(detector.name)
-                break
-        return _settled(found), tuple(failed)
 
     def _told(
         self, content: Content, labels: tuple[Label, ...], spans: tuple[Span, ...]
@@ -93,15 +73,39 @@ class Screen:
 
     def _clean(self, content: Content, masked: str, subject: str | None) -> tuple[str, str | None]:
         """Masked until nothing more is found; what cannot be got clean is not shown."""
+        covering = [one for one in self._detectors if not one.seals]
         for _ in range(3):
             again = Content(masked, content.sender, content.channel, subject, content.parties)
-            spans, failed = self._found(again, lambda: False)
+            spans, failed = _found(again, covering, lambda: False)
             if failed:
                 break
             if not spans:
                 return masked, subject
             masked, subject = masking.masked(again, spans)
         return masking.SEALED, masking.SEALED if content.subject else None
+
+
+def _found(
+    content: Content, detectors: Sequence[Detector], spent: Spent
+) -> tuple[tuple[Span, ...], tuple[str, ...]]:
+    if len(content.body) + len(content.subject or "") > LONGEST:
+        return (), ("length",)
+    try:
+        material = Material.of(content)
+    except Exception:  # noqa: BLE001 - a text that cannot be read is sealed
+        return (), ("reading",)
+    found: list[Span] = []
+    failed: list[str] = []
+    for detector in detectors:
+        try:
+            if detector.concerns(material):
+                found += detector.find(material)
+        except Exception:  # noqa: BLE001 - its failure is its answer: sealed
+            failed.append(detector.name)
+        if spent():
+            failed.append(detector.name)
+            break
+    return _settled(found), tuple(failed)
 
 
 def _labels(spans: Sequence[Span]) -> tuple[Label, ...]:
