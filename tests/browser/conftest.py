@@ -1,8 +1,8 @@
 """Through which browser does a test look at the page, and at which world?
 
-``new_stage`` makes a world at its first morning; ``later`` is one world on its thirtieth day, its
-door open: tests share it, so they ask nothing of its moment. Without a Chromium the tests are
-skipped, and fail where ``REQUIRE_BROWSER`` says that there must be one.
+``new_stage`` makes a world at its first morning; ``later`` is one world on its thirtieth day, or
+three days later, its door open: tests share it, so they ask nothing of its moment. Without a
+Chromium the tests are skipped, and fail where ``REQUIRE_BROWSER`` says that there must be one.
 """
 
 from __future__ import annotations
