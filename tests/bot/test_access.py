@@ -28,6 +28,8 @@ TABLE = {
     Action.HOLD: ({COMP, ADMIN}, {COMP, ADMIN}),
     Action.ERASE: ({COMP, ADMIN}, {COMP, ADMIN}),
     Action.ANSWER: ({COMP, ADMIN}, {COMP, ADMIN}),
+    Action.WALL: ({COMP, ADMIN}, {COMP, ADMIN}),
+    Action.COUNSEL: ({PRIV, COMP, ADMIN}, {PRIV, COMP, ADMIN}),
 }
 """Who may do it for any client, and who for their own."""
 
