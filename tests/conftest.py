@@ -126,7 +126,13 @@ _LONGEST = (
     "tests/bot/test_worker",
 )
 """Files that take half a minute or more of one processor, the longest first."""
-_TOLD = ("tests/faults/", "tests/scenarios/", "tests/simulation/")
+_TOLD = (
+    "tests/bot/sandbox/test_desk",
+    "tests/browser/",
+    "tests/faults/",
+    "tests/scenarios/",
+    "tests/simulation/",
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -134,8 +140,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that no worker begins one when the others have nothing left.
 
     Stories of one file share a clock that only goes forward, so they are told in their order: in
-    another, each would fall on other days, and some of those are holidays. So are the seeds, before
-    whoever asks what all of them met.
+    another, each would fall on other days, and some of those are holidays. So are the pages of one
+    world, and the seeds, before whoever asks what all of them met.
     """
     told: dict[Path, list[int]] = {}
     for at, item in enumerate(items):
