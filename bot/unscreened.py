@@ -67,7 +67,9 @@ async def close(app: App, args: Args, _progress: Progress) -> Report:
 def _open(session: Session, asked: Asked) -> Incident:
     one = session.get(Incident, asked.incident)
     if one is None or one.kind != "unreadable":
-        raise Wrong(f"There is no unread incident {asked.incident}; `counterfoil incidents list`.")
+        raise Wrong(
+            f"There is no incident {asked.incident} to read; see `counterfoil incidents list`."
+        )
     roles = session.exec(
         select(StaffRole.role)
         .join(Staff, col(Staff.id) == StaffRole.staff_id)
