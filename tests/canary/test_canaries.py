@@ -77,7 +77,8 @@ def sailed(
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", f"{_tools()}{os.pathsep}{os.environ['PATH']}")
-        course = Course(folder, DAYS, **more)
+        days = DAYS if WHOLE or not more else voyage.LOADED
+        course = Course(folder, days, light=bool(more) and not WHOLE, **more)
         if database == "sqlite":
             yield request.param, _done(course)
             return
@@ -157,7 +158,7 @@ def test_an_ordinary_word_is_found_where_it_may_be_read_and_lies_nowhere_in_clea
 def test_all_that_was_sent_was_there_to_be_found(sailed: tuple[str, Voyage]) -> None:
     """Each way was taken: a voyage that brings nothing finds nothing."""
     _, done = sailed
-    assert len({needle.way for needle in done.needles}) > 100
+    assert len({needle.way for needle in done.needles}) > (100 if done.codes else 50)
     kinds = {place.split(" ")[0] for place, _ in done.made}
     assert kinds >= {
         "store", "keyring", "file", "slack", "mail", "page", "span", "metrics", "log",

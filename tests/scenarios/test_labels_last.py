@@ -18,7 +18,7 @@ from tests import factories
 from tests.conftest import Database
 from tests.factories import CLIENTS, MAIL_SECRET, MAILBOX, PHONE, SENDER, Product
 
-WORDS = "The deposition of Ms Arnes went badly for us and she will say so on Monday"
+WORDS = "Ms Arnes saw the second boat come in at noon on Monday and she will say so"
 ADVICE = "Our lawyer advises us to settle the Bram suit before trial and to say nothing about it."
 COUNSEL = "counsel@harrow.example"
 
@@ -76,8 +76,8 @@ async def test_who_quotes_what_is_sealed_is_sealed_as_well(product: Product) -> 
 
 async def test_who_quotes_nothing_sealed_is_read_as_before(product: Product) -> None:
     await sealed(product)
-    await mailed(product, "When does the deposition begin, and where?")
-    assert "When does the deposition begin" in in_slack(product)
+    await mailed(product, "When does the second boat come in, and where?")
+    assert "When does the second boat come in" in in_slack(product)
 
 
 async def test_staff_who_repeat_what_is_sealed_to_the_client_are_asked_first(

@@ -133,7 +133,7 @@ async def test_c23_what_is_sealed_is_read_by_who_is_cleared_and_the_look_is_chai
 
 
 async def test_a_person_seals_and_only_who_is_cleared_unseals(product: Product) -> None:
-    touchpoint = await texted(product, "The deposition of Ms Arnes went badly for us.")
+    touchpoint = await texted(product, "Ms Arnes saw the second boat come in at noon on Monday.")
     sealed = {"touchpoint": touchpoint, "by": CLERK, "reason": "what counsel thinks of it"}
     await privilege.seal(product.app, sealed, silent)
     assert "Arnes" not in timeline_of(product)
@@ -145,7 +145,7 @@ async def test_a_person_seals_and_only_who_is_cleared_unseals(product: Product) 
 
 async def test_a_button_seals_and_the_card_shows_it_no_more(product: Product) -> None:
     product.slack.add_user("U0CLERK", "clerk", CLERK)
-    await texted(product, "The deposition of Ms Arnes went badly for us.")
+    await texted(product, "Ms Arnes saw the second boat come in at noon on Monday.")
     [shown] = [one for one in product.slack.messages(CLIENTS) if "Arnes" in repr(one.blocks)]
     answer = await product.slack.click("U0CLERK", CLIENTS, shown.ts, "said.seal")
     assert answer.status == 200
