@@ -45,11 +45,11 @@ class Likeness:
                 trait, _, weight = line.partition("\t")
                 self._weights[trait] = float(weight)
         self._least = self._weights.pop("")
+        self._known = frozenset(self._weights)
 
     def __call__(self, traits: AbstractSet[str]) -> float:
         """Above nought: more like those with the label than like those without it."""
-        weights = self._weights
-        told = math.fsum(weights.get(trait, 0.0) for trait in traits)
+        told = math.fsum(map(self._weights.__getitem__, self._known & traits))
         return self._least + told / math.sqrt(len(traits) or 1)
 
     def reasons(self, traits: AbstractSet[str], many: int = 5) -> list[str]:
@@ -59,10 +59,11 @@ class Likeness:
         return sorted(heavy, key=lambda trait: (-known[trait], trait))[:many]
 
 
-def words(text: str) -> Iterator[str]:
+def words(text: str) -> set[str]:
     """What stays of the words of a text; all numbers are one."""
-    for word in _WORD.findall(text.lower()):
-        yield "#" if word[0].isdigit() else word[:_LETTERS]
+    cut = {word[:_LETTERS] for word in _WORD.findall(text.lower())}
+    digits = {word for word in cut if word[0].isdigit()}
+    return (cut - digits) | {"#"} if digits else cut
 
 
 def traits(told: Sequence[Told], *marks: str) -> frozenset[str]:
