@@ -158,7 +158,7 @@ def test_an_ordinary_word_is_found_where_it_may_be_read_and_lies_nowhere_in_clea
 def test_all_that_was_sent_was_there_to_be_found(sailed: tuple[str, Voyage]) -> None:
     """Each way was taken: a voyage that brings nothing finds nothing."""
     _, done = sailed
-    assert len({needle.way for needle in done.needles}) > (100 if done.codes else 50)
+    assert len({needle.way for needle in done.needles}) > (100 if done.codes else 40)
     kinds = {place.split(" ")[0] for place, _ in done.made}
     assert kinds >= {
         "store", "keyring", "file", "slack", "mail", "page", "span", "metrics", "log",
