@@ -23,7 +23,7 @@ from tests.factories import CLIENTS, NOON, Product
 from tests.scenarios import test_sealed as sealing
 from tests.scenarios.test_sealed import ADVICE, CLERK, COUNSEL
 
-SAID = "The deposition of Ms Arnes went badly for us."
+SAID = "The meeting with Ms Arnes went badly for us."
 CLERKS, COUNSELS, GUEST, NOBODY = "U0CLERK", "U0COUNSEL", "U0GUEST", "U0NOBODY"
 
 
