@@ -35,16 +35,16 @@ def screened(
     """
     told = _letter(message, parties, screen, spent)
     enclosed = tuple(_file(one, parties, screen, files_spent) for one in message.enclosed)
-    names = [covered(name, "email", parties, screen) for name in message.media]
+    names = [_name(name, parties, screen) for name in message.media]
     who, of_name, _ = covered(message.sender_name, "email", parties, screen)
     of_sender = [one for one in of_name if Label(one) in MASKED]  # a name is no advice
-    found = (told.labels, of_sender, *(one.labels for one in enclosed), *(ls for _, ls, _ in names))
+    found = (told.labels, of_sender, *(one.labels for one in enclosed), *(ls for _, ls in names))
     labels = clearance.together(clearance.Content("", frozenset(map(Label, one))) for one in found)
     return told.model_copy(
         update={
             "labels": _named(labels),
             "sender_name": who,
-            "media": tuple(name for name, _, _ in names),
+            "media": tuple(name for name, _ in names),
             "enclosed": enclosed,
         }
     )
@@ -80,7 +80,7 @@ def _unscreened(message: InboundMessage) -> InboundMessage:
 
 
 def _file(file: Enclosed, parties: Parties, screen: Screen, spent: Spent) -> Enclosed:
-    name, by_name, _ = covered(file.name, "email", parties, screen)
+    name, by_name = _name(file.name, parties, screen)
     whole = Content(file.said, file.sender or Role.UNKNOWN, "email", None, parties)
     found = screen(whole, spent)
     labels = {*map(Label, by_name), *found.labels} - {Label.UNSCREENED}
@@ -94,6 +94,16 @@ def _file(file: Enclosed, parties: Parties, screen: Screen, spent: Spent) -> Enc
             "labels": _named(labels),
         }
     )
+
+
+def _name(name: str, parties: Parties, screen: Screen) -> tuple[str, tuple[str, ...]]:
+    """What may be shown of a file's name, and the numbers in it.
+
+    A name of a few words is hidden where it tells too much, and seals nothing else.
+    """
+    shown, labels, _ = covered(name, "email", parties, screen)
+    numbers = _named([Label(one) for one in labels if Label(one) in MASKED])
+    return (shown if set(numbers) == set(labels) else masking.SEALED), numbers
 
 
 def _named(labels: Collection[Label]) -> tuple[str, ...]:

@@ -247,11 +247,20 @@ def test_the_name_of_a_file_is_read() -> None:
 
 
 def test_a_file_that_nobody_read_does_not_seal_the_letter() -> None:
-    mail = a_mail("Paid today, see the scan.")
-    mail.add_attachment(b"\x89PNG\r\n\x00", maintype="image", subtype="png", filename="scan.png")
+    mail = a_mail("Paid today.")
+    mail.add_attachment(b"\x89PNG\r\n\x00", maintype="image", subtype="png", filename="photo.png")
     told = taken(mail)
-    assert (told.labels, told.visible) == ((), "Paid today, see the scan.")
-    assert enclosures.told(told.enclosed) == "1 attachment: scan.png; 1 not read (a picture)"
+    assert (told.labels, told.visible) == ((), "Paid today.")
+    assert enclosures.told(told.enclosed) == "1 attachment: photo.png; 1 not read (a picture)"
+
+
+def test_a_name_that_tells_too_much_is_hidden_and_seals_nothing_else() -> None:
+    mail = a_mail("Paid today.")
+    name = "my chemotherapy and cancer treatment of March.png"
+    mail.add_attachment(b"\x89PNG\r\n\x00", maintype="image", subtype="png", filename=name)
+    told = taken(mail)
+    assert (told.labels, told.media) == ((), ("[sealed]",))
+    assert "chemo" not in repr(told)
 
 
 def test_a_logo_in_a_letter_is_no_attachment() -> None:

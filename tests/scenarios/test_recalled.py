@@ -204,11 +204,11 @@ async def test_c22_a_card_in_an_attached_file_is_not_kept_and_its_words_are(
 async def test_staff_hear_of_a_file_that_nobody_read_and_do_not_see_it(product: Product) -> None:
     mail = EmailMessage()
     mail.set_content("Paid today.")
-    mail.add_attachment(b"\x89PNG\x00", maintype="image", subtype="png", filename="scan.png")
+    mail.add_attachment(b"\x89PNG\x00", maintype="image", subtype="png", filename="photo.png")
     await mailed(product, mail)
     shown = repr([post.blocks for post in product.slack.messages(CLIENTS)])
     assert "Paid today." in shown
-    assert "1 attachment: scan.png; 1 not read (a picture)" in shown
+    assert "1 attachment: photo.png; 1 not read (a picture)" in shown
 
 
 async def test_what_is_sealed_in_a_file_seals_the_letter(product: Product) -> None:
