@@ -8,6 +8,7 @@ Every function runs in one transaction under the lock of the message's client.
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from sqlalchemy import bindparam
@@ -34,6 +35,7 @@ from comms import (
     wording,
 )
 from comms.cases import Known
+from comms.compliance import disclosure
 from comms.compliance.disclosure import Names
 from comms.compliance.labels import SEALING
 from comms.door import Case, Finding, Judgement, Verdict
@@ -109,7 +111,8 @@ def claim_all(
             if message.audience == Audience.CLIENT:
                 letter = _letter(office, known, message, threads.get(message.id, ()), case)
                 said = letters.compose(session, office, templates, letter)
-                found = wording.refusal(office, letter, said, called.get(message.id, Names()))
+                own = partial(_own_words, session, office, templates, letter)
+                found = wording.refusal(office, letter, said, called.get(message.id, Names()), own)
                 outgoing: Outgoing | None = said
             else:
                 outgoing, found = cards(session, office, message), None
@@ -129,6 +132,13 @@ def claim_all(
                 named += steps.unlisted(message, known.steps, letter.account, letter.named)
     steps.list_also(session, named)
     return outbox.claim_all(session, office, ready)
+
+
+def _own_words(session: Session, office: Office, templates: Templates, letter: Letter) -> str:
+    """What a template says to everybody, without names."""
+    nameless = disclosure.nameless(letter.message.channel)
+    read = letters.read(session, office, templates, letter, nameless)
+    return f"{read.subject}\n\n{read.text}"
 
 
 def _queued(session: Session, office: Office, ids: Sequence[int]) -> list[Message]:

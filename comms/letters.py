@@ -31,10 +31,11 @@ from billing.models import (
 )
 from comms.channels.mime import message_id
 from comms.compliance import disclosure
+from comms.compliance.disclosure import Profile
 from comms.models import Message, Purpose, State
 from comms.office import Office
 from comms.ports import Attachment, Outgoing
-from comms.rendering import Templates
+from comms.rendering import Rendered, Templates
 
 _EARLIER = (
     core_select(
@@ -109,15 +110,9 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
         TemplateMistake: the template cannot say it.
     """
     message, entity = letter.message, letter.entity
-    packs = office.policy.packs(entity.name)
+    by = disclosure.profile(message.channel, office.policy.packs(entity.name))
+    rendered = read(session, office, templates, letter, by)
     link = _unsubscribe(office, templates, message)
-    context = _common(letter) | _about(session, office, letter)
-    context |= {
-        "opt_out_notice": disclosure.notice(message.channel, packs),
-        "unsubscribe_link": link,
-    }
-    shown = disclosure.reduced(context, disclosure.profile(message.channel, packs))
-    rendered = templates.render(message.template, message.channel, shown)
     return Outgoing(
         reference=message.reference,
         to=letter.redirect_to or letter.address.value,
@@ -128,6 +123,24 @@ def compose(session: Session, office: Office, templates: Templates, letter: Lett
         headers=_threading(letter) | _one_click(link, entity),
         attachments=_enclosed(session, office, letter),
     )
+
+
+def read(
+    session: Session, office: Office, templates: Templates, letter: Letter, by: Profile
+) -> Rendered:
+    """What the template says with the data that a profile lets it have.
+
+    Raises:
+        TemplateMistake: the template cannot say it.
+    """
+    message = letter.message
+    context = _common(letter) | _about(session, office, letter)
+    packs = office.policy.packs(letter.entity.name)
+    context |= {
+        "opt_out_notice": disclosure.notice(message.channel, packs),
+        "unsubscribe_link": _unsubscribe(office, templates, message),
+    }
+    return templates.render(message.template, message.channel, disclosure.reduced(context, by))
 
 
 def _unsubscribe(office: Office, templates: Templates, message: Message) -> str:

@@ -30,6 +30,8 @@ _KINDS: Final = {
     Label.SSN: "numbers",
 }
 """An IBAN or account number in a template is the firm's own, into which they pay."""
+JUDGED: Final = frozenset({"legal", "health"})
+"""Kinds that no sign proves: they are told by how a sentence reads."""
 _SHORTEST_NAME: Final = 4
 _SPACES = re.compile(r"\s+")
 
@@ -97,6 +99,12 @@ def profile(channel: str, packs: Packs = ()) -> Profile:
         if channel in row["channels"] and _holds(row, packs):
             found |= {kind: _source(row) for kind in row["withholds"] if kind not in found}
     return Profile(channel, found)
+
+
+def nameless(channel: str) -> Profile:
+    """What leaves nothing but the template's own words, amounts and days."""
+    row = Source("", "", "", dt.date.min, verified=True)
+    return Profile(channel, dict.fromkeys(_data()["fields"], row))
 
 
 def profiles(packs: Packs = ()) -> list[Source]:

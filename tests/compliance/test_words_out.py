@@ -137,6 +137,29 @@ async def test_what_names_a_matter_is_withheld_with_its_rule_and_a_task(house: H
     assert entity not in house.slack(FINANCE)
 
 
+async def test_how_a_template_reads_by_itself_keeps_no_message_in(house: House) -> None:
+    """That was told when it was saved; now every client's message would be kept in."""
+    ours = "As your lawyers we advise you to settle the lawsuit before the trial."
+    assert disclosure.breaches(ours, disclosure.profile("email"))
+    folder_of(house, "first_reminder", ours)
+    waiting = house.product.reminder(house.known)
+    await house.product.settle()
+    assert house.messages(id=waiting)[0].state in GONE
+
+
+async def test_what_the_data_adds_to_a_template_keeps_the_message_in(house: House) -> None:
+    folder_of(house, "first_reminder", "About {{ client.name }}: please pay.")
+    name = "Bob Miller's insulin, which he takes for his diabetes"
+    house.write(
+        lambda session: setattr(session.get_one(Client, house.known.client_id), "name", name)
+    )
+    waiting = house.product.reminder(house.known)
+    await house.product.settle()
+    message = house.messages(id=waiting)[0]
+    assert (message.state, message.rule) == (State.WITHHELD, "disclosure")
+    assert "health" in message.reason
+
+
 def folder_of(house: House, message: str, words: str) -> None:
     """The firm's own template was edited after it was looked at."""
     folder = house.product.app.settings.database_url.removeprefix("sqlite:///")
