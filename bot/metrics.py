@@ -219,17 +219,17 @@ class _Both:
 
 
 @functools.cache
-def _queues(channels: tuple[str, ...]) -> Any:
+def _queues(channels: tuple[str, ...], most: int) -> Any:
     """How many messages of each open state and channel, and the first; from an index alone."""
-    return union_all(*(_queue(state, channel) for state in _OPEN for channel in channels))
+    return union_all(*(_queue(state, channel, most) for state in _OPEN for channel in channels))
 
 
-def _queue(state: State, channel: str) -> Any:
+def _queue(state: State, channel: str, most: int) -> Any:
     first = (
         select(col(Message.send_after))
         .where(col(Message.state) == state.value, col(Message.channel) == channel)
         .order_by(col(Message.send_after))
-        .limit(MOST)
+        .limit(most)
         .subquery()
     )
     return select(

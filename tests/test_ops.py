@@ -29,6 +29,7 @@ HTTP, SOCKET = OPS / "slack-manifest.json", OPS / "slack-manifest-socket.json"
 SCOPES: dict[str, set[str]] = {
     "apps.connections.open": set(),
     "auth.test": set(),
+    "chat.delete": {"chat:write"},
     "chat.postMessage": {"chat:write"},
     "chat.update": {"chat:write"},
     "conversations.info": {"channels:read", "groups:read"},
