@@ -11,7 +11,7 @@ from comms.compliance.screening import screen
     ("body", "fact"),
     [
         (
-            "Counselor, our exposure in Hartwell is $200k. Also, invoice 5512 is approved for payment.",
+            "Counselor, our exposure is $200k. Also, invoice 5512 is approved for payment.",
             "invoice 5512 is approved for payment",
         ),
         (
