@@ -124,7 +124,7 @@ class Scrape:
         self._meters = meters
         self._store = store
         self._spool = spool
-        self._queues = _queues(tuple(sorted(channels)))
+        self._channels = tuple(sorted(channels))
         self._decisions = Since()
         self._turn = threading.Lock()
         self._kept: tuple[float, list[Metric]] = (float("-inf"), [])
@@ -158,7 +158,7 @@ class Scrape:
         yield _gauge("spool_bytes", "What staff asked for and is not a row yet.", [((), size)])
 
     def _messages(self, session: Session, now: dt.datetime) -> Iterator[Metric]:
-        rows = [row for row in session.execute(self._queues) if row.many]
+        rows = [row for row in session.execute(_queues(self._channels, MOST)) if row.many]
         counts = [((row.state, row.channel), row.many) for row in rows]
         ages = [((row.state, row.channel), _age(now, row.first)) for row in rows]
         kinds = ("state", "channel")

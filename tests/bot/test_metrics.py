@@ -122,7 +122,7 @@ async def test_a_count_stops_where_it_would_become_dear(
 
 
 async def test_counts_come_from_an_index_alone(one: Product) -> None:
-    query = metrics._queue(State.QUEUED, "sms").compile(
+    query = metrics._queue(State.QUEUED, "sms", metrics.MOST).compile(
         one.store.engine, compile_kwargs={"literal_binds": True}
     )
 
