@@ -65,7 +65,7 @@ _QUEUED = (
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
-_UNREACHED = ("no_address", "address_", "opted_out", "no_sms_consent")
+_UNREACHED = ("no_address", "address_", "opted_out", "no_sms_consent", "never_open")
 """Rules by which no address of a client may be used."""
 _STATES = {
     Verdict.DEFER: State.HELD,

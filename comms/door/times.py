@@ -100,7 +100,7 @@ def hours(case: Case, policy: Policy) -> Iterator[Finding]:
     try:
         opens = next_open_everywhere(case.now, every, to.country, to.region)
     except NeverOpen as error:
-        yield Finding("hours", Verdict.REVIEW, "never_open", str(error))
+        yield Finding("hours", Verdict.WITHHOLD, "never_open", str(error))
         return
     if opens == case.now:
         return

@@ -173,7 +173,7 @@ RULES: dict[str, Rule] = {
     "quiet_hours": Rule("hours", D, later, _HOURS),
     "legal_hours": Rule("hours", D, in_state("KY"), _HOURS),
     "preferred_hours": Rule("hours", D, wish(not_before=dt.time(10)), _HOURS),
-    "never_open": Rule("hours", Verdict.REVIEW, wish(not_before=dt.time(22)), _PERSON),
+    "never_open": Rule("hours", W, wish(not_before=dt.time(22)), _PERSON),
     "agreement_missing": Rule("preflight", W, facts(unsigned="No BAA."), ("not_live",)),
     "sender_incomplete": Rule("preflight", W, sender(pay_link="")),
     "sms_unregistered": Rule("preflight", W, sender(sms_unregistered=True)),

@@ -174,6 +174,21 @@ async def test_44_a_text_that_goes_while_a_mail_waits_leaves_both_in_the_record(
         assert stage.why(f"message:{message.id}")["decisions"]
 
 
+async def test_whoever_no_hour_is_left_for_is_their_owners_to_find(stage: Parlour) -> None:
+    name, phone = "Mimosa", "+12125550145"
+    await stage.billed(name, "S45", phone=phone, sms_consent=True, email=None)
+    await stage.tell(
+        {
+            "type": "preference_stated", "external_id": "L-S45", "client_external_id": name,
+            "not_before": "22:30", "stated_at": stage.moment(),
+        }
+    )  # fmt: skip
+    await stage.jump(15)
+    late = [one for one in stage.messages(name, Purpose.DUNNING) if one.state not in parlour.GONE]
+    assert [(one.state, one.rule) for one in late] == [(State.WITHHELD, "never_open")]
+    assert any(name in card.text and "arrive" in card.text for card in stage.cards(stage.desk))
+
+
 # --- what comes back ------------------------------------------------------------------------------
 
 
