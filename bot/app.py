@@ -20,7 +20,8 @@ from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import erasurelog, factsheet, masterkeys, processors, schema, tracing, unsubscribe
+from bot import factsheet, masterkeys, schema, tracing, unsubscribe
+from bot.custody import erasurelog, processors
 from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
@@ -157,7 +158,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
         StoreBusy: another process writes this SQLite store.
         billing.policy.PolicyError: the policy cannot be used.
         bot.schema.SchemaMismatch: the store's schema is not the one of this version.
-        bot.erasurelog.NotReplayed: somebody who was erased is in this copy of the store.
+        bot.custody.erasurelog.NotReplayed: somebody who was erased is in this copy of the store.
     """
     given = ("facts_hook_secret",) if settings.facts_hook_secret else ()
     settings.need("master_key", *CHANNEL_SETTINGS, *given)

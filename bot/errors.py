@@ -11,7 +11,7 @@ from billing import ledger, references
 from billing.keyring import KeyGone, WrongMasterKey
 from billing.policy import PolicyError
 from billing.store import Moved, StoreBusy, StoreClosed
-from bot.erasurelog import LogDamaged, NotReplayed
+from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.firm import FirmError
 from bot.report import Wrong
 from bot.schema import SchemaMismatch

@@ -23,7 +23,7 @@ ALARM = dt.timedelta(days=90)
 """So long before a rule begins to hold, whoever relies on its waiver is told."""
 _DUTY = "not enforced here: a person's duty"
 _PROFILE = ("comms.compliance.disclosure:reduced", "comms.compliance.disclosure:breaches")
-_KEPT = {Answer: ("billing.obligations:due",), Keep: ("bot.erasure:refusal",)}
+_KEPT = {Answer: ("billing.obligations:due",), Keep: ("bot.custody.erasure:refusal",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

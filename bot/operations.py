@@ -6,29 +6,31 @@ from bot import (
     checkpoints,
     declarations,
     duplicates,
-    erasure,
     grants,
     imports,
     ladders,
-    learning,
-    legalholds,
     overrides,
-    privilege,
     publishing,
-    recalls,
     remittances,
-    rights,
     switch,
     tasks,
     tokens,
     understanding,
-    unencrypted,
-    unscreened,
     verdicts,
-    walls,
     worker,
 )
 from bot.app import App
+from bot.custody import (
+    erasure,
+    learning,
+    legalholds,
+    privilege,
+    recalls,
+    rights,
+    unencrypted,
+    unscreened,
+    walls,
+)
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
 from comms import covering

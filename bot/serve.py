@@ -14,8 +14,9 @@ import structlog
 import uvicorn
 from typing_extensions import override
 
-from bot import console, processors, schedule
+from bot import console, schedule
 from bot.app import App, live
+from bot.custody import processors
 from bot.desk import Desk
 from bot.operations import OPERATIONS
 from bot.report import Wrong

@@ -10,8 +10,9 @@ from sqlmodel import Session, col, select
 
 from billing import facts
 from billing.models import Client, LegalEntity, LiveSwitch
-from bot import processors, subjects
+from bot import subjects
 from bot.app import App
+from bot.custody import processors
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import cases, outbox
 from comms.models import Audience, Message, State

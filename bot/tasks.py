@@ -9,8 +9,9 @@ from sqlmodel import Session
 
 from billing import aliases
 from billing.models import Client
-from bot import subjects, turns
+from bot import subjects
 from bot.app import App
+from bot.reasons import turns
 from bot.report import Args, Progress, Report, Table, Wrong
 from comms import tasks
 from comms.models import Task, TaskKind

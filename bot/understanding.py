@@ -13,8 +13,9 @@ from sqlmodel import Session
 from structlog.contextvars import bound_contextvars
 
 from billing import vault
-from bot import access, factsheet, hearsay, inbox, incidents, intake, redaction
+from bot import access, factsheet, hearsay, inbox, intake
 from bot.app import App
+from bot.custody import incidents, redaction
 from bot.inbox import Parcel
 from bot.logs import carried
 from bot.models import Incoming

@@ -19,8 +19,9 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import copies, duplicates, inbox, legalholds, recalls, retention, tasks
+from bot import duplicates, inbox, tasks
 from bot.app import App
+from bot.custody import copies, legalholds, recalls, retention
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
 from bot.understanding import understand

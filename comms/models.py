@@ -382,7 +382,8 @@ class Saying(SQLModel, table=True):
 class Expired(SQLModel, table=True):
     """Policy may have deleted rows of a kind from before a moment; nothing else may delete them.
 
-    The moment only moves forward. ``bot.retention`` writes it, the trigger on decisions reads it.
+    The moment only moves forward. ``bot.custody.retention`` writes it; the trigger on decisions
+    reads it.
     """
 
     __tablename__ = "expired"

@@ -72,7 +72,7 @@ def standing(session: Session, client_id: int) -> list[LegalHold]:
 
 
 def preserved(session: Session, clients: Collection[int]) -> set[int]:
-    """Of some clients those who are covered by a hold: what ``bot.retention`` asks."""
+    """Of some clients those who are covered by a hold: what ``bot.custody.retention`` asks."""
     held = set(session.exec(select(LegalHold.client_id).where(_is_open())))
     if not held:
         return set()

@@ -51,7 +51,7 @@ def list_(
     client: Annotated[str, typer.Argument(help="Only this client, with what has ended.")] = "",
 ) -> Report:
     """Every hold that stands; of one client also those that have ended."""
-    from bot import legalholds
+    from bot.custody import legalholds
 
     with terminal.reading() as app, app.store.read() as session:
         return legalholds.listed(session, app.office(), client)
@@ -83,7 +83,8 @@ def erase(
 
 
 def _question(client: str) -> str:
-    from bot import erasure, subjects
+    from bot import subjects
+    from bot.custody import erasure
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.client(session, client)

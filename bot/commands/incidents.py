@@ -21,7 +21,7 @@ def list_(
     *, closed: Annotated[bool, typer.Option("--all", help="Also what is dealt with.")] = False
 ) -> Report:
     """What waits for somebody to look at it, and what became of a number everywhere."""
-    from bot import incidents as rows
+    from bot.custody import incidents as rows
 
     with terminal.reading() as app, app.store.read() as session:
         return rows.listed(session, closed=closed)

@@ -61,7 +61,7 @@ def wall(
     if add or remove or down:
         asked = {"matter": matter, "add": add or [], "remove": remove or [], "down": down}
         return terminal.writing("wall", asked | {"by": terminal.by()})
-    from bot import walls
+    from bot.custody import walls
 
     with terminal.reading() as app, app.store.read() as session:
         return walls.listed(session, matter)

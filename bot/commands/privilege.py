@@ -32,7 +32,8 @@ def log(
     ] = None,
 ) -> Report:
     """The privilege log: what is withheld as legal advice, without what it says."""
-    from bot import privilegelog, subjects
+    from bot import subjects
+    from bot.custody import privilegelog
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.client(session, client) if client else None
@@ -49,7 +50,7 @@ def report_(
     since: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="What came from then on.")] = "",
 ) -> Report:
     """What was sealed by rule, what people had to seal, and what was wrongly sealed."""
-    from bot import learning
+    from bot.custody import learning
 
     try:
         day = dt.date.fromisoformat(since) if since else None
@@ -96,7 +97,7 @@ def read(touchpoint: Annotated[int, _TOUCHPOINT], *, who: Annotated[str, _AS]) -
 @command
 def learned() -> Report:
     """What people's seals taught, rule by rule, and who may be counsel."""
-    from bot import learning
+    from bot.custody import learning
 
     with terminal.reading() as app, app.store.read() as session:
         return learning.learned(session, app.office())
@@ -120,7 +121,7 @@ def list_(
     client: Annotated[str, typer.Argument(help="Only theirs, and everybody's.")] = "",
 ) -> Report:
     """Everybody who is counsel, or may be."""
-    from bot import learning
+    from bot.custody import learning
 
     with terminal.reading() as app, app.store.read() as session:
         return learning.known(session, app.rules, client)

@@ -9,7 +9,7 @@ from bot.report import Report
 def processors() -> Report:
     """Who handles what of clients for you, what they signed, and what your packs miss."""
     from billing.clock import SystemClock
-    from bot import processors as register
+    from bot.custody import processors as register
 
     given = terminal.settings()
     known = register.register(given)

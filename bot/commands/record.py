@@ -17,8 +17,9 @@ def explain(
     subject: Annotated[str, typer.Argument(help="A client, an invoice or a message.")],
 ) -> Report:
     """Say why: what was decided, by which rule, on which facts, and what would change it."""
-    from bot import explain as explaining
-    from bot import explanation, subjects
+    from bot import subjects
+    from bot.reasons import explain as explaining
+    from bot.reasons import explanation
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.find(session, subject)
@@ -33,7 +34,8 @@ def timeline(
     words: Annotated[bool, typer.Option("--words", help="With what was written.")] = False,
 ) -> Report:
     """What was said between a client and us, on every channel, the newest first."""
-    from bot import conversation, subjects
+    from bot import subjects
+    from bot.reasons import conversation
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.client(session, client)

@@ -36,7 +36,7 @@ def list_(
     *, all_: Annotated[bool, typer.Option("--all", help="Those that are closed as well.")] = False
 ) -> Report:
     """Every open case with the days that are left; ends with 1 where one is late."""
-    from bot import rights as cases
+    from bot.custody import rights as cases
 
     with terminal.reading() as app, app.store.read() as session:
         return cases.listed(session, app.office(), closed=all_)
@@ -81,8 +81,9 @@ def export(
 
     What is sealed stays sealed.
     """
-    from bot import export as files
-    from bot import processors, subjects
+    from bot import subjects
+    from bot.custody import export as files
+    from bot.custody import processors
 
     noted = terminal.writing("export_rights", {"client": client, "by": by or terminal.by()})
     with terminal.reading() as app, app.store.read() as session:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @command
 def migrate() -> Report:
     """Make the store, its keys and its tables, or bring them to this version."""
-    from bot import erasurelog, masterkeys, schema
+    from bot import masterkeys, schema
     from bot import settings as read
+    from bot.custody import erasurelog
 
     given = terminal.settings()
     made = _make_key(given)
@@ -235,7 +236,7 @@ def _need_log(given: "Settings", original: Path, *, nobody_erased: bool) -> None
     Raises:
         Wrong: neither is there.
     """
-    from bot import erasure, erasurelog
+    from bot.custody import erasure, erasurelog
 
     known = given.erasures_file is not None and given.erasures_file.exists()
     if original.is_file():
@@ -254,7 +255,8 @@ def _erased_again(given: "Settings") -> tuple[int, str]:
 
     from billing.clock import SystemClock
     from billing.store import Store
-    from bot import erasure, erasurelog, masterkeys, schema
+    from bot import masterkeys, schema
+    from bot.custody import erasure, erasurelog
 
     log = given.erasures_file
     if log is None or not erasurelog.read(log):

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from billing import policy as policies
 from billing.policy import Policy, PolicyError
 from bot import app as root
-from bot import errors, lawbook, processors
+from bot import errors, lawbook
 from bot import settings as read
+from bot.custody import processors
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.report import Wrong
 from bot.settings import Settings, SettingsMissing

@@ -12,9 +12,10 @@ from billing.keyring import Keyring
 from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
 from billing.policy import Policy
 from billing.store import Store
-from bot import erasurelog, errors, masterkeys, schema, switch
+from bot import errors, masterkeys, schema, switch
+from bot.custody import erasurelog
+from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.doctor.finding import Finding, ok, warning, wrong
-from bot.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming, IncomingState
 from bot.settings import Settings
 from comms.models import Audience, Message, State

@@ -25,7 +25,7 @@ GROWING = (
 EXPIRING = ("decision",)
 """Rows are added and never changed; policy may let them expire, their chain entries stay."""
 EARLY = "decision_no_early_delete"
-"""Lets only that of a decision go which ``bot.retention`` may delete."""
+"""Lets only that of a decision go which ``bot.custody.retention`` may delete."""
 
 _FUNCTION = "refuse_all_but_insert"
 _SENTENCE = "rows are only added here, never changed or removed"

@@ -26,7 +26,7 @@ from billing.models import (
     PaymentState,
     Posting,
 )
-from bot import against
+from bot.reasons import against
 from bot.sandbox import dealings
 from bot.sandbox.snapshot import Json, titled
 from bot.sandbox.world import World

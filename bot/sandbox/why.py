@@ -9,9 +9,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from billing.models import Client, Invoice, Payment
-from bot import explain
 from bot.app import App
-from bot.explanation import plain
+from bot.reasons import explain
+from bot.reasons.explanation import plain
 from bot.report import Wrong
 from bot.sandbox.portrait import invoice_state
 from comms.models import Decision, Touchpoint

@@ -9,7 +9,8 @@ from sqlmodel import Session, col, select
 
 from billing import aliases
 from billing.models import Client, Enrolment, EscalationCase, Invoice
-from bot import access, explain, explanation
+from bot import access
+from bot.reasons import explain, explanation
 from bot.slack import blocks, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person

@@ -3,7 +3,7 @@
 from sqlmodel import Session
 
 from billing.models import Client
-from bot import copies, incidents
+from bot.custody import copies, incidents
 from bot.models import Incoming
 from bot.slack import blocks
 from bot.slack.escalations import Card

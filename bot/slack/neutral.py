@@ -10,7 +10,7 @@ import re
 from sqlmodel import Session
 
 from billing.models import Client
-from bot import turns
+from bot.reasons import turns
 from bot.slack import blocks, records
 from bot.slack.escalations import Card
 from comms import processors, seals

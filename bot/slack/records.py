@@ -28,8 +28,8 @@ from billing.models import (
     Staff,
 )
 from billing.models import Sequence as Ladder
-from bot import against as stands
-from bot import turns
+from bot.reasons import against as stands
+from bot.reasons import turns
 from bot.slack import blocks
 from comms import consent, instructions, notes, seals, tasks
 from comms.compliance import clearance

@@ -5,7 +5,7 @@ from sqlmodel import Session, col, select
 from billing import money
 from billing.calendar import local_date
 from billing.models import Client, Promise, PromisePart
-from bot import turns
+from bot.reasons import turns
 from bot.slack import blocks, records
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card

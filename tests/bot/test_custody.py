@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from billing.models import Client
 from bot import app as root
-from bot import cli, erasurelog
-from bot.erasurelog import NotReplayed
+from bot import cli
+from bot.custody import erasurelog
+from bot.custody.erasurelog import NotReplayed
 from comms import preservation
 from tests import factories
 from tests.bot.canary import CANARIES, fill, opened

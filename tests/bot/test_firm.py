@@ -13,7 +13,8 @@ from billing import policy
 from billing.keyring import Keyring
 from billing.models import Client
 from billing.store import Store
-from bot import audit, explain, schema
+from bot import audit, schema
+from bot.reasons import explain
 from comms import timeline
 from comms.office import Office
 

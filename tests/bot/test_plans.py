@@ -18,7 +18,9 @@ from sqlmodel import Session
 from billing import books
 from billing.models import Client, Invoice
 from billing.store import Store
-from bot import audit, conversation, explain, intake, metrics, retention, subjects, worker
+from bot import audit, intake, metrics, subjects, worker
+from bot.custody import retention
+from bot.reasons import conversation, explain
 from bot.slack import answers
 from bot.slack.people import Person
 from comms import timeline

@@ -18,8 +18,10 @@ from sqlmodel import Session, col, select
 
 from billing.models import Role, Staff, StaffRole
 from billing.store import Store
-from bot import conversation, explain, export, logs, privilege, privilegelog, processors
+from bot import logs
+from bot.custody import export, privilege, privilegelog, processors
 from bot.metrics import Scrape
+from bot.reasons import conversation, explain
 from bot.report import Wrong, silent
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink

@@ -23,7 +23,7 @@ OPENERS: Mapping[str, str] = {
     # These show nobody anything: what they read is read again, judged, rendered or written anew.
     "bot/understanding.py": "reads a request again, and screens it on the way",
     "bot/inbox.py": "compares a delivery with the one that was kept",
-    "bot/erasure.py": "looks for the names of whoever is to be erased",
+    "bot/custody/erasure.py": "looks for the names of whoever is to be erased",
     "bot/preview/copying.py": "copies drafts into memory, where the door judges them",
     "bot/worker.py": "asks the provider whether a message of ours arrived",
     "comms/outbox.py": "hands a channel what it is to send",
@@ -33,7 +33,7 @@ OPENERS: Mapping[str, str] = {
     "comms/counsel.py": "reads what was taught: an address or a domain, no message",
     "comms/wording.py": "reads the lines of bills, to keep them out of what is sent",
     # These hold no words of people: sentences that rules of ours have made, or facts of bills.
-    "bot/explain.py": "releases",
+    "bot/reasons/explain.py": "releases",
     "bot/preview/gathering.py": "reasons of decisions",
     "bot/papers/reading.py": "the lines of a bill, for the client's own paper",
     "bot/slack/remittances.py": "lines of an insurer's file that matched nothing",
@@ -42,9 +42,9 @@ OPENERS: Mapping[str, str] = {
     "bot/slack/letters.py": "reads a stranger's request again, screened, for a card that releases",
     "bot/slack/records.py": "releases",
     "bot/sandbox/chronicle.py": "releases",
-    "bot/export.py": "releases",
-    "bot/privilegelog.py": "whom a sealed mail went to, for the log that courts ask for",
-    "bot/unscreened.py": "what no detector could read, for whoever is cleared and asks by name",
+    "bot/custody/export.py": "releases",
+    "bot/custody/privilegelog.py": "whom a sealed mail went to, for the log that courts ask for",
+    "bot/custody/unscreened.py": "what no detector could read, for who is cleared and asks",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from billing import policy
 from billing.gates import Refusal
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
-from bot import remedies
+from bot.reasons import remedies
 from comms.compliance.labels import Label
 from comms.consent import Consent, Standing
 from comms.door import (
@@ -199,7 +199,7 @@ def test_there_is_a_way_to_fail_every_place_that_says_anything() -> None:
 
 def test_every_reason_that_is_explained_to_people_is_tried() -> None:
     for rule in RULES:
-        assert remedies.remedy(rule), f"say in bot/remedies.py what would change {rule}"
+        assert remedies.remedy(rule), f"say in bot/reasons/remedies.py what would change {rule}"
 
 
 def test_a_message_that_passes_everywhere_goes() -> None:

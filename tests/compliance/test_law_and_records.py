@@ -12,7 +12,8 @@ from billing import vault
 from billing.models import Counsel, LegalState
 from billing.store import Store
 from bot import app as root
-from bot import declarations, erasure, legalholds, rights
+from bot import declarations
+from bot.custody import erasure, legalholds, rights
 from bot.report import NO, silent
 from comms import consent, timeline
 from comms.compliance import lawful, orders

@@ -8,7 +8,8 @@ import pytest_asyncio
 from sqlmodel import Session, col, select
 
 from billing.models import Role, Staff, StaffRole
-from bot import explain, export, privilege, processors
+from bot.custody import export, privilege, processors
+from bot.reasons import explain
 from bot.report import silent
 from comms import drafts, instructions
 from comms.drafts import Written

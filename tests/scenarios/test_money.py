@@ -18,7 +18,8 @@ from sqlmodel import col, select
 
 from billing.calendar import local_date
 from billing.models import Client, Instalment, Invoice, Payment, Posting, PostingKind
-from bot import explain, explanation, subjects
+from bot import subjects
+from bot.reasons import explain, explanation
 from comms.models import Message, Purpose
 from tests import factories
 from tests.bot import telling

@@ -14,7 +14,8 @@ from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Role, Staff, StaffRole, Vault
-from bot import erasure, inbox, incidents, legalholds, recalls, rights, unscreened, worker
+from bot import inbox, worker
+from bot.custody import erasure, incidents, legalholds, recalls, rights, unscreened
 from bot.models import Incident, Incoming, Recall
 from bot.report import Wrong, silent
 from bot.sandbox import loopback

@@ -13,7 +13,9 @@ from sqlmodel import Session, SQLModel, select
 from typing_extensions import override
 
 from billing.models import Role, Staff, StaffRole
-from bot import app, conversation, privilege, privilegelog
+from bot import app
+from bot.custody import privilege, privilegelog
+from bot.reasons import conversation
 from bot.report import Wrong, silent
 from comms import timeline
 from comms.models import Access, Purpose, Touchpoint

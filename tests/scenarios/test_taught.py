@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from billing import policy
 from billing.models import Counsel, Staff, StaffRole
 from billing.models import Role as StaffRoles
-from bot import learning, privilege, privilegelog, walls
+from bot.custody import learning, privilege, privilegelog, walls
 from bot.metrics import Scrape
 from bot.report import Report, Wrong, silent
 from comms import counsel, timeline

@@ -10,9 +10,10 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.models import Client, LegalHold, Vault
-from bot import custodians, subjects
+from bot import subjects
 from bot.access import Action
 from bot.app import App
+from bot.custody import custodians
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import notes, preservation

@@ -9,9 +9,9 @@ from sqlmodel import Session, col, select
 from billing import aliases, obligations, vault
 from billing.calendar import local_date
 from billing.models import Client, RequestKind, RightsRequest
-from bot import copies, custodians
 from bot.access import Action
 from bot.app import App
+from bot.custody import copies, custodians
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import custody, notes, preservation
 from comms.office import Office

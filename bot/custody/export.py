@@ -16,8 +16,8 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, money, vault
 from billing.models import Client
-from bot import belongings, processors
-from bot.processors import Holding
+from bot.custody import belongings, processors
+from bot.custody.processors import Holding
 from bot.report import Wrong
 from comms import notes, seals, timeline
 from comms.compliance.clearance import Reader, Sink

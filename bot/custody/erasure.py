@@ -22,14 +22,14 @@ from billing import accounts, aliases, money, obligations, vault
 from billing.keyring import KeyGone, Keyring
 from billing.models import Client, Enrolment, Erasure, LegalHold, StepTaken, Vault
 from billing.store import Store
-from bot import belongings, copies, custodians, erasurelog, processors, tombstones
 from bot.access import Action
 from bot.app import App
-from bot.erasurelog import Line
+from bot.custody import belongings, copies, custodians, erasurelog, processors, tombstones
+from bot.custody.erasurelog import Line
+from bot.custody.tombstones import Wiped
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Wrong
 from bot.settings import PREFIX, Settings, SettingsMissing
-from bot.tombstones import Wiped
 from comms import preservation, timeline
 from comms.models import Access, Touchpoint
 

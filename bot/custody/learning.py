@@ -15,9 +15,10 @@ from sqlmodel import Session, col, select
 from billing import policy
 from billing.models import Client, Counsel, Side
 from billing.policy import counsel as places
-from bot import custodians, subjects
+from bot import subjects
 from bot.access import Action
 from bot.app import App
+from bot.custody import custodians
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import counsel
 from comms.compliance.labels import SEALING, Label

@@ -17,9 +17,10 @@ from sqlmodel import Session, SQLModel, col
 from billing import vault
 from billing.models import Vault
 from billing.store import Store
-from bot import retention, schema, worker
+from bot import schema, worker
+from bot.custody import retention
+from bot.custody.retention import Preserved
 from bot.models import Incoming
-from bot.retention import Preserved
 from comms import timeline
 from comms.models import Attempt, Decision, Expired, Message, State
 from tests import factories

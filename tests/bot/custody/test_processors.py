@@ -15,8 +15,9 @@ from typer.testing import CliRunner, Result
 
 from billing import policy
 from billing.models import LegalEntity
-from bot import cli, processors
+from bot import cli
 from bot.app import books
+from bot.custody import processors
 from bot.doctor import environment
 from bot.doctor.finding import Verdict
 from bot.report import Wrong

@@ -8,8 +8,9 @@ from billing.clock import TurnedClock
 from billing.keyring import Keyring
 from billing.models import Address, Client, Enrolment, InvoiceDispute
 from billing.store import Store
-from bot import cli, explain, explanation, remedies, subjects, switch
-from bot.explanation import Explanation
+from bot import cli, subjects, switch
+from bot.reasons import explain, explanation, remedies
+from bot.reasons.explanation import Explanation
 from bot.report import Wrong
 from comms import delivery, door, outbox, outreach
 from comms.models import Message

@@ -12,13 +12,13 @@ import pytest
 
 from billing import arrears
 from billing.models import AgreementState, LegalKind, Verification
-from bot import remedies
+from bot.reasons import remedies
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WHERE = (
     *("billing/gates.py", "billing/arrears.py", "billing/renewals.py", "billing/dunning/*.py"),
     *("billing/retries.py", "comms/*.py", "comms/door/*.py", "comms/outreach/*.py"),
-    "bot/tombstones.py",
+    "bot/custody/tombstones.py",
 )
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 AT = {"Finding": 2, "Refusal": 0, "cancel": 2, "cancel_at": 3, "_escalate": 2}

@@ -26,8 +26,9 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from billing.models import Standing
-from bot import belongings, schema
-from bot.belongings import Found
+from bot import schema
+from bot.custody import belongings
+from bot.custody.belongings import Found
 from comms import consent, outbox
 from comms.consent import Standing as Said
 from comms.models import Audience

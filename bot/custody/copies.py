@@ -13,7 +13,7 @@ from sqlalchemy import Table, func, insert
 from sqlmodel import Session, col, select
 
 from billing.models import Erasure
-from bot.belongings import Found
+from bot.custody.belongings import Found
 from bot.models import Incoming, Recall
 from comms.facts import InboundMessage
 from comms.models import Message

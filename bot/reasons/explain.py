@@ -25,9 +25,10 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot import against, declarations, standings, turns
-from bot.explanation import Explanation, Fact, Made, Place, Related, written
-from bot.remedies import remedy
+from bot import declarations
+from bot.reasons import against, standings, turns
+from bot.reasons.explanation import Explanation, Fact, Made, Place, Related, written
+from bot.reasons.remedies import remedy
 from bot.report import Wrong
 from comms import door, notes, outbox, tasks
 from comms.models import Audience, Decision, Message, State

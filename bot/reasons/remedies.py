@@ -114,7 +114,10 @@ _FREES = {
 }
 
 PASSES = frozenset(
-    {"all_places_pass", "step_due", "due_soon", "imported", "repeated", "retry_due", "new_card"}
+    {
+        *("all_places_pass", "content_released", "step_due", "due_soon", "imported", "repeated"),
+        *("retry_due", "new_card"),
+    }
 )
 """Rules that let something go, or take it as done: there is nothing to change."""
 

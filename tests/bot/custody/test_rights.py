@@ -13,8 +13,9 @@ from sqlmodel import Session, select
 
 from billing import obligations, vault
 from billing.models import Client, RightsRequest
-from bot import export, grants, processors, rights, worker
+from bot import grants, worker
 from bot.app import App
+from bot.custody import export, processors, rights
 from bot.report import Wrong, silent
 from bot.settings import Settings
 from comms import timeline

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from billing import shipped
 from billing.policy import Policy
-from bot.belongings import Found
+from bot.custody.belongings import Found
 from bot.report import DONE, NO, Report, Table, Wrong
 from bot.settings import Settings
 from comms import processors

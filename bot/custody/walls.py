@@ -4,9 +4,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
 from billing.models import MatterWall, Staff
-from bot import custodians
 from bot.access import Action
 from bot.app import App
+from bot.custody import custodians
 from bot.report import Args, Progress, Report, Table, Wrong
 from comms import walls
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.custody.redaction import redacted, scrubbed
 from bot.inbox import Parcel
-from bot.redaction import redacted, scrubbed
 from comms.channels import inbound_mail
 from comms.facts import InboundMessage
 from comms.screening import MASKED, screened

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from billing.calendar import local_date
 from billing.models import Client, Role, Staff, StaffRole
-from bot import copies
+from bot.custody import copies
 from bot.models import Incident, Incoming, Recall, RecallState
 from bot.report import Report, Table
 from comms import staff

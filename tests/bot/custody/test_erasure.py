@@ -17,19 +17,11 @@ from billing.facts import ClientDescribed
 from billing.keyring import Keyring
 from billing.models import Client, Erasure, Invoice, LegalHold, Vault
 from billing.store import Store
-from bot import (
-    backup,
-    belongings,
-    erasure,
-    erasurelog,
-    legalholds,
-    schema,
-    tombstones,
-    worker,
-)
+from bot import backup, schema, worker
 from bot.app import App
 from bot.backup import Place
-from bot.erasurelog import LogDamaged, NotReplayed
+from bot.custody import belongings, erasure, erasurelog, legalholds, tombstones
+from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming
 from bot.report import Wrong, silent
 from comms import timeline
@@ -397,4 +389,7 @@ def test_every_body_that_a_row_names_is_known() -> None:
         if column.name.endswith("_id") and not column.foreign_keys and not column.primary_key
         and column.type.python_type is int
     }  # fmt: skip
-    assert named - belongings.BODIES == {"detail_id", "incoming_id", "subject_id", "target_id"}
+    assert named - belongings.BODIES == {
+        *("detail_id", "incoming_id", "subject_id", "target_id"),
+        "touchpoint_id",  # of what was said, from a table of the ground floor
+    }
