@@ -22,6 +22,8 @@ from comms.screening import MASKED, PURGED
 
 _TAKEN_BACK = ("sms", "slack")
 """Channels whose providers let us delete what we sent."""
+_ON_WIRE = dt.timedelta(days=30)
+"""A message whose fate nobody knows may be found at its provider only days later."""
 _TABLE: Table = Recall.__table__  # type: ignore[attr-defined]
 
 
@@ -51,16 +53,18 @@ def of_erased(found: Found, strangers: Sequence[Incoming], now: dt.datetime) -> 
 
 def left(session: Session, now: dt.datetime) -> list[Recall]:
     """What was on the wire when its client was erased, and has a name at its provider by now."""
-    query = (
-        select(Message)
-        .join(Erasure, col(Erasure.client_id) == Message.client_id)
-        .where(
-            col(Message.provider_id).is_not(None),
-            col(Message.channel).in_(_TAKEN_BACK),
-            col(Message.sent_at) > Erasure.erased_at,
-        )
+    recent = select(Erasure.client_id, Erasure.erased_at).where(Erasure.erased_at > now - _ON_WIRE)
+    erased = dict(session.exec(recent).all())
+    query = select(Message).where(
+        col(Message.client_id).in_(erased),
+        col(Message.provider_id).is_not(None),
+        col(Message.channel).in_(_TAKEN_BACK),
     )
-    return [_sent(row.model_dump(), now) for row in session.exec(query)]
+    return [
+        _sent(row.model_dump(), now)
+        for row in (session.exec(query) if erased else ())
+        if row.sent_at and row.sent_at > erased[row.client_id or 0]
+    ]
 
 
 def _sent(row: Mapping[str, Any], now: dt.datetime) -> Recall:

@@ -44,6 +44,7 @@ WITHOUT = frozenset(
     {
         *("vault", "incoming", "attempt", "touchpoint", "chain_entry", "external_ref", "thread"),
         *("api_token", "expired", "client_key", "duplicate", "incident"),
+        *("checkpoint", "checkpoint_head"),
     }
 )
 """What a preview can do without: bodies, what came in, the record of the past, other names."""

@@ -42,6 +42,7 @@ async def standing(
         "DATABASE_URL": f"sqlite:///{folder / 'cf.db'}",
         "MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
         "ERASURE_LOG": str(folder / "keys" / "erasures"),
+        "CHECKPOINT_FILE": str(folder / "keys" / "checkpoints"),
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_FROM": PHONE,
         "SLACK_FINANCE_CHANNEL": "C0FINANCE",
