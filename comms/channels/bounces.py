@@ -10,12 +10,10 @@ from email.message import Message
 from itertools import islice
 
 from comms.channels import mail_parts as parts
-from comms.channels import refusals
+from comms.channels import refusals, returned
 from comms.facts import DeliveryReport, Standing
 
-_MARK = b"multipart/report"
-_OURS = re.compile(r"<([0-9A-Za-z_-]{8,100})@[^<>@\s]{1,253}>")
-"""A Message-ID as we make them: the reference of the message, at a domain."""
+_MARK = b"delivery-status"
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _STANDINGS = {"failed": Standing.FAILED, "delivered": Standing.DELIVERED}
 """``delayed`` is no end, and ``relayed`` or ``expanded`` is not known to have arrived."""
@@ -29,35 +27,9 @@ def reports(raw: bytes) -> list[DeliveryReport]:
     Raises:
         Unreadable: it is beyond our limits.
     """
-    if _MARK not in raw[:100_000].lower():
-        return []
-    mail = parts.parsed(raw)
-    if mail.get_content_type() != "multipart/report":
-        return []
-    reference = _reference(mail)
-    return [_report(one, reference) for one in _recipients(mail)] if reference else []
-
-
-def _reference(mail: Message) -> str:
-    """The reference of the mail that came back: whole, or only its header."""
-    for part in mail.walk():
-        kind = part.get_content_type()
-        if kind == "message/rfc822" and isinstance(payload := part.get_payload(), list):
-            found = _OURS.search(parts.field(payload[0], "Message-ID")[:2_000])  # type: ignore[arg-type]
-        elif kind == "text/rfc822-headers":
-            found = _OURS.search(_named(parts.text(part), "message-id"))
-        else:
-            continue
-        if found:
-            return found[1]
-    return ""
-
-
-def _named(header: str, name: str) -> str:
-    """A field of a header that is a text, unfolded."""
-    unfolded = re.sub(r"\r?\n[ \t]+", " ", header[:64_000])
-    lines = (line.partition(":") for line in unfolded.splitlines())
-    return next((value for key, _, value in lines if key.strip().lower() == name), "")
+    mail = returned.report(raw, _MARK)
+    reference = returned.reference(mail) if mail else ""
+    return [_report(one, reference) for one in _recipients(mail)] if mail and reference else []
 
 
 def _recipients(mail: Message) -> Iterator[Message]:
