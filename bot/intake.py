@@ -28,6 +28,7 @@ from comms import (
     outreach,
     pledges,
     receipts,
+    reported,
     sayings,
     tasks,
 )
@@ -114,15 +115,15 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
 def _reported_of(session: Session, fact: DeliveryReport | MailRefused) -> Collection[int]:
     if isinstance(fact, MailRefused):
         return complaints.clients_of(session, fact)
-    message = delivery.find_message(session, fact)
+    message = reported.message(session, fact)
     return delivery.concerned(session, message.id) if message else []
 
 
 def _reported(session: Session, office: Office, fact: DeliveryReport | MailRefused) -> int | None:
     if isinstance(fact, MailRefused):
         return complaints.take(session, office, fact)
-    message = delivery.find_message(session, fact)
-    delivery.take_report(session, office, fact)
+    message = reported.message(session, fact)
+    reported.take(session, office, fact)
     return message.client_id if message else None
 
 

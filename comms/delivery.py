@@ -18,7 +18,7 @@ from sqlmodel import Session, select
 from billing import ledger, rules, store, vault
 from billing.aliases import Kin
 from billing.bulk import Values
-from billing.models import Address, Client
+from billing.models import Client
 from comms import (
     attempts,
     cases,
@@ -39,7 +39,6 @@ from comms.compliance import disclosure
 from comms.compliance.disclosure import Names
 from comms.compliance.labels import SEALING
 from comms.door import Case, Finding, Judgement, Verdict
-from comms.facts import DeliveryReport, Standing
 from comms.letters import Letter
 from comms.models import Audience, Decision, Message, Purpose, State, Touchpoint
 from comms.moves import MESSAGES
@@ -395,12 +394,12 @@ def gave_up(session: Session, office: Office, message: Message, code: str, sente
     if not outbox.failed(session, message.id, code or "refused", sentence):
         return
     message = session.get_one(Message, message.id, populate_existing=True)
-    if message.address_id is not None and not _redirected(session, office, message):
+    if message.address_id is not None and not redirected(session, office, message):
         closing.learn(session, office, message, code)
     _lost(session, office, message)
 
 
-def _redirected(session: Session, office: Office, message: Message) -> bool:
+def redirected(session: Session, office: Office, message: Message) -> bool:
     """Whether it went to a test address: then its fate says nothing of the client's."""
     client = session.get(Client, message.client_id) if message.client_id else None
     return client is not None and bool(cases.live(session, client, office.now).redirect_to)
@@ -432,46 +431,6 @@ def belongs_to_another(session: Session, message: Message, provider_id: str) -> 
     """Whether the provider's entry is a twin's: two texts alike must not prove each other."""
     query = select(Message.id).where(Message.provider_id == provider_id, Message.id != message.id)
     return session.exec(query.limit(1)).first() is not None
-
-
-# --- what the provider says later -----------------------------------------------------------------
-
-
-def find_message(session: Session, report: DeliveryReport) -> Message | None:
-    """The message that a report is about: by our reference, or else by the provider's id."""
-    if not (report.reference or report.provider_id):
-        return None
-    query = select(Message).where(Message.channel == report.channel)
-    if report.reference:
-        query = query.where(Message.reference == report.reference)
-    else:
-        query = query.where(Message.provider_id == report.provider_id)
-    return session.exec(query).first()
-
-
-def take_report(session: Session, office: Office, report: DeliveryReport) -> bool:
-    """Move a message to where its provider says it is, never backwards; False where unknown."""
-    message = find_message(session, report)
-    if message is None:
-        return False
-    if _forwarded(session, office, message, report):
-        return True
-    if message.state not in (State.SENT, State.DELIVERED, State.FAILED):
-        # A report proves that the message left, also one that we gave up or were in doubt about.
-        went(session, office, message.id, Sent(report.provider_id))
-    if report.standing is Standing.DELIVERED:
-        outbox.delivered(session, message.id, office.now)
-    elif report.standing is Standing.FAILED:
-        gave_up(session, office, message, report.code, report.sentence)
-    return True
-
-
-def _forwarded(session: Session, office: Office, message: Message, report: DeliveryReport) -> bool:
-    """Whether it is about the mailbox that somebody forwards their mail to; ours was reached."""
-    address = session.get(Address, message.address_id) if message.address_id else None
-    if not report.recipient or address is None or _redirected(session, office, message):
-        return False
-    return address.value != report.recipient
 
 
 def touch(session: Session, office: Office, client_id: int) -> None:

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 from billing.keyring import Keyring
 from billing.models import Address, Enrolment, Health, StepTaken
 from billing.store import Store
-from comms import consent, delivery, outbox, timeline
+from comms import consent, delivery, outbox, reported, timeline
 from comms.facts import DeliveryReport, Standing
 from comms.models import Message, Purpose, State, Touchpoint
 from comms.outbox import Claim
@@ -73,7 +73,7 @@ class Desk:
 
     def report(self, standing: Standing, **more: str) -> bool:
         told = DeliveryReport(channel="sms", standing=standing, **more)
-        taken: bool = self.act(lambda s: delivery.take_report(s, self.office, told))
+        taken: bool = self.act(lambda s: reported.take(s, self.office, told))
         return taken
 
     def alerts(self, template: str) -> list[Message]:
