@@ -167,7 +167,11 @@ def _report(app: App, taken: int, path: Path | None) -> Report:
     }
     if last is None:
         return Report(data, ["There is nothing to write down yet: no chain has an entry."])
-    said = f"Checkpoint {last.id}: {taken:,} chains have moved. Its hash is {last.hash}."
+    said = f"No chain has moved since checkpoint {last.id}."
+    if taken:
+        chains = "1 chain has" if taken == 1 else f"{taken:,} chains have"
+        said = f"Checkpoint {last.id}: {chains} moved."
+    said += f" Its hash is {last.hash}."
     where = f"It stands in {path}." if path else (
         "Nothing keeps it elsewhere: name a file with COUNTERFOIL_CHECKPOINT_FILE."
     )  # fmt: skip
