@@ -80,6 +80,8 @@ class Story:
     loud: Callable[[str], None] | None = None
     met: Counter[str] = field(default_factory=Counter)
     days_lived: int = 0
+    lived: dict[str, dt.date] = field(default_factory=dict)
+    """The last day of each client, where they are."""
     heap: list[Due] = field(default_factory=list)
     watched: dict[tuple[str, str], Callable[[int], None]] = field(default_factory=dict)
     """Deliveries that were acknowledged, and what is so once they are taken in."""
@@ -198,6 +200,9 @@ class Story:
             heard = self.world.reminded.get(one.id)
             reminded = heard is not None and self.clock.now() - heard < 7 * DAY
             there = today(self.clock.now(), one)
+            if self.lived.get(one.id) == there:
+                continue  # clocks went back at midnight: a day of 25 hours is lived once
+            self.lived[one.id] = there
             for happening in Day(self.seed, one, there, self.world.books, reminded).happenings():
                 self._arrange(one, happening)
 
