@@ -3,10 +3,11 @@
 ``product`` runs the production code with the official SDKs against the sandbox's stand-ins.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import itertools
-import socket
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ SIGNING_SECRET = "80a1d3f0c7f1c9d1a37b2b4e8fd6c2f5"
 MAIL_SECRET = "3c0f6a6b9f5b4d0b8fd2b4df01c4a6ee"
 FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
 _numbers = itertools.count(1)
+_ports = itertools.cycle(range(2000))
 
 
 @dataclass(frozen=True)
@@ -414,7 +416,16 @@ def _when_asked(app: App) -> SlackSide:
 
 
 def loopback_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on, and that nobody is given by chance.
+
+    The kernel hands out ports from 32768 on, to every connection too; a port from there may be
+    gone before the one who is to serve on it has started.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    for port in itertools.islice(_ports, 2000):
+        wanted = 16384 + worker * 2000 + port
+        with contextlib.suppress(OSError):
+            loopback.listen(wanted).close()
+            return wanted
+    message = "2,000 ports are taken: something does not stop its servers"
+    raise AssertionError(message)

@@ -80,8 +80,8 @@ def sandbox(
 
     logs.quiet()
     if not once:
-        _free(port)
-        asyncio.run(_in_a_world(lambda world: _show(world, port)))
+        with _held(port) as listener:
+            asyncio.run(_in_a_world(lambda world: _show(world, listener)))
     elif not asyncio.run(_in_a_world(lambda world: _play(world, days, as_json=as_json))):
         raise typer.Exit(NO)
 
@@ -107,25 +107,28 @@ async def _play(world: "World", days: int, *, as_json: bool) -> bool:
     return sound
 
 
-async def _show(world: "World", port: int) -> bool:
+async def _show(world: "World", listener: socket.socket) -> bool:
     """The page, until somebody presses Ctrl-C."""
     from bot.sandbox import loopback
     from bot.sandbox.desk import SandboxDesk
     from bot.sandbox.page import page
 
+    port = listener.getsockname()[1]
     hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
     desk = SandboxDesk(world)
     stopped = _stopped()
-    async with loopback.serve(page(desk, hosts), port) as url:
+    async with loopback.serve(page(desk, hosts), listener) as url:
         typer.echo(f"The sandbox is at {url} (Ctrl-C ends it)")
         await stopped.wait()
     return True
 
 
-def _free(port: int) -> None:
-    """Said before a whole world is made for it."""
+def _held(port: int) -> socket.socket:
+    """Taken before a whole world is made for it."""
+    from bot.sandbox import loopback
+
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        return loopback.listen(port)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise Wrong(f"Port {port} cannot be used ({reason}); choose another --port.") from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,13 +51,34 @@ class _Severable(H11Protocol):
         self.app = app
 
 
+def listen(port: int = 0) -> socket.socket:
+    """A socket that holds a port of this machine: its caller's from now on, whoever asks for one.
+
+    Raises:
+        OSError: somebody else holds it.
+    """
+    # asyncio sends the second half of an answer at once only where the protocol is named here.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
 @asynccontextmanager
-async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
-    """Serve an ASGI application on 127.0.0.1 in this loop; yields its base URL."""
+async def serve(app: ASGIApp, at: int | socket.socket = 0) -> AsyncIterator[str]:
+    """Serve an ASGI application in this loop, on a port or on ``listen``; yields its base URL.
+
+    Raises:
+        OSError: somebody else holds the port.
+    """
+    listener = listen(at) if isinstance(at, int) else at
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=port,
         http=_Severable,
         ws="none",
         log_config=None,
@@ -67,9 +89,9 @@ async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup()
+    await server.startup(sockets=[listener])
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         await _close(server)
 

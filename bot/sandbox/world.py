@@ -8,7 +8,6 @@ the clock is turned: from due moment to due moment, the worker drained until it 
 import asyncio
 import datetime as dt
 import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -209,8 +208,8 @@ async def running(folder: Path, **settings_: object) -> AsyncIterator[World]:
         twilio_url = await stack.enter_async_context(loopback.serve(twilio.app))
         slack_url = await stack.enter_async_context(slack.serving())
         smtp_port = await stack.enter_async_context(mail.serving())
-        port = _free_port()
-        settings = _settings(folder, port, twilio, slack)
+        listener = stack.enter_context(loopback.listen())
+        settings = _settings(folder, listener.getsockname()[1], twilio, slack)
         settings = settings.model_copy(
             update={
                 "twilio_base_url": twilio_url,
@@ -223,7 +222,7 @@ async def running(folder: Path, **settings_: object) -> AsyncIterator[World]:
         app = live(settings, clock)
         stack.push_async_callback(app.close)
         site = web(app, slack_side(Desk(app)))
-        url = await stack.enter_async_context(loopback.serve(site, port))
+        url = await stack.enter_async_context(loopback.serve(site, listener))
         world = World(app, clock, firm, twilio, slack, mail, url)
         _people(world)
         _addresses(world, settings)
@@ -249,12 +248,6 @@ def _settings(folder: Path, port: int, twilio: Twilio, slack: Slack) -> Settings
         email_hook_secret=os.urandom(16).hex(),
         smtp_url="smtp://127.0.0.1:1",
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def slack_id(name: str) -> str:

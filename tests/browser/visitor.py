@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from bot.sandbox import loopback
 from bot.sandbox.desk import SandboxDesk
 from bot.sandbox.page import page as shown
 from bot.sandbox.world import World, running
+from tests.factories import loopback_port
 
 DESKTOP = (1600, 1000)
 PHONE = (390, 844)
@@ -68,9 +68,7 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Stage]:
     async with running(folder) as world:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = int(probe.getsockname()[1])
-        stage = Stage(world, SandboxDesk(world), port)
+        stage = Stage(world, SandboxDesk(world), loopback_port())
         await stage.show()
         yield stage
         await stage.hide()
