@@ -36,21 +36,23 @@ from bot.slack.people import Places, web_client
 from bot.spool import Spool
 from bot.tracing import Tracing, Untraced
 from bot.unsubscribe import Links
-from comms import counsel, enclosures, template_lint
+from comms import enclosures
 from comms.channels import bounces, feedback, inbound_mail, sms
 from comms.channels.email import Email
 from comms.compliance import screening
 from comms.compliance.material import Parties
 from comms.compliance.screening import Screen
 from comms.delivery import Cards
+from comms.duties.instructions import Instruction
 from comms.enclosures import File
 from comms.facts import InboundMessage
-from comms.instructions import Instruction
+from comms.law import counsel
+from comms.listening.screening import NOBODY, screened
 from comms.office import Office, Papers
 from comms.ports import Channel
 from comms.processors import Processors
 from comms.rendering import Templates
-from comms.screening import NOBODY, screened
+from comms.writing import template_lint
 
 Reader = Callable[[Parcel], Sequence[Fact]]
 """Reads a kept request; raises ValueError where it cannot be read."""

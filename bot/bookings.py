@@ -18,8 +18,8 @@ from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
 from bot.models import Incoming
-from comms import pledges, sayings
 from comms.facts import ClientSaid, ConsentStated, Heard, ReplyHandled, Tellable
+from comms.listening import pledges, sayings
 from comms.models import Touchpoint
 from comms.office import Office
 

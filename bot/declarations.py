@@ -20,8 +20,9 @@ from billing.models import (
 from bot import intake, subjects
 from bot.app import App
 from bot.report import DONE, NO, Args, Progress, Report, Table, Wrong
-from comms import enforcement, outreach
-from comms.enforcement import FinalNotice, Refused
+from comms import outreach
+from comms.law import enforcement
+from comms.law.enforcement import FinalNotice, Refused
 
 Said = TypeVar("Said", facts.LegalStatePlaced, facts.PreferenceStated)
 Kind = Literal["bankruptcy", "cease", "represented", "deceased"]

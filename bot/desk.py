@@ -12,9 +12,10 @@ from sqlmodel import Session
 
 from bot.app import App
 from bot.inbox import Parcel
-from comms import covering, instructions
-from comms.instructions import Instruction
+from comms.duties import instructions
+from comms.duties.instructions import Instruction
 from comms.office import Office
+from comms.writing import covering
 
 PATIENCE = 0.25
 """Seconds."""

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
 from billing import facts
-from comms import covering
 from comms.facts import Tellable
+from comms.writing import covering
 
 TOLD, WAITING, REFUSED, ASKED = "facts", "facts.waiting", "facts.refused", "facts.api"
 ROWS = (TOLD, WAITING, REFUSED, ASKED)

@@ -18,20 +18,11 @@ from bot import bookings, consents
 from bot.bookings import Outcome
 from bot.slack import marks
 from bot.slack.marks import Mark
-from comms import (
-    complaints,
-    consent,
-    delivery,
-    enforcement,
-    inbound,
-    instructions,
-    outreach,
-    pledges,
-    receipts,
-    reported,
-    sayings,
-    tasks,
-)
+from comms import consent, delivery, inbound, outreach, receipts
+from comms.addresses import complaints
+from comms.duties import instructions, tasks
+from comms.duties.instructions import Instruction
+from comms.duties.orders import Order
 from comms.facts import (
     ClientSaid,
     ConsentStated,
@@ -42,10 +33,10 @@ from comms.facts import (
     Tellable,
 )
 from comms.inbound import Letter
-from comms.instructions import Instruction
+from comms.law import enforcement
+from comms.listening import pledges, reported, sayings
 from comms.models import ConsentEvent
 from comms.office import Office
-from comms.orders import Order
 from comms.outreach import offers
 
 Fact = Tellable | InboundMessage | DeliveryReport | MailRefused | Instruction | Mark

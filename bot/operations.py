@@ -33,7 +33,7 @@ from bot.custody import (
 )
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
-from comms import covering
+from comms.writing import covering
 
 _PASSES = 10_000
 """More than any day needs: rows that never rest are a bug."""

@@ -10,7 +10,7 @@ from billing.models import Client
 from bot import subjects
 from bot.app import App
 from bot.report import NO, Args, Progress, Report
-from comms import overrides
+from comms.duties import overrides
 from comms.office import Office
 
 

@@ -33,9 +33,10 @@ from billing.policy import Mistake, Policy, PolicyError, whole
 from billing.policy.ladders import DEFAULT
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
-from comms import outbox, template_lint
+from comms import outbox
 from comms.processors import UNSIGNED
 from comms.rendering import Templates
+from comms.writing import template_lint
 
 LONGEST = 100_000
 """Characters of a policy file."""

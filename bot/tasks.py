@@ -13,7 +13,7 @@ from bot import subjects
 from bot.app import App
 from bot.reasons import turns
 from bot.report import Args, Progress, Report, Table, Wrong
-from comms import tasks
+from comms.duties import tasks
 from comms.models import Task, TaskKind
 from comms.office import Office
 

@@ -18,7 +18,8 @@ from billing.models import Client, Enrolment, EscalationCase, Invoice
 from bot import subjects
 from bot.app import App
 from bot.report import Args, Progress, Report, Wrong
-from comms import escalations, outreach
+from comms import outreach
+from comms.duties import escalations
 from comms.office import Office
 
 WORDS = {

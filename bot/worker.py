@@ -25,7 +25,8 @@ from bot.custody import copies, legalholds, recalls, retention
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
 from bot.understanding import understand
-from comms import causes, custody, delivery, outbox, outreach, preservation, staff
+from comms import causes, delivery, outbox, outreach, staff
+from comms.law import custody, preservation
 from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent

@@ -28,16 +28,8 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
-from comms import (
-    complaints,
-    consent,
-    drafts,
-    gatekeeping,
-    legal,
-    preferences,
-    processors,
-    whereabouts,
-)
+from comms import consent, gatekeeping, processors
+from comms.addresses import complaints, preferences, whereabouts
 from comms.consent import Consent
 from comms.door import (
     ANY_HOUR,
@@ -48,9 +40,11 @@ from comms.door import (
     Sender,
     Spent,
 )
-from comms.legal import Placed
+from comms.law import legal
+from comms.law.legal import Placed
 from comms.models import Audience, Message, Purpose, State
 from comms.office import Office
+from comms.writing import drafts
 
 COUNTED = (State.CLAIMED, State.SENDING, State.SENT, State.DELIVERED, State.IN_DOUBT)
 """What may have reached the person: it counts against the budget."""

@@ -19,33 +19,21 @@ from billing import ledger, rules, store, vault
 from billing.aliases import Kin
 from billing.bulk import Values
 from billing.models import Client
-from comms import (
-    attempts,
-    cases,
-    closing,
-    consent,
-    door,
-    drafts,
-    letters,
-    outbox,
-    outreach,
-    staff,
-    steps,
-    timeline,
-    wording,
-)
+from comms import attempts, cases, consent, door, outbox, outreach, staff, steps, timeline
+from comms.addresses import closing
 from comms.cases import Known
 from comms.compliance import disclosure
 from comms.compliance.disclosure import Names
 from comms.compliance.labels import SEALING
 from comms.door import Case, Finding, Judgement, Verdict
-from comms.letters import Letter
 from comms.models import Audience, Decision, Message, Purpose, State, Touchpoint
 from comms.moves import MESSAGES
 from comms.office import Office
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Outgoing, Sent, Throttled, Uncertain
 from comms.rendering import TemplateMistake, Templates
+from comms.writing import drafts, letters, wording
+from comms.writing.letters import Letter
 
 Cards = Callable[[Session, Office, Message], Outgoing | None]
 """Makes what staff see; None while the thread that a card belongs to has not begun."""

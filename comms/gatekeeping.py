@@ -15,7 +15,7 @@ from billing.arrears import OpenInstalment
 from billing.calendar import local_date
 from billing.gates import Override, Refusal
 from billing.models import Agreement, Client, LegalEntity
-from comms import unread
+from comms.listening import unread
 from comms.models import Message, Purpose
 from comms.office import Office
 

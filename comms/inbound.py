@@ -14,29 +14,18 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, rules, vault
 from billing.models import Address, Client, Contact, ContactAddress, LegalEntity, Verification
-from comms import (
-    consent,
-    delivery,
-    demands,
-    enclosures,
-    optouts,
-    outbox,
-    quoting,
-    replies,
-    screening,
-    staff,
-    stops,
-    tasks,
-    timeline,
-    whose,
-)
+from comms import consent, delivery, enclosures, outbox, replies, staff, timeline
+from comms.addresses import optouts, whose
 from comms.compliance import orders
 from comms.compliance.labels import Label
 from comms.consent import Standing
+from comms.duties import tasks
 from comms.facts import InboundMessage
+from comms.law import demands, stops
+from comms.listening import quoting, screening
+from comms.listening.screening import PURGED
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
 from comms.office import Office
-from comms.screening import PURGED
 
 IN_TIME = dt.timedelta(minutes=rules.named("us_confirmation").minutes)
 """An answer that comes later is no answer (47 CFR 64.1200(a)(12) says five minutes)."""

@@ -13,7 +13,8 @@ from sqlmodel import Session, col, select
 from billing import agreements, store
 from billing.ledger import Applied
 from billing.models import Payment
-from comms import crossings, outbox, recipients
+from comms import crossings, outbox
+from comms.addresses import recipients
 from comms.crossings import Crossing
 from comms.models import Audience, Message, Purpose
 from comms.office import Office

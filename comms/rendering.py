@@ -20,8 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
 from billing import money, shipped
-from comms import segments
 from comms.compliance import disclosure
+from comms.writing import segments
 
 LONGEST_SUBJECT = 200
 _LONGEST_MAIL = 200_000

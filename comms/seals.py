@@ -17,10 +17,11 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.models import Client
-from comms import counsel, staff, timeline
+from comms import staff, timeline
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader
 from comms.compliance.labels import SEALING, Label
+from comms.law import counsel
 from comms.models import Access, Audience, Message, Purpose, Touchpoint
 from comms.office import Office
 

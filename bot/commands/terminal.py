@@ -162,7 +162,7 @@ def _closed_after(app: "App") -> Iterator["App"]:
 
 
 def _end(sentence: str) -> typer.Exit:
-    from comms import covering
+    from comms.writing import covering
 
     typer.echo(_plain(covering.line(sentence)), err=True)
     return typer.Exit(WRONG)

@@ -16,9 +16,9 @@ from billing.models import Erasure
 from bot.custody.belongings import Found
 from bot.models import Incoming, Recall
 from comms.facts import InboundMessage
+from comms.listening.screening import MASKED, PURGED
 from comms.models import Message
 from comms.ports import Change
-from comms.screening import MASKED, PURGED
 
 _TAKEN_BACK = ("sms", "slack")
 """Channels whose providers let us delete what we sent."""

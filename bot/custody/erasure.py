@@ -30,7 +30,8 @@ from bot.custody.tombstones import Wiped
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Wrong
 from bot.settings import PREFIX, Settings, SettingsMissing
-from comms import preservation, timeline
+from comms import timeline
+from comms.law import preservation
 from comms.models import Access, Touchpoint
 
 _SOME = 200

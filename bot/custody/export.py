@@ -19,9 +19,10 @@ from billing.models import Client
 from bot.custody import belongings, processors
 from bot.custody.processors import Holding
 from bot.report import Wrong
-from comms import notes, seals, timeline
+from comms import seals, timeline
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING
+from comms.duties import notes
 from comms.models import Audience, Message, Touchpoint
 from comms.office import Office
 

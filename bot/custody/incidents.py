@@ -19,9 +19,9 @@ from comms import staff
 from comms.compliance import clearance
 from comms.compliance.labels import Label
 from comms.facts import InboundMessage
+from comms.listening.screening import MASKED, PURGED
 from comms.models import Purpose
 from comms.office import Office
-from comms.screening import MASKED, PURGED
 
 _SOON = dt.timedelta(minutes=2)
 """So long the carrier has to let its copy go before compliance is told of it."""

@@ -20,8 +20,8 @@ from bot.access import Action
 from bot.app import App
 from bot.custody import custodians
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms import counsel
 from comms.compliance.labels import SEALING, Label
+from comms.law import counsel
 from comms.models import Access, Touchpoint
 from comms.office import Office
 

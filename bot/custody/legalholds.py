@@ -16,9 +16,10 @@ from bot.app import App
 from bot.custody import custodians
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms import notes, preservation
+from comms.duties import notes
+from comms.law import preservation
+from comms.law.preservation import Word
 from comms.office import Office
-from comms.preservation import Word
 
 _MOST = 1000
 """Bodies that are handed over in one transaction."""

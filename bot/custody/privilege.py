@@ -11,10 +11,11 @@ from bot import access
 from bot.access import Action
 from bot.app import App
 from bot.report import NO, Args, Progress, Report, Wrong
-from comms import counsel, seals, walls
+from comms import seals
 from comms.compliance import clearance
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING, Label
+from comms.law import counsel, walls
 from comms.models import Touchpoint
 
 

@@ -17,9 +17,10 @@ from sqlmodel import Session, col, select
 from billing import aliases, vault
 from billing.models import Address, Client, Contact, Invoice
 from bot.report import Report, Table
-from comms import counsel, seals
+from comms import seals
 from comms.compliance import privilege
 from comms.compliance.labels import Label
+from comms.law import counsel
 from comms.models import Access, Touchpoint
 from comms.office import Office
 

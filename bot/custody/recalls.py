@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from bot.app import App
 from bot.models import Recall, RecallState
-from comms import preservation
+from comms.law import preservation
 from comms.ports import Change, Copy, DeliveryError, Recalling, Throttled
 
 BATCH = 50

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from bot.inbox import Parcel
-from comms import screening
 from comms.compliance import rough
 from comms.compliance.labels import Label
 from comms.facts import Enclosed, InboundMessage
-from comms.screening import MASKED
+from comms.listening import screening
+from comms.listening.screening import MASKED
 
 Cover = Callable[[str], str]
 Read = Callable[[Parcel], Sequence[object]]

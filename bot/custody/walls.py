@@ -8,7 +8,7 @@ from bot.access import Action
 from bot.app import App
 from bot.custody import custodians
 from bot.report import Args, Progress, Report, Table, Wrong
-from comms import walls
+from comms.law import walls
 
 
 class Asked(BaseModel):

@@ -16,7 +16,7 @@ from bot.custody import processors
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.report import Wrong
 from bot.settings import Settings, SettingsMissing
-from comms import template_lint
+from comms.writing import template_lint
 
 _SETTINGS = ("master_key", *root.CHANNEL_SETTINGS)
 _LOCAL = ("127.0.0.1", "localhost", "::1")

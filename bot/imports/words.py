@@ -9,7 +9,7 @@ from typing import Any
 
 from billing.facts import ClientDescribed
 from billing.portfolio import Agreements, Portfolio, PortfolioRow, Problem
-from comms import covering
+from comms.writing import covering
 
 _OF_BILL = ("service_type", "terms", "po_number", "matter")
 _OF_CLIENT = ("name", "contact_name", "city", "region", "segment", "postal_code")

@@ -30,7 +30,8 @@ from bot.reasons import against, standings, turns
 from bot.reasons.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.reasons.remedies import remedy
 from bot.report import Wrong
-from comms import door, notes, outbox, tasks
+from comms import door, outbox
+from comms.duties import notes, tasks
 from comms.models import Audience, Decision, Message, State
 from comms.office import Office
 

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from billing import agreements, aliases, money, retries
 from billing.models import Agreement, AgreementState, Client, OfferMade
-from comms import overrides
+from comms.duties import overrides
 from comms.models import Message
 from comms.office import Office
 

@@ -16,8 +16,7 @@ from bot.slack.answers import Cut, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
 from bot.slack.people import Person
-from comms import covering
-from comms.instructions import (
+from comms.duties.instructions import (
     LONGEST,
     AssignCase,
     CloseCase,
@@ -33,6 +32,7 @@ from comms.instructions import (
 )
 from comms.models import Message, Task, TaskKind
 from comms.office import Office
+from comms.writing import covering
 
 PAUSE_FORM = "pause"
 

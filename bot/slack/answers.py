@@ -14,7 +14,7 @@ from bot.reasons import explain, explanation
 from bot.slack import blocks, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person
-from comms import instructions, tasks
+from comms.duties import instructions, tasks
 from comms.models import Decision, Message, TaskKind
 from comms.office import Office
 

@@ -26,7 +26,7 @@ from bot.slack.commands import Answer
 from bot.slack.desk import Desk
 from bot.slack.marks import Mark
 from bot.slack.people import Places
-from comms.instructions import WriteText
+from comms.duties.instructions import WriteText
 from comms.office import Office
 
 _log = logging.getLogger("counterfoil.slack")

@@ -37,12 +37,13 @@ from bot.slack import (
 )
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
-from comms import covering, staff
+from comms import staff
 from comms.facts import InboundMessage
 from comms.models import Message, State, Touchpoint
 from comms.office import Office
 from comms.ports import Outgoing
 from comms.rendering import TemplateMistake
+from comms.writing import covering
 
 Letters = Callable[[Session, Office, int], InboundMessage | None]
 """Reads again what came in as an ``Incoming`` of this id; None where it is erased or unreadable."""

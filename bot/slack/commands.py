@@ -15,9 +15,9 @@ from bot.access import Action
 from bot.slack import answers, blocks, custody, forms, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.people import Person
-from comms import covering, drafts
-from comms.instructions import LONGEST, Instruction, Pause, Resume, WriteText
+from comms.duties.instructions import LONGEST, Instruction, Pause, Resume, WriteText
 from comms.office import Office
+from comms.writing import covering, drafts
 
 _NAME_WORDS = 6
 REASON = 2000

@@ -12,9 +12,9 @@ from bot.slack import answers, blocks, records
 from bot.slack.answers import Reply
 from bot.slack.blocks import Block
 from bot.slack.people import Person
-from comms import custody, preservation
+from comms.duties.orders import EndHold, OpenRights, PlaceHold
+from comms.law import custody, preservation
 from comms.office import Office
-from comms.orders import EndHold, OpenRights, PlaceHold
 
 LONGEST = 200
 _KEPT = "Nothing of theirs is erased, expires or loses its key while a hold stands."

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from billing.store import Store
-from comms.instructions import Instruction
+from comms.duties.instructions import Instruction
 from comms.office import Office
 
 

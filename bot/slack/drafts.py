@@ -6,11 +6,12 @@ from billing.models import Address, Client, Staff
 from bot.slack import blocks, records
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
-from comms import complaints, drafts
+from comms.addresses import complaints
 from comms.compliance import clearance
 from comms.compliance.labels import SEALING
 from comms.models import Message, State
 from comms.office import Office
+from comms.writing import drafts
 
 
 def asked(session: Session, office: Office, message: Message) -> Card:

@@ -15,10 +15,12 @@ from bot.inbox import Parcel
 from bot.slack import blocks, people
 from bot.slack.escalations import Card
 from bot.slack.people import Person
-from comms import instructions, seals, staff, walls
+from comms import seals, staff
 from comms.compliance import clearance
 from comms.compliance.labels import SEALING, Label
-from comms.instructions import SealWords, UnsealWords
+from comms.duties import instructions
+from comms.duties.instructions import SealWords, UnsealWords
+from comms.law import walls
 from comms.models import Audience, Message, Purpose, Task, Touchpoint
 from comms.office import Office
 

@@ -31,10 +31,11 @@ from billing.models import Sequence as Ladder
 from bot.reasons import against as stands
 from bot.reasons import turns
 from bot.slack import blocks
-from comms import consent, instructions, notes, seals, tasks
+from comms import consent, seals
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink
 from comms.compliance.labels import Label
+from comms.duties import instructions, notes, tasks
 from comms.facts import InboundMessage
 from comms.models import Audience, Decision, Message, State, Touchpoint
 from comms.office import Office

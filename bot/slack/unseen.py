@@ -9,7 +9,7 @@ from billing.models import Client, EscalationCase
 from bot.slack import answers, neutral
 from bot.slack.actions import Form
 from bot.slack.answers import Reply
-from comms.instructions import Instruction, WriteText
+from comms.duties.instructions import Instruction, WriteText
 from comms.models import Message, Task, Touchpoint
 from comms.office import Office
 

@@ -7,13 +7,14 @@ from billing.models import Role
 from bot.slack import answers, blocks
 from bot.slack.answers import Reply
 from bot.slack.people import Person
-from comms import drafts, screening
 from comms.compliance import clearance
 from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING, Label
-from comms.instructions import WriteText
+from comms.duties.instructions import WriteText
+from comms.listening import screening
 from comms.models import Message
 from comms.office import Office
+from comms.writing import drafts
 
 
 def marked(text: str, found: list[Breach]) -> str:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from comms import mailbox
+from comms.addresses import mailbox
 from comms.channels import mail_files, mail_origin
 from comms.channels import mail_parts as parts
 from comms.channels.mail_parts import LARGEST, Unreadable
 from comms.enclosures import File
 from comms.facts import InboundMessage
-from comms.visible import visible_text
+from comms.listening.visible import visible_text
 
 __all__ = ["LARGEST", "Unreadable", "opened", "read"]
 _LONGEST_SUBJECT = 998

@@ -9,7 +9,7 @@ import quopri
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from email.message import Message
 
-from comms import mailbox
+from comms.addresses import mailbox
 from comms.channels import mail_parts as parts
 from comms.channels.mail_parts import Unreadable
 from comms.enclosures import LONGEST, File

@@ -24,7 +24,7 @@ from twilio.http.response import Response
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 from twilio.rest import Client
 
-from comms import phones
+from comms.addresses import phones
 from comms.channels import refusals
 from comms.facts import DeliveryReport, Enclosed, InboundMessage, Standing
 from comms.ports import (

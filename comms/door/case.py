@@ -8,10 +8,10 @@ from enum import StrEnum
 from billing.gates import Refusal
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
+from comms.addresses.whereabouts import Evidence
 from comms.compliance.labels import Label
 from comms.consent import Consent
 from comms.models import Purpose
-from comms.whereabouts import Evidence
 
 
 class Verdict(StrEnum):

@@ -15,7 +15,8 @@ from billing.ledger import credit_notes
 from billing.ledger.entry import Entry
 from billing.models import Agreement, AgreementState, Client, LegalEntity
 from billing.retries import Item
-from comms import outbox, recipients, staff
+from comms import outbox, staff
+from comms.addresses import recipients
 from comms.models import Audience, Message, Purpose
 from comms.office import Office
 from comms.outreach import offers

@@ -9,7 +9,9 @@ from sqlmodel import Session
 from billing import accounts, aliases, arrears, bulk, dunning, promises
 from billing.bulk import Values
 from billing.models import Client, Enrolment, EnrolmentState, Promise
-from comms import escalations, outbox, recipients, staff
+from comms import outbox, staff
+from comms.addresses import recipients
+from comms.duties import escalations
 from comms.models import Message, Purpose
 from comms.office import Office
 from comms.outreach import parts, taking

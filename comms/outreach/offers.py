@@ -20,7 +20,8 @@ from billing.models import (
     OfferMade,
     Payment,
 )
-from comms import outbox, recipients, timeline
+from comms import outbox, timeline
+from comms.addresses import recipients
 from comms.models import UNSENT, Audience, Decision, Message, Purpose, State
 from comms.office import Office
 

@@ -12,7 +12,8 @@ from billing import accounts, renewals
 from billing.arrears import OpenInstalment
 from billing.calendar import midnight
 from billing.models import Agreement, AgreementState, Client, Enrolment, EnrolmentState
-from comms import outbox, recipients, staff
+from comms import outbox, staff
+from comms.addresses import recipients
 from comms.models import Message, Purpose
 from comms.moves import MESSAGES
 from comms.office import Office

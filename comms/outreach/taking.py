@@ -17,7 +17,8 @@ from billing.models import Client, Enrolment, StepListed, StepTaken
 from billing.models import Sequence as Ladder
 from billing.policy import Dunning, PreDue, RenewalStep, Step
 from billing.policy.ladders import DEFAULT
-from comms import consent, outbox, recipients, timeline
+from comms import consent, outbox, timeline
+from comms.addresses import recipients
 from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
 

@@ -15,7 +15,7 @@ from bot import app as root
 from bot import cli
 from bot.custody import erasurelog
 from bot.custody.erasurelog import NotReplayed
-from comms import preservation
+from comms.law import preservation
 from tests import factories
 from tests.bot.canary import CANARIES, fill, opened
 from tests.conftest import Database

@@ -34,20 +34,10 @@ from bot.report import DONE, NO, Wrong, silent
 from bot.sandbox import blockkit
 from bot.settings import Settings
 from bot.slack import actions, cards, people
-from comms import (
-    cases,
-    consent,
-    delivery,
-    door,
-    inbound,
-    instructions,
-    merging,
-    outbox,
-    outreach,
-    recipients,
-    timeline,
-)
+from comms import cases, consent, delivery, door, inbound, merging, outbox, outreach, timeline
+from comms.addresses import recipients
 from comms.door import Case, Verdict
+from comms.duties import instructions
 from comms.facts import InboundMessage
 from comms.models import Audience, ChainEntry, Message, Purpose, Touchpoint
 from comms.ports import Outgoing, Sent

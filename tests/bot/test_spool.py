@@ -20,7 +20,7 @@ from bot.desk import ALREADY, LATER, Desk, drain_spool
 from bot.models import Incoming
 from bot.spool import Spool
 from bot.understanding import understand
-from comms.instructions import Pause
+from comms.duties.instructions import Pause
 from tests import factories
 from tests.factories import Product
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bot import cli, tasks
 from bot.report import Wrong, silent
-from comms import tasks as waiting
+from comms.duties import tasks as waiting
 from tests.conftest import MASTER_KEY, Database
 from tests.scenarios import parlour
 from tests.scenarios.parlour import Parlour

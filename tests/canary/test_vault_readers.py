@@ -19,7 +19,7 @@ RELEASES = {
 OPENERS: Mapping[str, str] = {
     # These hand what they opened to a reader, and only as far as ``release`` lets them.
     "comms/seals.py": "releases",
-    "comms/notes.py": "releases",
+    "comms/duties/notes.py": "releases",
     # These show nobody anything: what they read is read again, judged, rendered or written anew.
     "bot/understanding.py": "reads a request again, and screens it on the way",
     "bot/inbox.py": "compares a delivery with the one that was kept",
@@ -27,11 +27,11 @@ OPENERS: Mapping[str, str] = {
     "bot/preview/copying.py": "copies drafts into memory, where the door judges them",
     "bot/worker.py": "asks the provider whether a message of ours arrived",
     "comms/outbox.py": "hands a channel what it is to send",
-    "comms/letters.py": "renders what a person typed, which the door has judged",
-    "comms/drafts.py": "judges what a person typed, and asks those alone who are cleared for it",
-    "comms/quoting.py": "compares words with what is sealed, and gives labels alone",
-    "comms/counsel.py": "reads what was taught: an address or a domain, no message",
-    "comms/wording.py": "reads the lines of bills, to keep them out of what is sent",
+    "comms/writing/letters.py": "renders what a person typed, which the door has judged",
+    "comms/writing/drafts.py": "judges what a person typed, and asks those who are cleared for it",
+    "comms/listening/quoting.py": "compares words with what is sealed, and gives labels alone",
+    "comms/law/counsel.py": "reads what was taught: an address or a domain, no message",
+    "comms/writing/wording.py": "reads the lines of bills, to keep them out of what is sent",
     # These hold no words of people: sentences that rules of ours have made, or facts of bills.
     "bot/reasons/explain.py": "releases",
     "bot/preview/gathering.py": "reasons of decisions",

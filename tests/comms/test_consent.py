@@ -14,7 +14,8 @@ from billing import rules, vault
 from billing.ledger import Contradiction
 from billing.models import Address, ContactAddress
 from billing.store import Store
-from comms import consent, optouts
+from comms import consent
+from comms.addresses import optouts
 from comms.consent import BILLING, MARKETING, RENEWAL, Standing, fold
 from comms.facts import ConsentStated
 from comms.models import ConsentEvent, ConsentProof, Message, Purpose, State

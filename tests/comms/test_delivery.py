@@ -9,8 +9,9 @@ from sqlmodel import Session, select
 from billing.keyring import Keyring
 from billing.models import Address, Enrolment, Health, StepTaken
 from billing.store import Store
-from comms import consent, delivery, outbox, reported, timeline
+from comms import consent, delivery, outbox, timeline
 from comms.facts import DeliveryReport, Standing
+from comms.listening import reported
 from comms.models import Message, Purpose, State, Touchpoint
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Sent, Throttled, Uncertain

@@ -19,7 +19,7 @@ from comms.channels import inbound_mail
 from comms.compliance.screening import Screen
 from comms.enclosures import File, cage, pages
 from comms.facts import Enclosed, InboundMessage
-from comms.screening import screened
+from comms.listening.screening import screened
 
 CARD = "5555 5555 5555 4444"
 WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comms import mailbox
+from comms.addresses import mailbox
 from comms.channels.inbound_mail import Unreadable, read
 from comms.channels.mail_text import from_html, unflowed
-from comms.visible import visible_text
+from comms.listening.visible import visible_text
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PLAIN = {

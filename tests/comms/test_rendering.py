@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import shipped
-from comms import segments
 from comms.rendering import TemplateMistake, Templates
-from comms.template_lint import MESSAGES, lint, sample
+from comms.writing import segments
+from comms.writing.template_lint import MESSAGES, lint, sample
 
 OURS = Templates()
 BOTH = [(name, channel) for name, declared in MESSAGES.items() for channel in declared.channels]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comms.listening.visible import visible_text
 from comms.replies import Keyword, asks_to_stop, keyword
-from comms.visible import visible_text
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

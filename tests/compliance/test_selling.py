@@ -9,11 +9,12 @@ from yarl import URL
 
 from bot.sandbox import loopback
 from bot.unsubscribe import Links
-from comms import consent, template_lint
+from comms import consent
 from comms.channels import feedback
 from comms.compliance import disclosure
 from comms.models import ConsentEvent, State
 from comms.rendering import Templates
+from comms.writing import template_lint
 from tests.compliance.house import House
 from tests.factories import FINANCE
 

@@ -9,11 +9,12 @@ from sqlmodel import select
 from billing import shipped
 from billing.models import Client, Contact
 from bot.sandbox.workspace import Post
-from comms import consent, template_lint, timeline
+from comms import consent, timeline
 from comms.compliance import disclosure
 from comms.compliance.disclosure import Names
 from comms.models import Decision, State, Task, TaskKind
 from comms.rendering import TemplateMistake, Templates
+from comms.writing import template_lint
 from tests.compliance.house import CLEO, CLERK, CORA, House, ruled
 from tests.factories import FINANCE
 

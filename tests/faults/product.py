@@ -42,7 +42,7 @@ from bot.sandbox import loopback
 from bot.settings import Settings
 from bot.spool import Spool
 from bot.web import web
-from comms.instructions import ResolveDoubt
+from comms.duties.instructions import ResolveDoubt
 from comms.ports import Channel, Found, Outgoing, Sent
 from comms.rendering import Templates
 from tests import factories

@@ -20,7 +20,7 @@ from billing.models import Client
 from bot import intake
 from bot.desk import Desk
 from bot.sandbox.faults import Fault
-from comms.instructions import ResolveDoubt
+from comms.duties.instructions import ResolveDoubt
 from comms.models import State
 from comms.outbox import LEASE
 from tests import factories

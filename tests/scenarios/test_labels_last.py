@@ -11,10 +11,11 @@ from billing.models import Role, Staff, StaffRole
 from bot.custody import export, privilege, processors
 from bot.reasons import explain
 from bot.report import silent
-from comms import drafts, instructions
-from comms.drafts import Written
-from comms.instructions import Pause
+from comms.duties import instructions
+from comms.duties.instructions import Pause
 from comms.models import Message, Purpose, Touchpoint
+from comms.writing import drafts
+from comms.writing.drafts import Written
 from tests import factories
 from tests.conftest import Database
 from tests.factories import CLIENTS, MAIL_SECRET, MAILBOX, PHONE, SENDER, Product

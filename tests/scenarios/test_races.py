@@ -20,10 +20,11 @@ from billing.models import Client
 from billing.store import Store
 from bot import intake, switch
 from bot.models import Incoming
-from comms import consent, delivery, instructions, outbox, timeline
+from comms import consent, delivery, outbox, timeline
+from comms.duties import instructions
+from comms.duties.instructions import Pause
 from comms.facts import InboundMessage
 from comms.inbound import Letter
-from comms.instructions import Pause
 from comms.models import ChainEntry, Decision, State
 from comms.office import Office
 from comms.outbox import Claim

@@ -17,9 +17,10 @@ from billing.models import Role as StaffRoles
 from bot.custody import learning, privilege, privilegelog, walls
 from bot.metrics import Scrape
 from bot.report import Report, Wrong, silent
-from comms import counsel, timeline
+from comms import timeline
 from comms.compliance.material import Learned, Parties, Role, role_of
 from comms.facts import InboundMessage
+from comms.law import counsel
 from comms.models import Access, Touchpoint
 from tests import factories
 from tests.conftest import Database

@@ -4,8 +4,8 @@ import datetime as dt
 import random
 
 from bot.firm import Entity, Firm, Person
-from comms import instructions
-from comms.instructions import Instruction
+from comms.duties import instructions
+from comms.duties.instructions import Instruction
 from tests.simulation.books import Hold
 from tests.simulation.judge import Rules
 from tests.simulation.life import Ordered

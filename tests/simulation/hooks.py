@@ -13,7 +13,7 @@ from billing.facts import Fact
 from bot import factsheet
 from bot.inbox import Parcel
 from bot.web import mail_id
-from comms.instructions import Instruction
+from comms.duties.instructions import Instruction
 from tests.simulation.carrier import Report
 
 OURS = ("accounts0@harrow.example", "+15005550006")

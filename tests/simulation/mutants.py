@@ -95,7 +95,7 @@ MUTANTS = (
         ("one_step_at_a_time",),
     ),
     Mutant(
-        "a case is opened and nobody is told", "comms/escalations.py",
+        "a case is opened and nobody is told", "comms/duties/escalations.py",
         "    staff.tell(session, office, _card(case, staff.desk_of(session, office, "
         "client.owner_id)))",
         "    _card(case, staff.desk_of(session, office, client.owner_id))",

@@ -26,7 +26,7 @@ from bot import factsheet, publishing, worker
 from bot.firm import establish
 from bot.inbox import Parcel
 from bot.understanding import understand
-from comms import instructions
+from comms.duties import instructions
 from tests.simulation import firm, hooks, whole
 from tests.simulation.carrier import Post, Report, Taken
 from tests.simulation.judge import Judge

@@ -10,7 +10,7 @@ from bot.custody.redaction import redacted, scrubbed
 from bot.inbox import Parcel
 from comms.channels import inbound_mail
 from comms.facts import InboundMessage
-from comms.screening import MASKED, screened
+from comms.listening.screening import MASKED, screened
 
 CARD = "5555555555554444"
 MAILS = {

@@ -10,8 +10,8 @@ from billing.models import Address, Agreement, Client, EscalationCase, LegalEnti
 from bot.sandbox import blockkit
 from bot.slack import cards
 from comms import outreach, staff
+from comms.duties.instructions import AssignCase, CloseCase, Pause, carry_out
 from comms.facts import InboundMessage
-from comms.instructions import AssignCase, CloseCase, Pause, carry_out
 from comms.models import Audience, Message, Purpose, State
 from comms.ports import Outgoing
 from comms.rendering import TemplateMistake

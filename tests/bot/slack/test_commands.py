@@ -22,8 +22,8 @@ from bot.sandbox.slack import Slack
 from bot.sandbox.workspace import Post
 from bot.slack import cards, forms
 from bot.slack.bolt import bolt_app
-from comms import instructions
-from comms.instructions import Instruction
+from comms.duties import instructions
+from comms.duties.instructions import Instruction
 from comms.models import Message
 from comms.office import Office
 

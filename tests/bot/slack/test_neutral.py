@@ -12,8 +12,9 @@ from billing import policy
 from billing.models import Client, Enrolment
 from bot.sandbox import blockkit
 from bot.slack import actions, answers, cards, commands, neutral, unseen
-from comms import staff, tasks
-from comms.instructions import Pause, WriteText
+from comms import staff
+from comms.duties import tasks
+from comms.duties.instructions import Pause, WriteText
 from comms.models import Message, Purpose, TaskKind
 from comms.office import Office
 from comms.ports import Outgoing

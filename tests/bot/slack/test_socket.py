@@ -32,8 +32,8 @@ from bot.slack.hook import slack_side
 from bot.slack.socket import LARGEST_FRAME, run_socket
 from bot.spool import Spool
 from bot.web import web
-from comms import instructions
-from comms.instructions import Instruction
+from comms.duties import instructions
+from comms.duties.instructions import Instruction
 from comms.rendering import Templates
 from tests.factories import loopback_port
 

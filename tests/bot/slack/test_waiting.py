@@ -12,10 +12,11 @@ from billing import policy
 from billing.models import Client, Hold
 from bot.sandbox import blockkit
 from bot.slack import actions, answers, cards
-from comms import gatekeeping, tasks
-from comms.instructions import HandleTask
+from comms import gatekeeping
+from comms.duties import tasks
+from comms.duties.instructions import HandleTask
+from comms.duties.tasks import Wanted
 from comms.models import Message, Purpose, Task, TaskKind
-from comms.tasks import Wanted
 
 ADA, FINN, NOBODY = "U0ADA", "U0FINN", "U0NOBODY"
 

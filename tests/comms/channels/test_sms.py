@@ -15,7 +15,7 @@ from billing.clock import SystemClock
 from bot.sandbox import loopback
 from bot.sandbox.faults import Fault
 from bot.sandbox.twilio import Twilio
-from comms import phones
+from comms.addresses import phones
 from comms.channels import refusals, sms
 from comms.channels.refusals import Effect
 from comms.channels.sms import Account, Sms

@@ -1,0 +1,1 @@
+"""Where may somebody be written to, about what, and when have they said no?"""

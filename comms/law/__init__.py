@@ -1,0 +1,1 @@
+"""What stands between us and a client by law, and what must be kept for it?"""

@@ -1,0 +1,1 @@
+"""What does a message say, and may it say so?"""
