@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col
 
-from billing import aliases, cycles, retries
+from billing import aliases, cycles, publication, retries
 from billing.calendar import local_date
 from billing.models import (
     Agreement,
@@ -51,6 +51,7 @@ _CHARGES = (
         col(RenewalCharge.item),
         col(RenewalCharge.initiated_by),
         col(RenewalCharge.decline),
+        col(RenewalCharge.policy_version),
         col(Payment.id),
         col(Payment.client_id),
         col(Payment.state),
@@ -96,6 +97,15 @@ _CHANGES = (
 )
 
 
+def pin(session: Session, item: Item, policy: Policy, now: dt.datetime) -> None:
+    """What is dunned for the first time goes on by this policy, whatever is published later."""
+    if item.pinned is None:
+        publication.keep(session, policy, now)
+        row = session.get_one(RenewalCharge, retries.first_failure(item).payment_id)
+        row.policy_version = policy.version
+        session.flush()
+
+
 def items(session: Session, agreements: Collection[int]) -> dict[int, list[Item]]:
     """What was charged for the renewals of agreements, by agreement; without those never charged.
 
@@ -114,6 +124,8 @@ def items(session: Session, agreements: Collection[int]) -> dict[int, list[Item]
 def _item(session: Session, name: str, rows: Sequence[Any]) -> Item:
     attempts = [one for row in rows if (one := _attempt(row)) is not None]
     failed = any(one.outcome == "failed" for one in attempts)
+    versions = [row.policy_version for row in rows if row.policy_version][:1]
+    pinned = publication.versions(session, versions).values()
     return Item(
         key=name,
         term=min(row.term for row in rows),
@@ -121,6 +133,7 @@ def _item(session: Session, name: str, rows: Sequence[Any]) -> Item:
         currency=rows[-1].currency,
         attempts=tuple(sorted(attempts, key=lambda one: (one.at, one.payment_id))),
         settled=failed and bool(rows[0].item) and _is_paid(session, rows[0].client_id, name),
+        pinned=next((one.renewal.retries for one in pinned), None),
     )
 
 

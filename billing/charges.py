@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
-from billing import facts
+from billing import facts, publication, store
 from billing.ledger import invoices
 from billing.ledger.entry import Entry
 from billing.ledger.invoices import Charge
@@ -28,7 +28,8 @@ from billing.models import (
     StepListed,
     StepTaken,
 )
-from billing.policy import Policy
+from billing.models import Sequence as Ladder
+from billing.policy import Charges, Policy
 
 SOURCE = "policy"
 YEAR = 365
@@ -68,22 +69,27 @@ def interest(principal: int, percent: Decimal, days: int) -> int:
 def assess(
     session: Session, steps: Sequence[tuple[StepTaken, dt.date]], policy: Policy, now: dt.datetime
 ) -> None:
-    """Charge for steps whose notice has left, each on its client's day; each once."""
-    if not policy.charges.steps:
-        return
+    """Charge for steps whose notice has left, each on its client's day; each once.
+
+    By the policy under which the step's episode goes on, as its ladder does; by the given one where
+    none is kept.
+    """
+    of = store.by_id(session, Enrolment, [step.enrolment_id for step, _ in steps])
+    pinned = publication.versions(session, {one.policy_version for one in of.values()})
     entry = Entry(session, now, iter(()))
     for step, today in steps:
-        if step.step not in policy.charges.steps:
-            continue
-        for charge in _of_step(session, step, today, policy):
-            invoices.add(entry, *charge)
+        enrolment = of[step.enrolment_id]
+        by = pinned.get(enrolment.policy_version, policy).charges
+        if enrolment.sequence == Ladder.DUNNING and step.step in by.steps:
+            for charge in _of_step(session, step, today, (by, enrolment.currency)):
+                invoices.add(entry, *charge)
 
 
 def _of_step(
-    session: Session, step: StepTaken, today: dt.date, policy: Policy
+    session: Session, step: StepTaken, today: dt.date, rules: tuple[Charges, str]
 ) -> Iterator[tuple[Invoice, Charge]]:
     """The fee, and the interest of each invoice that the step named and that is still open."""
-    currency = session.get_one(Enrolment, step.enrolment_id).currency
+    by, currency = rules
     rows = session.connection().execute(_LISTED, {"step": step.id}).all()
     stem = (SOURCE, str(step.enrolment_id), str(step.episode), str(step.step))
 
@@ -92,11 +98,11 @@ def _of_step(
         charge = Charge(SOURCE, key, kind, amount, today, today)
         return session.get_one(Invoice, row.invoice_id), charge
 
-    if rows and (fee := policy.charges.late_fee.of(currency)):
+    if rows and (fee := by.late_fee.of(currency)):
         yield on(rows[0], InstalmentKind.LATE_FEE, fee, "fee")
-    for row in rows if policy.charges.interest_percent else ():
+    for row in rows if by.interest_percent else ():
         since = _charged_until(session, row.invoice_id, row.due_on)
-        amount = interest(int(row.open), policy.charges.interest_percent, (today - since).days)
+        amount = interest(int(row.open), by.interest_percent, (today - since).days)
         if amount > 0:
             name = ("interest", str(row.invoice_id), row.due_on.isoformat())
             yield on(row, InstalmentKind.INTEREST, amount, *name)

@@ -4,6 +4,7 @@ We charge no cards: a try that is due is a task for whoever does. The rule count
 itself; what the customer tried is theirs. A new card is tried at once and is no rung of the ladder.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Item:
     """In the order in which they happened."""
     settled: bool = False
     """It was paid, in whatever way."""
+    pinned: Retries | None = None
+    """What its ladder said when it first failed; what holds, before it was looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +69,7 @@ def before_the_end(item: Item, ended_on: dt.date | None) -> Item:
     if ended_on is None:
         return item
     kept = tuple(one for one in item.attempts if one.at.date() < ended_on)
-    return Item(
-        key=item.key, term=item.term, amount=item.amount, currency=item.currency,
-        attempts=kept, settled=item.settled,
-    )  # fmt: skip
+    return dataclasses.replace(item, attempts=kept)
 
 
 def is_dunned(item: Item) -> bool:
@@ -82,9 +82,14 @@ def is_clear(item: Item) -> bool:
     return item.settled or any(one.outcome == "succeeded" for one in item.attempts)
 
 
+def first_failure(item: Item) -> Attempt:
+    """What its ladder counts from, of an item that is dunned."""
+    return _failures(item)[0]
+
+
 def deadline(item: Item, policy: Retries) -> dt.datetime:
     """Until when it is tried, of an item that is dunned."""
-    return _failures(item)[0].at + policy.deadline_days * _DAY
+    return first_failure(item).at + (item.pinned or policy).deadline_days * _DAY
 
 
 def decide(item: Item, cards: Sequence[dt.datetime], policy: Retries) -> Decision:
@@ -105,7 +110,7 @@ def decide(item: Item, cards: Sequence[dt.datetime], policy: Retries) -> Decisio
     if latest.hard:
         reason = "Their bank refuses this card for good; only another card, or they, can pay."
         return Rest(rule="hard_decline", reason=reason, until=end)
-    return _rung(rungs or failures[:1], latest, end, policy)
+    return _rung(rungs or failures[:1], latest, end, item.pinned or policy)
 
 
 def _rung(rungs: Sequence[Attempt], latest: Attempt, end: dt.datetime, policy: Retries) -> Decision:

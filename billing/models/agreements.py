@@ -101,6 +101,8 @@ class RenewalCharge(SQLModel, table=True):
     item: str = code()
     initiated_by: str = code()
     decline: str = code(default="")
+    policy_version: str = ""
+    """Of the first that failed: the policy by which its item is tried again."""
 
 
 class CardChange(SQLModel, table=True):

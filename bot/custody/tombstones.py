@@ -72,7 +72,8 @@ KEPT: Final[Mapping[str, str]] = {
         "agreement.currency agreement.service_type agreement.rate_card agreement.payment_terms "
         "agreement.ladder client.ladder invoice.currency invoice.service_type invoice.terms "
         "invoice.ladder payment.currency promise.currency credit_note.currency "
-        "enrolment.currency enrolment.policy_version invoice_line.quantity invoice_line.tax_code "
+        "enrolment.currency enrolment.policy_version renewal_charge.policy_version "
+        "invoice_line.quantity invoice_line.tax_code "
         "invoice_line.jurisdiction promise_scope.invoice_number offer_made.discount_code "
         "offer_made.percent offer_made.currency posting.currency step_taken.ladder"
     ),

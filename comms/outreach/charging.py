@@ -55,6 +55,7 @@ def _try(
     if not retries.is_dunned(item) or over:
         _take_back(session, agreement, item)
         return None
+    agreements.pin(session, item, office.policy, office.now)
     _say_it_failed(session, office, of, item, name)
     policy = office.policy.renewal.retries
     end = retries.deadline(item, policy)

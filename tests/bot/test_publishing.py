@@ -10,7 +10,15 @@ import pytest_asyncio
 from sqlmodel import Session, col, select
 
 from billing import policy, publication
-from billing.models import Client, Enrolment, EscalationCase, Invoice, StepTaken
+from billing.models import (
+    Client,
+    Enrolment,
+    EscalationCase,
+    Instalment,
+    InstalmentKind,
+    Invoice,
+    StepTaken,
+)
 from billing.policy import PolicyError
 from bot import ladders, publishing, verdicts
 from bot.report import Wrong, silent
@@ -51,6 +59,17 @@ def listed(product: Product) -> Any:
 def gone(product: Product, known: Known) -> list[str]:
     found = factories.messages(product.store, client_id=known.client_id, purpose=Purpose.DUNNING)
     return [one.template for one in found if one.state in {"sent", "delivered"}]
+
+
+def fees(amount: str) -> str:
+    return f'[charges]\nsteps = [1, 2]\n[charges.late_fee]\nUSD = "{amount}"\n'
+
+
+def charged(product: Product, known: Known) -> list[int]:
+    query = select(Instalment.amount).join(Invoice, col(Invoice.id) == Instalment.invoice_id)
+    fee = (Invoice.client_id == known.client_id) & (Instalment.kind == InstalmentKind.LATE_FEE)
+    with product.store.read() as session:
+        return list(session.exec(query.where(fee).order_by(col(Instalment.id))))
 
 
 def enrolments(product: Product, known: Known) -> list[Enrolment]:
@@ -133,6 +152,20 @@ async def test_a_version_that_ruled_a_step_is_kept_whole(product: Product) -> No
     assert enrolment.policy_version == given.version
     with product.store.read() as session:
         assert publication.versions(session, [given.version]) == {given.version: given}
+
+
+async def test_a_fee_is_that_of_the_policy_under_which_the_episode_began(product: Product) -> None:
+    await publish(product, fees("10.00"))
+    begun, new = product.known(), product.known("Elm Yard", email="elm@yard.example", phone=None)
+    owes(product, begun, days=31)
+    await product.settle()
+    await publish(product, fees("99.00"))
+    owes(product, new, days=31, number="INV-2")
+    await product.settle()
+    await product.later(days=16)
+    assert gone(product, begun) == ["first_reminder", "firmer_reminder"]
+    assert charged(product, begun) == [1_000, 1_000]
+    assert charged(product, new)[:1] == [9_900]
 
 
 # --- what a ladder may say ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot import duplicates, overrides
+from bot import duplicates, overrides, publishing
 from bot.report import silent
 from comms.models import Purpose
 from tests.conftest import Database
@@ -380,6 +380,29 @@ async def test_62_the_ladder_of_retries(stage: Parlour) -> None:
     assert due in fact_of(stage, name, "charge")  # the ladder is where it was
     await stage.jump(4)
     assert told_finance(stage, name, "Charge again") == 3
+
+
+async def test_a_charge_that_failed_is_tried_again_by_the_policy_that_held_then(
+    stage: Parlour,
+) -> None:
+    early, late = "Acacia", "Baobab"
+    app, before = stage.product.app, stage.product.app.rules
+    retries = POLICY + "[renewal.retries]\nafter_days = [9]\ndeadline_days = 40\n"
+    await stage.tell(client(early), agreement(stage, early, "pin1", days=0))
+    await stage.tell(declined(stage, early, "pin1", "pin1"))
+    assert (await publishing.publish(app, {"text": retries}, silent)).data["published"]
+    await stage.tell(client(late), agreement(stage, late, "pin2", days=0))
+    await stage.tell(declined(stage, late, "pin2", "pin2"))
+    for name, days in ((early, 2), (late, 9)):
+        due = stage.today + dt.timedelta(days=days)
+        assert f"the next try is due {due}" in fact_of(stage, name, "charge")
+    await stage.jump(2)
+    assert [told_finance(stage, name, "Charge again") for name in (early, late)] == [1, 0]
+    await stage.jump(20)  # the earlier deadline was after 21 days, the later is after 40
+    assert [told_finance(stage, name, "Not renewed") for name in (early, late)] == [1, 0]
+    assert fact_of(stage, early, "Plan pin1").startswith("suspended")
+    await publishing.publish(app, {"text": POLICY}, silent)
+    assert app.rules.version == before.version
 
 
 async def test_62_a_hard_decline_is_not_tried_again_before_its_deadline(stage: Parlour) -> None:
