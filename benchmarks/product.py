@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.stores import Place
-from bot import logs
 from bot.settings import Settings
+from bot.watching import logs
 
 MASTER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 PUBLIC_URL = "https://billing.firm.example"

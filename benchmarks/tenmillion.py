@@ -26,12 +26,13 @@ from billing import policy, vault
 from billing.keyring import Keyring
 from billing.models import Address, Client, Enrolment, Invoice
 from billing.store import Store
-from bot import audit, inbox, intake, metrics, schema, subjects, worker
+from bot import audit, inbox, intake, schema, subjects, worker
 from bot.custody import retention
 from bot.doctor import rows as doctor
 from bot.reasons import conversation, explain
 from bot.slack import answers, people
 from bot.spool import Spool
+from bot.watching import metrics
 from comms import outbox, outreach, timeline
 from comms.facts import InboundMessage
 from comms.inbound import Letter

@@ -20,12 +20,10 @@ from billing.keyring import Keyring
 from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
-from bot import factsheet, masterkeys, schema, tracing, unsubscribe
+from bot import factsheet, masterkeys, schema, unsubscribe
 from bot.custody import erasurelog, processors
-from bot.heartbeat import Pulse
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
-from bot.metrics import Meters
 from bot.papers import logos
 from bot.papers.enclosed import Enclosing
 from bot.settings import PREFIX, Settings, SettingsMissing
@@ -34,8 +32,11 @@ from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
 from bot.slack.people import Places, web_client
 from bot.spool import Spool
-from bot.tracing import Tracing, Untraced
 from bot.unsubscribe import Links
+from bot.watching import tracing
+from bot.watching.heartbeat import Pulse
+from bot.watching.metrics import Meters
+from bot.watching.tracing import Tracing, Untraced
 from comms import enclosures
 from comms.channels import bounces, feedback, inbound_mail, sms
 from comms.channels.email import Email

@@ -39,7 +39,7 @@ from bot.app import App
 from bot.factsheet import WAITING
 from bot.models import Incoming, IncomingState
 from bot.report import NO, Report, Table
-from bot.standstills import KINDS, NAMED, Finding
+from bot.watching.standstills import KINDS, NAMED, Finding
 from comms import outbox, staff
 from comms.models import UNSENT, Audience, Message, Purpose, State
 

@@ -2,23 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot import (
-    checkpoints,
-    declarations,
-    duplicates,
-    grants,
-    imports,
-    ladders,
-    overrides,
-    publishing,
-    remittances,
-    switch,
-    tasks,
-    tokens,
-    understanding,
-    verdicts,
-    worker,
-)
+from bot import checkpoints, imports, remittances, understanding, worker
+from bot.api import tokens
 from bot.app import App
 from bot.custody import (
     erasure,
@@ -33,6 +18,17 @@ from bot.custody import (
 )
 from bot.desk import drain_spool
 from bot.report import DONE, NO, Args, Operation, Progress, Report, Table
+from bot.staff import (
+    declarations,
+    duplicates,
+    grants,
+    ladders,
+    overrides,
+    publishing,
+    switch,
+    tasks,
+    verdicts,
+)
 from comms.writing import covering
 
 _PASSES = 10_000

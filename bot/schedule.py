@@ -11,9 +11,10 @@ import time
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot import audit, checkpoints, heartbeat, worker
+from bot import audit, checkpoints, worker
 from bot.app import App
 from bot.desk import drain_spool
+from bot.watching import heartbeat
 
 EVERY = 5
 """Seconds between two looks when nothing arrives."""

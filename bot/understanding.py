@@ -17,9 +17,9 @@ from bot import access, factsheet, hearsay, inbox, intake
 from bot.app import App
 from bot.custody import incidents, redaction
 from bot.inbox import Parcel
-from bot.logs import carried
 from bot.models import Incoming
 from bot.slack.marks import Mark
+from bot.watching.logs import carried
 from comms import staff
 from comms.compliance.labels import Label
 from comms.facts import DeliveryReport, InboundMessage, Standing

@@ -27,9 +27,9 @@ from bot.app import App
 from bot.bodies import LARGEST, TooLarge, body_of
 from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel, trace_of
-from bot.metrics import Meters, Scrape
 from bot.slack import signature as slack_signature
 from bot.unsubscribe import PATH, SOURCE, Clicks
+from bot.watching.metrics import Meters, Scrape
 from comms.channels import email, inbound_mail, sms
 
 LARGEST_MAIL = inbound_mail.LARGEST

@@ -19,11 +19,12 @@ from structlog.contextvars import bound_contextvars
 
 from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import duplicates, inbox, tasks
+from bot import inbox
 from bot.app import App
 from bot.custody import copies, legalholds, recalls, retention
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
+from bot.staff import duplicates, tasks
 from bot.understanding import understand
 from comms import causes, delivery, outbox, outreach, staff
 from comms.law import custody, preservation

@@ -14,7 +14,7 @@ _WHO = "A name, a reference or `client:12`."
 @command
 def duplicates() -> Report:
     """Clients that may be one, with what speaks for it and against it."""
-    from bot import duplicates as found
+    from bot.staff import duplicates as found
 
     with terminal.reading() as app, app.store.read() as session:
         return found.listed(session)

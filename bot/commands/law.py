@@ -72,7 +72,8 @@ def notice(
 @command
 def list_(client: Annotated[str | None, typer.Argument(help=_WHO)] = None) -> Report:
     """Every legal state that stands: whose, since when, and who placed it."""
-    from bot import declarations, subjects
+    from bot import subjects
+    from bot.staff import declarations
 
     with terminal.reading() as app, app.store.read() as session:
         found = subjects.client(session, client) if client else None
@@ -93,7 +94,8 @@ def prefer(  # noqa: PLR0913 - one option for each thing that may be asked
     clear: Annotated[bool, typer.Option("--clear", help="They ask for it no more.")] = False,
 ) -> Report:
     """Keep to what somebody asked for, such as only email and not before ten; or show it."""
-    from bot import declarations, subjects
+    from bot import subjects
+    from bot.staff import declarations
 
     if not (only or not_before or not_after or clear):
         with terminal.reading() as app, app.store.read() as session:

@@ -25,7 +25,7 @@ def override(
     if end:
         return terminal.writing("end_override", {"client": client, "by": terminal.by()})
     if not reason and not until:
-        from bot import overrides
+        from bot.staff import overrides
 
         with terminal.reading() as app, app.store.read() as session:
             return overrides.listed(session, app.office(), client)

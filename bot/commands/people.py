@@ -31,7 +31,7 @@ def grant(
 @command
 def list_() -> Report:
     """Everybody who works here, with their roles and Slack accounts."""
-    from bot import grants
+    from bot.staff import grants
 
     with terminal.reading() as app, app.store.read() as session:
         return grants.listed(session)

@@ -47,7 +47,8 @@ def check(
 ) -> Report:
     """Check a policy file and the firm's own templates; every mistake is named at once."""
     from billing import policy as policies
-    from bot import doctor, publishing
+    from bot import doctor
+    from bot.staff import publishing
     from comms.rendering import Templates
 
     given = terminal.settings()
@@ -95,7 +96,7 @@ def publish(
 @command
 def list_() -> Report:
     """Every policy that was published, by whom and why, and which one holds."""
-    from bot import publishing
+    from bot.staff import publishing
 
     with terminal.reading() as app, app.store.read() as session:
         return publishing.listed(session, app.rules.version)
@@ -107,7 +108,7 @@ def show(
     version: Annotated[str, typer.Argument(help="By default the one that holds.")] = "",
 ) -> Report:
     """What a version says: as it was published, or where it never was, all of it as JSON."""
-    from bot import publishing
+    from bot.staff import publishing
 
     with terminal.reading() as app, app.store.read() as session:
         return publishing.shown(session, version, app.rules)

@@ -26,9 +26,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
 ) -> None:
     """Serve webhooks, work on what is due, and send; SIGTERM finishes what is on the wire."""
-    from bot import logs
     from bot import serve as process
     from bot import settings as read
+    from bot.watching import logs
 
     given = read.read().model_copy(update=terminal.given(host=host, port=port))
     logs.json_lines(given.log_level)
@@ -53,7 +53,7 @@ def golive(
 ) -> Report:
     """Let messages leave for clients: all, one client's, so many a day, or to a test address."""
     if status:
-        from bot import switch
+        from bot.staff import switch
 
         with terminal.reading() as app, app.store.read() as session:
             return switch.status(session)
@@ -76,7 +76,7 @@ def sandbox(
     as_json: Json = False,
 ) -> None:
     """Try the product with an example firm: no account anywhere, nothing leaves this machine."""
-    from bot import logs
+    from bot.watching import logs
 
     logs.quiet()
     if not once:

@@ -95,7 +95,7 @@ def doctor(
     Slack, Twilio, the relay, the DNS and our own public address are asked; nothing is sent.
     """
     from bot import doctor as looking
-    from bot import logs
+    from bot.watching import logs
 
     logs.quiet()
     if data:

@@ -15,7 +15,7 @@ def tasks(
     client: Annotated[str, typer.Option(help="Only this client's: a name or a reference.")] = "",
 ) -> Report:
     """What waits for a person: replies to read, promises to take, money to find."""
-    from bot import tasks as waiting
+    from bot.staff import tasks as waiting
 
     with terminal.reading() as app, app.store.read() as session:
         return waiting.listed(session, app.office(), client)

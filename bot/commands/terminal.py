@@ -72,8 +72,8 @@ def plain_command(fn: Callable[P, T]) -> Callable[P, T]:
 
 def settings() -> "Settings":
     """The settings of this process, and a quiet log."""
-    from bot import logs
     from bot import settings as read
+    from bot.watching import logs
 
     logs.quiet()
     return read.read()

@@ -29,7 +29,7 @@ def create(
 @command
 def list_() -> Report:
     """Every token there was: what it may do, who made it, when it was last used."""
-    from bot import tokens
+    from bot.api import tokens
 
     with terminal.reading() as app, app.store.read() as session:
         return tokens.listed(session, app.clock.now())

@@ -12,12 +12,13 @@ from billing.keyring import Keyring
 from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
 from billing.policy import Policy
 from billing.store import Store
-from bot import errors, masterkeys, schema, switch
+from bot import errors, masterkeys, schema
 from bot.custody import erasurelog
 from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.models import Incoming, IncomingState
 from bot.settings import Settings
+from bot.staff import switch
 from comms.models import Audience, Message, State
 
 Look = Callable[[Store], Iterator[Finding]]

@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from billing import aliases
-from bot import subjects, switch
+from bot import subjects
 from bot.app import App
 from bot.preview import copying, course, crowd, telling
 from bot.report import Progress, Report
+from bot.staff import switch
 
 MOST_DAYS = 400
 

@@ -20,12 +20,12 @@ from billing import money
 from billing import policy as policies
 from billing.models import Enrolment, EnrolmentState
 from billing.policy import Policy, PolicyError
-from bot import publishing, switch
 from bot.app import App
 from bot.preview import MOST_DAYS, copying, course, crowd
 from bot.preview.entry import Entry, What
 from bot.preview.telling import ASSUMED, amounts, called
 from bot.report import Progress, Report, Table
+from bot.staff import publishing, switch
 
 MOST = 60
 """Lines of a table that a person is shown; ``--json`` has them all."""

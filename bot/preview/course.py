@@ -15,15 +15,16 @@ from sqlmodel import Session, col, select
 
 from billing.clock import TurnedClock
 from billing.models import LiveSwitch
-from bot import publishing, worker
+from bot import worker
 from bot.app import App, Notice
-from bot.heartbeat import Pulse
 from bot.inbox import Inbox
-from bot.metrics import Meters
 from bot.preview import copying, gathering
 from bot.preview.entry import Entry
 from bot.replay.channel import Paper
 from bot.report import Progress, silent
+from bot.staff import publishing
+from bot.watching.heartbeat import Pulse
+from bot.watching.metrics import Meters
 from comms import delivery, outbox
 from comms.models import Audience, Message, State
 from comms.office import Office

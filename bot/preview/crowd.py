@@ -16,12 +16,12 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from billing.models import LiveSwitch
-from bot import logs
 from bot.app import App, books
 from bot.preview import course
 from bot.preview.course import Asked, Coming
 from bot.report import Progress
 from bot.settings import Settings
+from bot.watching import logs
 
 WORTH = 300
 """Clients below which a process of their own costs more than it gains."""

@@ -25,11 +25,11 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot import declarations
 from bot.reasons import against, standings, turns
 from bot.reasons.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.reasons.remedies import remedy
 from bot.report import Wrong
+from bot.staff import declarations
 from comms import door, outbox
 from comms.duties import notes, tasks
 from comms.models import Audience, Decision, Message, State

@@ -13,12 +13,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from bot import logs
 from bot.replay import course, outcome
 from bot.replay.course import Setting
 from bot.replay.history import Event, History
 from bot.replay.outcome import Outcome
 from bot.report import Progress
+from bot.watching import logs
 
 WORTH = 600
 """Facts in a part, below which a process of its own costs more than it gains."""

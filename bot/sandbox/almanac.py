@@ -9,11 +9,11 @@ from typing import Any
 
 from billing import money
 from billing.calendar import zone
-from bot import switch
 from bot.app import App
 from bot.preview import copying, course, telling
 from bot.preview.entry import Entry
 from bot.report import silent
+from bot.staff import switch
 
 Json = dict[str, Any]
 

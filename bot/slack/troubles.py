@@ -10,10 +10,11 @@ from sqlmodel import Session, col, select
 from billing import money, vault
 from billing.keyring import KeyGone
 from billing.models import Client, Enrolment, LegalEntity, Promise, PromisePart
-from bot import factsheet, inbox, standstills
+from bot import factsheet, inbox
 from bot.models import Incoming
 from bot.slack import blocks, records
 from bot.slack.escalations import Card
+from bot.watching import standstills
 from comms.facts import Tellable
 from comms.models import Message
 from comms.office import Office

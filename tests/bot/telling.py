@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from standardwebhooks import Webhook
 
 from billing.models import LegalEntity
-from bot import handbook, tokens
+from bot.api import handbook, tokens
 from bot.factsheet import KINDS
 from bot.models import Incoming
 from bot.report import silent

@@ -13,7 +13,7 @@ from billing.models import Enrolment, Hold, Role, Staff, StaffRole, StepTaken
 from bot import audit
 from bot.models import Incoming
 from bot.report import DONE, NO
-from bot.standstills import KINDS, Finding
+from bot.watching.standstills import KINDS, Finding
 from comms.models import Audience, Message, State
 from tests import factories
 from tests.factories import FINANCE, Known, Product

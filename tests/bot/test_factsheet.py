@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from billing import facts
-from bot import factsheet, handbook
+from bot import factsheet
+from bot.api import handbook
 from bot.factsheet import KINDS, Misread
 
 PAID: dict[str, Any] = {

@@ -18,11 +18,12 @@ from sqlmodel import Session
 from billing import books
 from billing.models import Client, Invoice
 from billing.store import Store
-from bot import audit, intake, metrics, subjects, worker
+from bot import audit, intake, subjects, worker
 from bot.custody import retention
 from bot.reasons import conversation, explain
 from bot.slack import answers
 from bot.slack.people import Person
+from bot.watching import metrics
 from comms import timeline
 from tests import factories
 from tests.factories import PHONE, SENDER, Product

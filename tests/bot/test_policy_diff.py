@@ -14,10 +14,11 @@ from billing import ledger
 from billing import policy as policies
 from billing.facts import InvoiceDisputed
 from billing.policy import PolicyError
-from bot import cli, publishing
+from bot import cli
 from bot.app import App
 from bot.preview import comparing
 from bot.report import Report, silent
+from bot.staff import publishing
 from tests import factories
 from tests.bot.looking import DAY, KEY, ahead, content, entries, opened, owing
 from tests.conftest import Database

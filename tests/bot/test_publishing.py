@@ -20,8 +20,8 @@ from billing.models import (
     StepTaken,
 )
 from billing.policy import PolicyError
-from bot import ladders, publishing, verdicts
 from bot.report import Wrong, silent
+from bot.staff import ladders, publishing, verdicts
 from comms import outreach
 from comms.models import Message, Purpose
 from tests import factories

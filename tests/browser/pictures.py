@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
-from bot import logs
+from bot.watching import logs
 from tests.browser.conftest import FLAGS, NAMES
 from tests.browser.visitor import DESKTOP, PHONE, Stage, Visitor, staged, visiting
 

@@ -18,11 +18,11 @@ from sqlmodel import Session, col, select
 
 from billing.models import Role, Staff, StaffRole
 from billing.store import Store
-from bot import logs
 from bot.custody import export, privilege, privilegelog, processors
-from bot.metrics import Scrape
 from bot.reasons import conversation, explain
 from bot.report import Wrong, silent
+from bot.watching import logs
+from bot.watching.metrics import Scrape
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink
 from comms.compliance.labels import SEALING, Label

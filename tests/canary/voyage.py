@@ -30,9 +30,9 @@ from billing.clock import Clock, SystemClock
 from billing.keyring import Keyring
 from billing.store import Store
 from bot import app as root
-from bot import backup, cli, logs, masterkeys, tokens, tracing
+from bot import backup, cli, masterkeys
+from bot.api import tokens
 from bot.desk import Desk
-from bot.metrics import Scrape
 from bot.report import silent
 from bot.sandbox import loopback, story
 from bot.sandbox.chronicle import Chronicle
@@ -43,6 +43,8 @@ from bot.settings import Settings
 from bot.slack import cards
 from bot.slack.hook import slack_side
 from bot.slack.letters import letters
+from bot.watching import logs, tracing
+from bot.watching.metrics import Scrape
 from bot.web import web
 from comms.compliance.screening import Screen
 from tests import factories

@@ -12,9 +12,9 @@ from billing import vault
 from billing.models import Counsel, LegalState
 from billing.store import Store
 from bot import app as root
-from bot import declarations
 from bot.custody import erasure, legalholds, rights
 from bot.report import NO, silent
+from bot.staff import declarations
 from comms import consent, timeline
 from comms.compliance import lawful, orders
 from comms.compliance.orders import NOTE

@@ -9,9 +9,9 @@ from typing import Any
 from sqlmodel import col, select
 
 from billing.models import Promise, Role, Staff, StaffRole
-from bot import tasks
 from bot.report import silent
 from bot.sandbox.workspace import Post
+from bot.staff import tasks
 from comms.models import Message, Purpose, State, Task, Touchpoint
 from tests import factories
 from tests.bot import telling

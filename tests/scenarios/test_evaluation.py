@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from billing import calendar
-from bot import ladders, publishing
 from bot.preview import comparing
 from bot.report import silent
+from bot.staff import ladders, publishing
 from tests.scenarios.parlour import Parlour, database_in, open_parlour
 from tests.scenarios.test_money import bill, client, paid
 

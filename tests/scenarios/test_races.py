@@ -18,8 +18,9 @@ from billing import policy
 from billing.keyring import Keyring
 from billing.models import Client
 from billing.store import Store
-from bot import intake, switch
+from bot import intake
 from bot.models import Incoming
+from bot.staff import switch
 from comms import consent, delivery, outbox, timeline
 from comms.duties import instructions
 from comms.duties.instructions import Pause

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot import duplicates, overrides, publishing
 from bot.report import silent
+from bot.staff import duplicates, overrides, publishing
 from comms.models import Purpose
 from tests.conftest import Database
 from tests.factories import FINANCE

@@ -15,8 +15,8 @@ from billing import policy
 from billing.models import Counsel, Staff, StaffRole
 from billing.models import Role as StaffRoles
 from bot.custody import learning, privilege, privilegelog, walls
-from bot.metrics import Scrape
 from bot.report import Report, Wrong, silent
+from bot.watching.metrics import Scrape
 from comms import timeline
 from comms.compliance.material import Learned, Parties, Role, role_of
 from comms.facts import InboundMessage

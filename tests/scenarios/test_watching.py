@@ -15,13 +15,14 @@ import structlog
 from sqlmodel import select
 
 from billing.models import Address, Client, Contact, LegalEntity
-from bot import audit, logs
-from bot.metrics import Scrape
+from bot import audit
 from bot.models import Incoming
 from bot.sandbox import loopback, story
 from bot.sandbox.chronicle import Chronicle
 from bot.sandbox.world import World, running
-from bot.standstills import Finding
+from bot.watching import logs
+from bot.watching.metrics import Scrape
+from bot.watching.standstills import Finding
 from comms.models import Message
 
 pytestmark = [pytest.mark.xdist_group("watching"), pytest.mark.timeout(300)]

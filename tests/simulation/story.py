@@ -22,9 +22,10 @@ from typing_extensions import override
 from billing import shipped
 from billing.facts import Fact
 from billing.models import LiveSwitch
-from bot import factsheet, publishing, worker
+from bot import factsheet, worker
 from bot.firm import establish
 from bot.inbox import Parcel
+from bot.staff import publishing
 from bot.understanding import understand
 from comms.duties import instructions
 from tests.simulation import firm, hooks, whole

@@ -226,7 +226,7 @@ async def test_what_came_in_about_a_held_client_does_not_expire(app: App) -> Non
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_only_compliance_and_admins_decide_about_evidence(app: App) -> None:
-    from bot import grants
+    from bot.staff import grants
 
     asked = {"email": "am@harrow.example", "roles": ["account_manager"]}
     await grants.grant(app, asked, silent)

@@ -13,11 +13,12 @@ from sqlmodel import Session, select
 
 from billing import obligations, vault
 from billing.models import Client, RightsRequest
-from bot import grants, worker
+from bot import worker
 from bot.app import App
 from bot.custody import export, processors, rights
 from bot.report import Wrong, silent
 from bot.settings import Settings
+from bot.staff import grants
 from comms import timeline
 from comms.models import Access, Message, Touchpoint
 from tests.bot.canary import CANARIES, fill, opened

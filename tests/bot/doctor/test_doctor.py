@@ -16,12 +16,13 @@ from billing.clock import TurnedClock
 from billing.keyring import new_master_key
 from billing.models import Client, PolicyPublication
 from billing.store import Store
-from bot import doctor, firm, grants
+from bot import doctor, firm
 from bot.app import books
 from bot.cli import app
 from bot.doctor import rows
 from bot.report import DONE, NO, silent
 from bot.settings import Settings
+from bot.staff import grants
 from tests.bot.doctor.town import findings
 from tests.factories import NOON
 

@@ -8,10 +8,11 @@ from billing.clock import TurnedClock
 from billing.keyring import Keyring
 from billing.models import Address, Client, Enrolment, InvoiceDispute
 from billing.store import Store
-from bot import cli, subjects, switch
+from bot import cli, subjects
 from bot.reasons import explain, explanation, remedies
 from bot.reasons.explanation import Explanation
 from bot.report import Wrong
+from bot.staff import switch
 from comms import delivery, door, outbox, outreach
 from comms.models import Message
 from comms.rendering import Templates

@@ -12,14 +12,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlmodel import Session
 
-from bot import metrics, schedule
-from bot.metrics import Meters, Scrape
+from bot import schedule
 from bot.models import Incoming
+from bot.watching import metrics
+from bot.watching.metrics import Meters, Scrape
 from comms.models import State
 from tests import factories
 from tests.factories import Product
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OPS = ROOT / "docs" / "ops"
 _NAME = re.compile(r"\b(?:counterfoil|process)_[a-z_]+")
 Labels = dict[str, str]

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from bot import cli, tasks
+from bot import cli
 from bot.report import Wrong, silent
+from bot.staff import tasks
 from comms.duties import tasks as waiting
 from tests.conftest import MASTER_KEY, Database
 from tests.scenarios import parlour

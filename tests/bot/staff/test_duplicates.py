@@ -28,12 +28,12 @@ from billing.models import (
 )
 from billing.store import Store
 from bot import audit, imports, subjects
-from bot import duplicates as surface
 from bot.app import App, books
 from bot.report import DONE, NO, Wrong, silent
 from bot.sandbox import blockkit
 from bot.settings import Settings
 from bot.slack import actions, cards, people
+from bot.staff import duplicates as surface
 from comms import cases, consent, delivery, door, inbound, merging, outbox, outreach, timeline
 from comms.addresses import recipients
 from comms.door import Case, Verdict

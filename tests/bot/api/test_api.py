@@ -12,8 +12,8 @@ import pytest
 from sqlmodel import select
 
 from billing.models import Client, Invoice, Payment
-from bot import api, handbook, tokens
-from bot.api import Rates, Refused
+from bot import api
+from bot.api import Rates, Refused, handbook, tokens
 from bot.factsheet import KINDS
 from bot.models import ApiToken
 from bot.report import silent
@@ -256,5 +256,5 @@ async def test_the_page_tells_every_fact(one: Product) -> None:
 
 
 def test_the_document_tells_every_fact_as_it_is() -> None:
-    page = (Path(__file__).parents[2] / "docs/api.md").read_text()
-    assert handbook.written(page) == page, "run `python -m bot.handbook`"
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text()
+    assert handbook.written(page) == page, "run `python -m bot.api.handbook`"

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot import inbox, tracing
+from bot import inbox
 from bot.app import App
 from bot.desk import Desk
 from bot.sandbox import loopback
 from bot.settings import SettingsMissing
 from bot.slack.hook import slack_side
+from bot.watching import tracing
 from bot.web import web
 from tests import factories
 from tests.factories import PHONE, Product
@@ -132,7 +133,7 @@ def test_a_span_that_nobody_sees_costs_nothing() -> None:
 def test_the_setting_without_the_extra_is_said() -> None:
     code = (
         "import sys; sys.modules['opentelemetry.sdk.trace'] = None\n"
-        "from bot import tracing\ntracing.begin('http://127.0.0.1:4318/v1/traces')"
+        "from bot.watching import tracing\ntracing.begin('http://127.0.0.1:4318/v1/traces')"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert SettingsMissing.__name__ in said.stderr

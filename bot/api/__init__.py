@@ -24,13 +24,14 @@ from structlog.contextvars import bound_contextvars
 
 from billing import references
 from billing.store import Moved
-from bot import access, apipage, factsheet, handbook, hearsay, intake, tokens
+from bot import access, factsheet, hearsay, intake
+from bot.api import handbook, page, tokens
 from bot.app import App
 from bot.bodies import TooLarge, body_of
 from bot.bookings import Outcome
 from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel
-from bot.logs import carried
+from bot.watching.logs import carried
 from comms.facts import Tellable
 
 BURST, A_SECOND = 100, 20
@@ -60,7 +61,7 @@ def api(app: App) -> APIRouter:
         "/facts", Api(app).facts, methods=["POST"], tags=["facts"], summary="Tell facts",
         response_class=JSONResponse, responses=handbook.ANSWERS, openapi_extra=handbook.request(),
     )  # fmt: skip
-    routes.add_api_route("/docs", apipage.page, methods=["GET"], include_in_schema=False)
+    routes.add_api_route("/docs", page.page, methods=["GET"], include_in_schema=False)
     return routes
 
 

@@ -18,7 +18,7 @@ from tests.bot.telling import CLIENT, body, post
 from tests.factories import Product
 
 Run = Callable[..., Result]
-PAGE = (Path(__file__).parents[2] / "docs/api.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text()
 
 
 @pytest.fixture

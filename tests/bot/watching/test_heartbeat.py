@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot import heartbeat, schedule
-from bot.heartbeat import STILL, Pulse
+from bot import schedule
 from bot.inbox import Parcel
 from bot.intake import Fact
 from bot.sandbox import loopback
+from bot.watching import heartbeat
+from bot.watching.heartbeat import STILL, Pulse
 from tests import factories
 
 

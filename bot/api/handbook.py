@@ -1,6 +1,6 @@
 """How is every fact written? The pages of the API, made from the facts themselves.
 
-``python -m bot.handbook`` writes the list in docs/api.md anew; a test compares.
+``python -m bot.api.handbook`` writes the list in docs/api.md anew; a test compares.
 """
 
 import functools

@@ -1,0 +1,1 @@
+"""What may our own people decide or change, and what follows at once?"""

@@ -1,0 +1,1 @@
+"""How does somebody see that the process runs, and what it is doing?"""
