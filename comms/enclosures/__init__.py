@@ -1,30 +1,27 @@
 """What do the files say that came with a message? As far as it can be read without harm.
 
-Text is read as it is. PDF and office files are read in a cage. What is a picture, an archive,
-locked, broken, too large or too late is not read, which is said in a word: whoever judges the
-message must know that there is something that nobody has looked at.
+Text is read as it is. Everything that is packed is read in a cage, with what lies in it. What is a
+picture, locked, broken, too large or too late is not read, which is said in a word: whoever judges
+the message must know that there is something that nobody has looked at.
 """
 
-import codecs
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from comms.caged import plain
+from comms.caged.verdicts import LARGEST, LONGEST
 from comms.enclosures import cage
 from comms.facts import Enclosed
 
+__all__ = ["LARGEST", "LONGEST", "MOST", "File", "Left", "read", "told"]
+
 MOST: Final = 25
 """Files of one message that are read."""
-LARGEST: Final = 10_000_000
-LONGEST: Final = 2_000_000
 _EACH: Final = 8.0
 """Seconds for one file."""
-_PDF: Final = re.compile(rb"%PDF-\d")
-_UNWRITTEN: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
-_MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
-                 (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _SIGNATURES: Final = re.compile(r"application/(?:x-)?(?:pgp|pkcs7)-signature|application/pgp-keys")
 Left = Callable[[], float]
 """How many seconds are left for all of them."""
@@ -47,7 +44,12 @@ class File:
 
 def read(files: Sequence[File], left: Left) -> tuple[Enclosed, ...]:
     """What each of them says; those beyond the first ``MOST`` are not read."""
-    return tuple(_enclosed(file, at, left) for at, file in enumerate(files))
+    found = [_plainly(file) if at < MOST else ("", "many") for at, file in enumerate(files)]
+    shut = [file.content for file, one in zip(files, found, strict=True) if one is None]
+    opened = iter(cage.words(shut, _EACH, left()) if shut else ())
+    return tuple(
+        _enclosed(file, *(one or next(opened))) for file, one in zip(files, found, strict=True)
+    )
 
 
 def told(enclosed: Sequence[Enclosed]) -> str:
@@ -71,6 +73,7 @@ _WHY: Final = {
     "picture": "a picture",
     "kind": "of a kind that no machine here reads",
     "within": "holds another file",
+    "deep": "packed too deep",
     "broken": "broken",
     "late": "took too long",
     "many": "too many",
@@ -78,8 +81,7 @@ _WHY: Final = {
 }
 
 
-def _enclosed(file: File, at: int, left: Left) -> Enclosed:
-    said, unread = ("", "many") if at >= MOST else _words(file, left)
+def _enclosed(file: File, said: str, unread: str) -> Enclosed:
     return Enclosed(
         name=file.name,
         said=said,
@@ -90,51 +92,34 @@ def _enclosed(file: File, at: int, left: Left) -> Enclosed:
     )
 
 
-def _words(file: File, left: Left) -> tuple[str, str]:
-    if file.unread:
-        return "", file.unread
+def _plainly(file: File) -> tuple[str, str] | None:
+    """What it says, and why that is not all; None where it is for the cage to say.
+
+    What it is called is not believed: a PDF that says it is text is a PDF.
+    """
+    kind = plain.packed(file.content)
+    if unread := file.unread or _refused(file, kind):
+        return "", unread
+    if kind:
+        return None
     if file.words:
-        return _short(file.words)
+        return _short(plain.unwrapped(file.words))
     if _SIGNATURES.fullmatch(file.kind) or not file.content.strip():
         return "", ""
-    return _unpacked(file, left)
+    return None if plain.mail(file.content) else _text(file)
 
 
-def _unpacked(file: File, left: Left) -> tuple[str, str]:
-    if len(file.content) > LARGEST:
-        return "", "large"
-    if kind := _packed(file.content):
-        return cage.words(kind, file.content, min(_EACH, left()))
-    if (text := _text(file.content)) is not None:
+def _refused(file: File, kind: str) -> str:
+    if len(file.content) > LARGEST and not file.words:
+        return "large"
+    return "picture" if kind == "picture" else ""
+
+
+def _text(file: File) -> tuple[str, str]:
+    if (text := plain.text(file.content)) is not None:
         return _short(text)
     return "", "picture" if file.kind.startswith("image/") else "kind"
 
 
-def _packed(content: bytes) -> str:
-    """How words are packed in these bytes; empty where they are not, or in no way that we know."""
-    if _PDF.search(content[:1024]):
-        return "pdf"
-    return "office" if content.startswith(b"PK\x03\x04") else ""
-
-
 def _short(text: str) -> tuple[str, str]:
     return (text, "") if len(text) <= LONGEST else (text[:LONGEST], "large")
-
-
-def _text(content: bytes) -> str | None:
-    """The text that these bytes are; None where they are no text."""
-    for name in _encodings(content):
-        try:
-            text = content.decode(name)
-        except UnicodeDecodeError:
-            continue
-        strange = len(_UNWRITTEN.findall(text[:20_000]))
-        return text if strange * 200 <= len(text[:20_000]) else None
-    return None
-
-
-def _encodings(content: bytes) -> Iterator[str]:
-    yield from (name for mark, name in _MARKS if content.startswith(mark))
-    yield "utf-8"
-    if b"\x00" not in content[:20_000]:
-        yield "cp1252"

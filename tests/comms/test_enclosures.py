@@ -2,22 +2,23 @@
 
 import base64
 import io
-import os
-import resource
+import json
 import subprocess
 import sys
 import zipfile
 import zlib
 from collections.abc import Callable
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 from reportlab.pdfgen import canvas
 
 from comms import enclosures
+from comms.caged import reading, verdicts
 from comms.channels import inbound_mail
 from comms.compliance.screening import Screen
-from comms.enclosures import File, cage, pages
+from comms.enclosures import File, cage
 from comms.facts import Enclosed, InboundMessage
 from comms.listening.screening import screened
 
@@ -113,7 +114,6 @@ def test_the_words_of_a_file_are_read(name: str) -> None:
 NOISE = bytes(range(128, 256)) * 20
 UNREAD = {
     "a picture": (b"\x89PNG\r\n\x1a\n\0" + NOISE, "image/png", "picture"),
-    "an archive": (packed(a="hello"), "application/zip", "kind"),
     "a program": (b"\x7fELF" + bytes(300) + NOISE, "", "kind"),
     "too large": (b"a" * (enclosures.LARGEST + 1), "", "large"),
     "a locked pdf": (a_pdf("x", locked="secret"), "", "locked"),
@@ -126,52 +126,87 @@ def test_what_cannot_be_read_is_told_apart_from_what_says_nothing(name: str) -> 
     assert read(content, kind=kind).unread == why
 
 
-HOSTILE: dict[str, tuple[str, Callable[[], bytes], int]] = {
-    "a scan": ("pdf", lambda: a_page(b"9 w"), pages.PICTURE),
-    "a broken pdf": ("pdf", lambda: b"%PDF-1.7\n" + NOISE, pages.BROKEN),
-    "a bomb of a page": ("pdf", lambda: a_page(b" " * 76_000_000), pages.PICTURE),
-    "pages in a ring": ("pdf", a_ring, pages.BROKEN),
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a scan": (lambda: a_page(b"9 w"), verdicts.PICTURE),
+    "a broken pdf": (lambda: b"%PDF-1.7\n" + NOISE, verdicts.BROKEN),
+    "a bomb of a page": (lambda: a_page(b" " * 76_000_000), verdicts.PICTURE),
+    "pages in a ring": (a_ring, verdicts.BROKEN),
     "entities": (
-        "office", lambda: packed(word__document='<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>'),
-        pages.BROKEN,
+        lambda: packed(word__document='<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>'),
+        verdicts.BROKEN,
     ),
-    "no floor": ("office", lambda: packed(word__document="<a>" * 200_000), pages.BROKEN),
+    "no floor": (lambda: packed(word__document="<a>" * 200_000), verdicts.BROKEN),
     "a bomb of a document": (
-        "office", lambda: packed(word__document=f"<a>{'0' * 26_000_000}</a>"), pages.LARGE,
+        lambda: packed(word__document=f"<a>{'0' * 26_000_000}</a>"), verdicts.LARGE,
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_given_up_before_it_has_eaten_much(name: str) -> None:
-    kind, content, why = HOSTILE[name]
-    said, code = pages.words(kind, content())
-    assert code == why
-    assert len(said) <= pages.LONGEST + 1
+    content, why = HOSTILE[name]
+    said, found = reading.words(content())
+    assert found == why
+    assert len(said) <= verdicts.LONGEST + 1
 
 
-def test_a_file_that_wants_too_much_memory_ends_its_own_process() -> None:
-    """Past every limit of the reader there is the one of the process."""
-    eats = "import resource,sys; sys.argv=['x','pdf']; from runpy import run_path; "
-    eats += f"found=run_path({pages.__file__!r}); "
-    eats += (
-        "found['KINDS']['pdf']=lambda _: iter([bytes(1<<31).decode()]); sys.exit(found['main']())"
+PRISONERS = """
+import json, os, signal, socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from comms.caged import program, reading
+
+def told(what, seconds=9.0):
+    def reader(_):
+        yield "before"
+        what()
+    reading.READERS["pdf"] = reader
+    return program.apart(b"%PDF-1.4", seconds)
+
+print(json.dumps({
+    "wants too much memory": told(lambda: bytes(1 << 31)),
+    "opens a file": told(lambda: open(sys.argv[1] + "/pyproject.toml")),
+    "calls somebody": told(lambda: socket.create_connection(("127.0.0.1", 9))),
+    "crashes": told(lambda: os.kill(os.getpid(), signal.SIGSEGV)),
+    "waits": told(lambda: time.sleep(60), 0.1),
+}))
+"""
+DEALT = {
+    "wants too much memory": verdicts.LARGE,
+    "opens a file": verdicts.BROKEN,
+    "calls somebody": verdicts.BROKEN,
+    "crashes": verdicts.BROKEN,
+    "waits": verdicts.LATE,
+}
+
+
+@pytest.fixture(scope="module")
+def dealt() -> dict[str, list[str]]:
+    """What became of files whose readers do all this."""
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", PRISONERS, root], check=True, capture_output=True
     )
-    done = subprocess.run([sys.executable, "-c", eats], input=b"x", check=False)
-    assert done.returncode == pages.LARGE
+    told: dict[str, list[str]] = json.loads(done.stdout)
+    return told
 
 
-def test_a_file_that_takes_its_time_is_given_up() -> None:
-    assert cage.words("pdf", a_pdf("hello"), 0.001) == ("", "late")
-    assert cage.words("pdf", a_pdf("hello"), -1) == ("", "late")
+@pytest.mark.parametrize("what", DEALT)
+def test_whatever_a_file_does_in_its_cage_what_it_said_before_counts(
+    what: str, dealt: dict[str, list[str]]
+) -> None:
+    assert dealt[what] == ["before\n", DEALT[what]]
 
 
-def test_a_file_is_read_without_our_settings_and_may_write_nothing() -> None:
-    asked = dict(os.environ)
-    words, why = pages.words("pdf", a_pdf("hello"))
-    assert ("hello" in words, why) == (True, pages.WHOLE)
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0  # only the cage is limited
-    assert asked == dict(os.environ)
+def test_files_that_take_their_time_are_given_up() -> None:
+    assert cage.words([a_pdf("hello")] * 2, 8.0, 0.001) == [("", "late")] * 2
+    assert cage.words([a_pdf("hello")], 8.0, -1) == [("", "late")]
+
+
+def test_one_file_that_cannot_be_read_takes_nothing_from_the_others() -> None:
+    contents = [a_document("one"), b"%PDF-1.7\n" + NOISE, a_document("three"), a_pdf("four")]
+    told = cage.words(contents, 8.0, 60.0)
+    assert [why for _, why in told] == ["", "broken", "", ""]
+    assert [said.strip().split("\n")[-1] for said, _ in told] == ["one", "", "three", "four"]
 
 
 def test_of_very_many_files_only_the_first_are_read() -> None:
