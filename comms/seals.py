@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -166,13 +166,16 @@ def rule(session: Session, office: Office, touchpoint: Touchpoint, word: Word) -
 def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Access) -> None:
     """Every card that may show its words takes the form that holds from now on.
 
-    A task and a case show what the client wrote last when they are drawn.
+    A task and a case show what the client wrote last when they are drawn, and are drawn anew.
     """
+    group = aliases.group(session, touchpoint.client_id)
     its_own = (col(Message.subject_kind) == "touchpoint") & (Message.subject_id == touchpoint.id)
+    drawn = _drawn_since(touchpoint.recorded_at)
+    anew = select(Message.updates_id).where(col(Message.client_id).in_(group), drawn)
     later = (
         col(Message.subject_kind).in_(("task", "case"))
-        & col(Message.client_id).in_(aliases.group(session, touchpoint.client_id))
-        & (col(Message.created_at) >= touchpoint.recorded_at)
+        & col(Message.client_id).in_(group)
+        & (drawn | col(Message.id).in_(anew.where(col(Message.updates_id).is_not(None))))
     )
     shown = select(Message).where(
         Message.audience == Audience.STAFF, its_own | later, col(Message.updates_id).is_(None)
@@ -189,6 +192,12 @@ def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Acc
             updates_id=card.id,
         )
         staff.tell(session, office, notice)
+
+
+def _drawn_since(moment: dt.datetime) -> ColumnElement[bool]:
+    """What is made as it is sent may be older than what it shows; what waits is not made yet."""
+    sent = col(Message.sent_at)
+    return (col(Message.created_at) >= moment) | (sent >= moment) | sent.is_(None)
 
 
 def looked(session: Session, touchpoint: Touchpoint, by: str, now: dt.datetime) -> Access:
