@@ -119,10 +119,10 @@ async def _welcome(app: App, found: Sequence[intake.Fact]) -> bool:
 
 async def _covered(app: App, parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
     """Without what nobody may see, where it has any: then its raw form is not kept either."""
+    read = app.readers[parcel.source]
     for one in found:
-        if isinstance(one, InboundMessage) and redaction.needed(one):
-            read = app.readers[parcel.source]
-            return await asyncio.to_thread(redaction.redacted, parcel, one, read)
+        if isinstance(one, InboundMessage):
+            return await asyncio.to_thread(redaction.kept, parcel, one, read)
     return None
 
 

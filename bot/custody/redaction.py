@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from email.errors import MessageError
 from email.message import EmailMessage
-from email.utils import formataddr, parseaddr
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from bot.custody import mailheads
 from bot.inbox import Parcel
 from comms.compliance import rough
 from comms.compliance.labels import Label
@@ -35,9 +35,16 @@ _ROUNDS = 3
 NOTE = "This file held a number that may not be kept. Its words, without such numbers:\n\n"
 
 
-def needed(message: InboundMessage) -> bool:
-    """Whether a message may not be kept as it came."""
-    return not (MASKED | {Label.UNSCREENED}).isdisjoint(message.labels)
+def needed(parcel: Parcel, message: InboundMessage) -> bool:
+    """Whether a message may not be kept as it came, be it for what nobody reads of it."""
+    if not (MASKED | {Label.UNSCREENED}).isdisjoint(message.labels):
+        return True
+    return parcel.source == "email" and mailheads.hides(parcel.body)
+
+
+def kept(parcel: Parcel, message: InboundMessage, read: Read) -> Parcel | None:
+    """What is kept of a request instead of it; None where it is kept as it came."""
+    return redacted(parcel, message, read) if needed(parcel, message) else None
 
 
 def redacted(parcel: Parcel, message: InboundMessage, read: Read) -> Parcel:
@@ -87,29 +94,13 @@ def _form(body: bytes, hide: Cover) -> bytes:
 
 def _mail(raw: bytes, hide: Cover, held: Mapping[str, Enclosed]) -> bytes:
     mail: Any = email.message_from_bytes(raw, policy=email.policy.default)
-    _sender(mail, hide)
     for part in mail.walk():
-        _subject(part, hide)  # a forwarded mail is a part, and has one of its own
+        mailheads.clean(part, hide)  # a forwarded mail is a part, and has a head of its own
         if part.get_content_maintype() == "text":
             _text(part, hide)
         elif not part.is_multipart():
             _file(part, hide, held)
     return bytes(mail)
-
-
-def _sender(mail: EmailMessage, hide: Cover) -> None:
-    """The name that they give themselves; their address stays, so that it can be answered."""
-    name, address = parseaddr(str(mail.get("From", "")))
-    if name and hide(name) != name:
-        del mail["From"]
-        mail["From"] = formataddr((hide(name), address))
-
-
-def _subject(mail: EmailMessage, hide: Cover) -> None:
-    subject = str(mail.get("Subject", ""))
-    if hide(subject) != subject:
-        del mail["Subject"]
-        mail["Subject"] = " ".join(hide(subject).split())
 
 
 def _text(part: EmailMessage, hide: Cover) -> None:
@@ -119,6 +110,8 @@ def _text(part: EmailMessage, hide: Cover) -> None:
     except (LookupError, UnicodeError, ValueError):
         text = ""
     covered = hide(text)
+    if part.get_content_subtype() == "html":
+        covered = mailheads.unmarked(covered)
     if covered != text or not text:
         disposition, name = part.get_content_disposition(), part.get_filename()
         part.set_content(covered, subtype=part.get_content_subtype(), charset="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.custody.redaction import redacted, scrubbed
+from bot.custody.redaction import needed, redacted, scrubbed
 from bot.inbox import Parcel
 from comms.channels import inbound_mail
 from comms.facts import InboundMessage
@@ -111,3 +111,44 @@ def test_bytes_that_nobody_can_read_keep_no_card(name: str) -> None:
     assert left.endswith(b"y")
     assert CARD[-4:].encode() not in quopri.decodestring(left)
     assert b"NTU1" not in left
+
+
+HIDDEN = {
+    "the subject once more": "Subject: hi\r\nThread-Topic: my card {card}\r\n\r\nhello",
+    "an encoded field": "X-Note: =?utf-8?b?Y2FyZCA1NTU1NTU1NTU1NTU0NDQ0?=\r\n\r\nhello",
+    "a name beside a copy": 'Cc: "card {card}" <b@x.example>\r\n\r\nhello',
+    "a description of a file": (
+        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: image/png\r\n'
+        "Content-Description: card {card}\r\n\r\nx\r\n--b--\r\n"
+    ),
+    "the sender of a mail passed on": (
+        'Content-Type: message/rfc822\r\n\r\nFrom: "card {card}" <b@y.example>\r\n\r\nhi'
+    ),
+    "a comment": "Content-Type: text/html\r\n\r\n<p>hi<!-- {card} --></p>",
+    "an attribute": 'Content-Type: text/html\r\n\r\n<p data-card="{card}">hi</p>',
+    "a link": 'Content-Type: text/html\r\n\r\n<a href="https://x.example/?n={card}">hi</a>',
+    "a title": "Content-Type: text/html\r\n\r\n<title>{card}</title><p>hi</p>",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_number_is_not_kept_where_nobody_would_read_it(name: str) -> None:
+    raw = b"From: ann@client.example\r\n" + HIDDEN[name].format(card=CARD).encode()
+    parcel = Parcel("email", "m1", raw)
+    [message] = read(parcel)
+    assert needed(parcel, message)
+    body = redacted(parcel, message, read).body
+    assert CARD.encode() not in body
+    assert b"NTU1NTU1NTU1NTU0NDQ0" not in body
+    assert b"ann@client.example" in body
+    assert not needed(Parcel("email", "m1", body), read(Parcel("email", "m1", body))[0])
+
+
+def test_an_ordinary_mail_is_kept_as_it_came() -> None:
+    raw = (
+        b'From: Ann Lee <ann@client.example>\r\nTo: "Harrow" <accounts@harrow.example>\r\n'
+        b"Thread-Topic: INV-5512\r\nX-Id: 20260106-4711\r\nContent-Type: text/html\r\n\r\n"
+        b'<p style="width:600px">Paid INV-5512 on <a href="https://x.example/4711">Monday</a></p>'
+    )
+    parcel = Parcel("email", "m1", raw)
+    assert not needed(parcel, read(parcel)[0])
