@@ -19,6 +19,8 @@ class Action(StrEnum):
     SEE_WORDS = "read what this client wrote"
     PAUSE = "pause or resume this client"
     CLOSE_CASE = "close this case"
+    DECIDE = "decide how this debt ends"
+    REMIND = "send a reminder once more"
     ASSIGN_CASE = "take over a case"
     RESOLVE_DOUBT = "say whether a message arrived"
     MERGE = "say whether two clients are one"
@@ -42,6 +44,8 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
     Action.SEE_WORDS: (Role.FINANCE, Role.COMPLIANCE, Role.ADMIN),
     Action.PAUSE: _MONEY,
     Action.CLOSE_CASE: _MONEY,
+    Action.DECIDE: _MONEY,
+    Action.REMIND: _MONEY,
     Action.ASSIGN_CASE: (Role.ACCOUNT_MANAGER, *_MONEY),
     Action.RESOLVE_DOUBT: _MONEY,
     Action.MERGE: _MONEY,
@@ -58,7 +62,15 @@ _EVERYWHERE: dict[Action, tuple[Role, ...]] = {
 }
 """Roles that may do it for any client."""
 _OWN_ONLY = frozenset(
-    {Action.SEE_WORDS, Action.PAUSE, Action.CLOSE_CASE, Action.HANDLE, Action.TAKE, Action.WRITE}
+    {
+        Action.SEE_WORDS,
+        Action.PAUSE,
+        Action.CLOSE_CASE,
+        Action.REMIND,
+        Action.HANDLE,
+        Action.TAKE,
+        Action.WRITE,
+    }
 )
 """What an account manager may do for the clients of their own portfolio."""
 

@@ -20,12 +20,14 @@ from comms.duties.instructions import (
     LONGEST,
     AssignCase,
     CloseCase,
+    Decide,
     HandleTask,
     Instruction,
     KeepApart,
     LetPass,
     Merge,
     Pause,
+    Repeat,
     ResolveDoubt,
     RuleOnDraft,
     SealWords,
@@ -184,6 +186,17 @@ def _let_pass(
     return LetPass(client_id=client.id, reason=reason, by=person.id)
 
 
+def _again(
+    _session: Session, _office: Office, person: Person, client: Client, value: Value
+) -> Answer:
+    refused = person.refusal(Action.REMIND, owns=client.owner_id == person.id)
+    if refused is not None:
+        return answers.say(refused)
+    if not isinstance(value.get("s"), int):
+        return answers.say(_GONE)
+    return Repeat(client_id=client.id, step_id=value["s"], by=person.id)
+
+
 # --- cases and doubts -----------------------------------------------------------------------------
 
 
@@ -211,6 +224,13 @@ def _assign(person: Person, case: EscalationCase) -> Instruction:
 def _pause_case(person: Person, case: EscalationCase) -> Instruction:
     reason = f"Paused from the card of case {case.id}."
     return Pause(client_id=case.client_id, days=PAUSE_DAYS, reason=reason, by_staff_id=person.id)
+
+
+def _decided(decision: Literal["write_off", "agency", "legal"]) -> _Act:
+    def close(person: Person, case: EscalationCase) -> Instruction:
+        return Decide(case_id=case.id, decision=decision, by=person.id)
+
+    return _of_case(Action.DECIDE, close)
 
 
 def _of_task(outcome: Literal["handled", "accepted", "refused"]) -> _Act:
@@ -292,6 +312,10 @@ _ACTS: Mapping[str, _Act] = {
     "client.pause": _of_client(_pause),
     "client.resume": _of_client(_resume),
     "client.let_pass": _of_client(_let_pass),
+    "client.again": _of_client(_again),
+    "case.write_off": _decided("write_off"),
+    "case.agency": _decided("agency"),
+    "case.legal": _decided("legal"),
     "case.close": _of_case(Action.CLOSE_CASE, _close),
     "case.pause": _of_case(Action.PAUSE, _pause_case),
     "case.assign": _of_case(Action.ASSIGN_CASE, _assign),

@@ -11,10 +11,10 @@ from billing import aliases
 from billing.models import Client, Enrolment, EscalationCase, Invoice
 from bot import access
 from bot.reasons import explain, explanation
-from bot.slack import blocks, forms, people, records
+from bot.slack import blocks, escalations, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person
-from comms.duties import instructions, tasks
+from comms.duties import instructions, tasks, verdicts
 from comms.models import Decision, Message, TaskKind
 from comms.office import Office
 
@@ -78,6 +78,9 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     row = [blocks.button(text, action, value) for text, action in named]
     replies = tasks.of_clients(session, aliases.group(session, client.id), TaskKind.REPLY)
     row += [blocks.button("Reply handled", "task.done", {"task": one.id}) for one in replies]
+    if step_id := verdicts.repeatable(session, office, client):
+        repeat = {"c": client.id, "s": step_id}
+        row.append(blocks.button("Send last reminder again", "client.again", repeat))
     # What came with the import has no card of its own, so its case is dealt with here.
     query = select(EscalationCase.id).where(
         col(EscalationCase.client_id).in_(aliases.group(session, client.id)),
@@ -87,6 +90,7 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     if case_id is not None:
         row.append(blocks.button("Mark case handled", "case.close", {"case": case_id}))
         row.append(blocks.button("Assign case to me", "case.assign", {"case": case_id}))
+        row += [escalations.ending(case_id, one) for one in verdicts.WORDS]
     return blocks.actions(row)
 
 

@@ -118,6 +118,14 @@ def button(text: str, action_id: str, value: Mapping[str, object], style: str = 
     return made | ({"style": style} if style else {})
 
 
+def sure(button: Block, title: str, text: str) -> Block:
+    """A button that asks once more before it does what cannot be undone with another."""
+    asked = {"title": _plain(title, 100), "text": _mrkdwn(text, 300)}
+    label = button["text"]["text"]
+    answers = {"confirm": _plain(clip(label, 30), 30), "deny": _plain("Not now", 30)}
+    return {**button, "confirm": asked | answers}
+
+
 def actions(buttons: Sequence[Block]) -> list[Block]:
     """Buttons in rows; no row where there is none. Their action ids differ within a row."""
     rows = [buttons[start : start + _ROW] for start in range(0, len(buttons), _ROW)]

@@ -112,9 +112,14 @@ def _suggestion(session: Session, client: Client, debt: Debt) -> str:
 
 
 _PROPOSALS = {
-    "write_off_proposal": "write it off (`counterfoil decide CLIENT write_off`)",
-    "agency": "hand it to an agency (`counterfoil decide CLIENT agency`)",
-    "legal": "hand it to counsel (`counterfoil decide CLIENT legal`)",
+    "write_off_proposal": "write it off",
+    "agency": "hand it to an agency",
+    "legal": "hand it to counsel",
+}
+_ENDS = {
+    "write_off": ("Write it off", "All that is overdue here stays owed, and nobody collects it."),
+    "agency": ("To an agency", "The case is closed; no reminder of ours follows."),
+    "legal": ("To counsel", "The case is closed; no reminder of ours follows."),
 }
 
 
@@ -164,7 +169,14 @@ def _buttons(case: EscalationCase) -> list[Block]:
             blocks.button(f"Pause {PAUSE_DAYS} days", "case.pause", value),
             blocks.button("Assign to me", "case.assign", value),
         ]
-    )
+    ) + blocks.actions([ending(case.id, decision) for decision in _ENDS])
+
+
+def ending(case_id: int, decision: str) -> Block:
+    """A button with which somebody decides how a debt ends; it asks once more."""
+    name, follows = _ENDS[decision]
+    button = blocks.button(name, f"case.{decision}", {"case": case_id})
+    return blocks.sure(button, f"{name}?", follows)
 
 
 def _closed(session: Session, office: Office, case: EscalationCase, client: Client) -> Card:

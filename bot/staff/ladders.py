@@ -80,7 +80,7 @@ async def again(app: App, args: Args, _progress: Progress) -> Report:
         client = subjects.client(session, asked.client)
 
     def repeat(session: Session) -> Report:
-        decided = outreach.again(session, app.office(), client.id)
+        decided = outreach.again(session, app.office(), client.id, asked.by)
         sent = [one for one in decided if isinstance(one, dunning.Send)]
         said = [one.reason for one in decided] or ["Nothing was ever billed."]
         told = [{"rule": one.rule, "reason": one.reason} for one in decided]

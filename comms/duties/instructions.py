@@ -13,11 +13,12 @@ from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
 from comms import delivery, merging, outbox, seals, staff
-from comms.duties import escalations, overrides, tasks
+from comms.duties import escalations, overrides, tasks, verdicts
 from comms.duties.orders import (
     LONGEST,
     AssignCase,
     CloseCase,
+    Decide,
     EndHold,
     HandleTask,
     Instruction,
@@ -28,6 +29,7 @@ from comms.duties.orders import (
     Order,
     Pause,
     PlaceHold,
+    Repeat,
     ResolveDoubt,
     Resume,
     RuleOnDraft,
@@ -46,6 +48,7 @@ __all__ = [
     "PAUSED",
     "AssignCase",
     "CloseCase",
+    "Decide",
     "EndHold",
     "HandleTask",
     "Instruction",
@@ -56,6 +59,7 @@ __all__ = [
     "Order",
     "Pause",
     "PlaceHold",
+    "Repeat",
     "ResolveDoubt",
     "Resume",
     "RuleOnDraft",
@@ -73,11 +77,11 @@ PAUSED = "paused"
 def clients_of(session: Session, instruction: Instruction) -> list[int]:
     """The clients that it touches: to be locked before it is carried out."""
     match instruction:
-        case Pause() | Resume() | LetPass():
+        case Pause() | Resume() | LetPass() | Repeat():
             return [instruction.client_id]
         case PlaceHold() | EndHold() | OpenRights():
             return custody.clients_of(session, instruction)
-        case CloseCase() | AssignCase():
+        case CloseCase() | AssignCase() | Decide():
             case = session.get(EscalationCase, instruction.case_id)
             return [case.client_id] if case else []
         case ResolveDoubt():
@@ -96,13 +100,13 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
     match instruction:
         case Pause() | Resume():
             return _of_pause(session, office, instruction)
-        case CloseCase() | AssignCase():
+        case CloseCase() | AssignCase() | Decide():
             return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
         case HandleTask() | SealWords() | UnsealWords():
             return _of_words(session, office, instruction)
-        case LetPass() | WriteText() | RuleOnDraft():
+        case LetPass() | WriteText() | RuleOnDraft() | Repeat():
             return _of_outreach(session, office, instruction)
         case Merge() | KeepApart() | PlaceHold() | EndHold() | OpenRights():
             return _of_clients(session, office, instruction)
@@ -145,9 +149,14 @@ def _of_words(session: Session, office: Office, asked: _OfWords) -> str:
 # --- what staff write -----------------------------------------------------------------------------
 
 
-def _of_outreach(session: Session, office: Office, asked: LetPass | WriteText | RuleOnDraft) -> str:
+_OfOutreach = LetPass | WriteText | RuleOnDraft | Repeat
+
+
+def _of_outreach(session: Session, office: Office, asked: _OfOutreach) -> str:
     if isinstance(asked, LetPass):
         return _let_pass(session, office, asked)
+    if isinstance(asked, Repeat):
+        return verdicts.repeat(session, office, asked, _signed(session, asked.by))
     if isinstance(asked, WriteText):
         written = drafts.Written(asked.client_id, asked.channel, asked.words, asked.key, asked.by)
         return drafts.write(session, office, written)
@@ -272,9 +281,11 @@ def _let_pass(session: Session, office: Office, asked: LetPass) -> str:
 # --- cases ---------------------------------------------------------------------------------------
 
 
-def _of_case(session: Session, office: Office, asked: CloseCase | AssignCase) -> str:
+def _of_case(session: Session, office: Office, asked: CloseCase | AssignCase | Decide) -> str:
     if isinstance(asked, CloseCase):
         return _close(session, office, asked)
+    if isinstance(asked, Decide):
+        return verdicts.of_case(session, office, asked, _signed(session, asked.by))
     return _assign(session, office, asked)
 
 

@@ -48,6 +48,22 @@ class CloseCase(Order):
     by: int
 
 
+class Decide(Order):
+    """How a debt ends whose ladder has: the case is closed with it."""
+
+    case_id: int
+    decision: Literal["write_off", "agency", "legal"]
+    by: int
+
+
+class Repeat(Order):
+    """The last reminder once more; ``step_id`` is the last step that they were shown."""
+
+    client_id: int
+    step_id: int
+    by: int
+
+
 class AssignCase(Order):
     """The case is this person's from now on."""
 
@@ -161,6 +177,8 @@ Instruction = (
     Pause
     | Resume
     | CloseCase
+    | Decide
+    | Repeat
     | AssignCase
     | ResolveDoubt
     | HandleTask

@@ -67,13 +67,13 @@ def _advance(session: Session, office: Office, pairs: Sequence[Pair]) -> None:
             renewal.advance(session, office, enrolment, client)
 
 
-def again(session: Session, office: Office, client_id: int) -> list[Decision]:
+def again(session: Session, office: Office, client_id: int, by: str = "") -> list[Decision]:
     """The last reminder of each account of a client, once more; its clients are all locked."""
     held = store.by_id(session, Client, [client_id])
     kin = aliases.among(session, held.values())
     found = session.execute(_ENROLMENTS, {"clients": sorted(kin)}).scalars().all()
     pairs = _speaking(session, [one for one in found if one.sequence == Ladder.DUNNING], held)
-    return dunning.again(session, office, pairs)
+    return dunning.again(session, office, pairs, by)
 
 
 def advance_client(session: Session, office: Office, client_id: int) -> None:

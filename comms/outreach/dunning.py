@@ -60,7 +60,9 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
     return again
 
 
-def again(session: Session, office: Office, pairs: Sequence[Pair]) -> list[dunning.Decision]:
+def again(
+    session: Session, office: Office, pairs: Sequence[Pair], by: str
+) -> list[dunning.Decision]:
     """What was sent last, once more for each account, because a person wishes it."""
     found = accounts.in_dunning_all(session, pairs)
     decided = [dunning.again(account, office.now, office.policy) for account in found]
@@ -69,7 +71,7 @@ def again(session: Session, office: Office, pairs: Sequence[Pair]) -> list[dunni
         for pair, decision in zip(pairs, decided, strict=True)
         if isinstance(decision, dunning.Send)
     ]
-    taking.note(session, office, [(one.of, decision) for one, decision in wished])
+    taking.note(session, office, [(one.of, decision) for one, decision in wished], by=by)
     _remind(session, office, wished)
     return decided
 

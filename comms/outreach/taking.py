@@ -189,24 +189,30 @@ def note(
     office: Office,
     answers: Sequence[tuple[Pair, dunning.Decision | renewals.Decision]],
     versions: Sequence[str] = (),
+    by: str = "",
 ) -> None:
     """Write the answers down, with the ids and numbers they were made from.
 
-    ``versions`` are those of the policies behind them, where it is not the one that holds.
+    ``versions`` are those of the policies behind them, where it is not the one that holds; ``by``
+    is who wished it, where a person did.
     """
     behind = versions or [office.policy.version] * len(answers)
     rulings = [
-        timeline.Ruling(_decision(office, pair, decision, version), pair[1].key_id, decision.reason)
-        for (pair, decision), version in zip(answers, behind, strict=True)
+        timeline.Ruling(_decision(office, pair, said, (version, by)), pair[1].key_id, said.reason)
+        for (pair, said), version in zip(answers, behind, strict=True)
     ]
     timeline.decide_all(session, office.keyring, rulings)
 
 
 def _decision(
-    office: Office, pair: Pair, decision: dunning.Decision | renewals.Decision, version: str
+    office: Office,
+    pair: Pair,
+    decision: dunning.Decision | renewals.Decision,
+    behind: tuple[str, str],
 ) -> Decision:
-    enrolment, client = pair
+    (enrolment, client), (version, by) = pair, behind
     inputs: dict[str, object] = {"episode": enrolment.episode, "policy": version}
+    inputs |= {"by": by} if by else {}
     if isinstance(decision, dunning.Send | dunning.Escalate | dunning.Notify):
         if decision.ladder != DEFAULT:
             inputs["ladder"] = decision.ladder

@@ -17,6 +17,8 @@ TABLE = {
     Action.SEE_WORDS: ({FIN, COMP, ADMIN}, {AM, FIN, COMP, ADMIN}),
     Action.PAUSE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.CLOSE_CASE: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
+    Action.DECIDE: ({FIN, ADMIN}, {FIN, ADMIN}),
+    Action.REMIND: ({FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.ASSIGN_CASE: ({AM, FIN, ADMIN}, {AM, FIN, ADMIN}),
     Action.RESOLVE_DOUBT: ({FIN, ADMIN}, {FIN, ADMIN}),
     Action.MERGE: ({FIN, ADMIN}, {FIN, ADMIN}),

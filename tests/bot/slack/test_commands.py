@@ -15,16 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.clock import SystemClock
-from billing.models import EscalationCase, Hold
+from billing.models import Client, EscalationCase, Hold, Invoice, StepTaken
 from bot.sandbox import blockkit
 from bot.sandbox.loopback import serve
 from bot.sandbox.slack import Slack
 from bot.sandbox.workspace import Post
 from bot.slack import cards, forms
 from bot.slack.bolt import bolt_app
-from comms.duties import instructions
+from comms.duties import instructions, verdicts
 from comms.duties.instructions import Instruction
-from comms.models import Message
+from comms.models import Decision, Message
 from comms.office import Office
 
 ADA, FINN, NOBODY, GUEST = "U0ADA", "U0FINN", "U0NOBODY", "U0GUEST"
@@ -298,6 +298,54 @@ async def test_a_case_is_paused_and_taken_over_from_its_card(talk: Talk) -> None
     with talk.desk.store.read() as session:
         owner_id = session.get_one(EscalationCase, case_id).owner_id
     assert owner_id == talk.desk.firm.person(FINN)
+
+
+@pytest.mark.parametrize("decision", ["write_off", "agency", "legal"])
+async def test_how_a_debt_ends_is_decided_once_by_whoever_may(talk: Talk, decision: str) -> None:
+    case_id, message_id = talk.desk.firm.escalate()
+    button = f"case.{decision}"
+    for card in (post_card(talk, message_id), await talk.types("northwind", FINN)):
+        assert button in offered(card)
+    card = post_card(talk, message_id)
+    assert "finance or admin" in (await talk.clicks(card, button)).text
+    assert talk.desk.keys == []
+    decided = verdicts.WORDS[decision] + (" (INV-1)" if decision == "write_off" else "")
+    assert f"Northwind Trading: {decided}." in (await talk.clicks(card, button, FINN)).text
+    assert "closed already" in (await talk.clicks(card, button, FINN)).text
+    assert "closed already" in (await talk.clicks(card, "case.write_off", FINN)).text
+    with talk.desk.store.read() as session:
+        case = session.get_one(EscalationCase, case_id)
+        assert (case.outcome, case.closed_by) == (decision, "finn@firm.example")
+        given_up = session.exec(select(Invoice.state)).one() == "uncollectible"
+    assert given_up == (decision == "write_off")
+    assert button not in offered(await talk.types("northwind", FINN))
+
+
+def rounds(talk: Talk) -> list[tuple[int, int, str]]:
+    with talk.desk.store.read() as session:
+        query = select(StepTaken).order_by(col(StepTaken.id))
+        return [(one.step, one.round, one.how) for one in session.exec(query)]
+
+
+async def test_a_reminder_goes_once_more_however_often_the_button_is_pressed(talk: Talk) -> None:
+    firm = talk.desk.firm
+    assert "client.again" not in offered(await talk.types("northwind"))
+    firm.advance()
+    assert "client.again" not in offered(await talk.types("northwind"))  # it has not left yet
+    firm.change(StepTaken, 1, how="sent")
+    card = await talk.types("northwind")
+    firm.change(Client, firm.client().id, owner_id=firm.person(FINN))
+    assert "finance or admin" in (await talk.clicks(card, "client.again")).text
+    firm.change(Client, firm.client().id, owner_id=firm.person(ADA))
+    assert "as soon as every check" in (await talk.clicks(card, "client.again")).text
+    assert "on its way already" in (await talk.clicks(card, "client.again")).text
+    assert rounds(talk) == [(1, 1, "sent"), (1, 2, "queued")]
+    firm.change(StepTaken, 2, how="sent")
+    assert "on its way already" in (await talk.clicks(card, "client.again")).text
+    assert len(rounds(talk)) == 2
+    with talk.desk.store.read() as session:
+        query = select(Decision).where(Decision.rule == "repeated")
+        assert '"by": "ada@firm.example"' in session.exec(query).one().inputs
 
 
 async def test_a_failure_is_told_and_not_hidden(

@@ -25,8 +25,10 @@ from comms import delivery, outreach, staff
 from comms.duties.instructions import (
     AssignCase,
     CloseCase,
+    Decide,
     Instruction,
     Pause,
+    Repeat,
     ResolveDoubt,
     Resume,
     carry_out,
@@ -314,9 +316,11 @@ def test_each_instruction_locks_its_client(desk: Desk) -> None:
         CloseCase(case_id=desk.case, by=desk.ada),
         AssignCase(case_id=desk.case, to_staff_id=desk.finn, by=desk.finn),
         ResolveDoubt(message_id=desk.reminder().id, went=True, by=desk.finn),
+        Decide(case_id=desk.case, decision="agency", by=desk.finn),
+        Repeat(client_id=desk.client, step_id=1, by=desk.finn),
     ]
     with desk.store.read() as session:
-        assert [clients_of(session, one) for one in asked] == [[desk.client]] * 5
+        assert [clients_of(session, one) for one in asked] == [[desk.client]] * 7
         assert clients_of(session, CloseCase(case_id=999, by=1)) == []
 
 
@@ -328,6 +332,8 @@ def test_every_instruction_survives_being_written_down(desk: Desk) -> None:
         CloseCase(case_id=1, by=2),
         AssignCase(case_id=1, to_staff_id=2, by=3),
         ResolveDoubt(message_id=1, went=False, by=2),
+        Decide(case_id=1, decision="write_off", by=2),
+        Repeat(client_id=1, step_id=3, by=2),
     ]
     assert [adapter.validate_json(one.model_dump_json()) for one in asked] == asked
 
