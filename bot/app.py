@@ -38,7 +38,7 @@ from bot.watching.heartbeat import Pulse
 from bot.watching.metrics import Meters
 from bot.watching.tracing import Tracing, Untraced
 from comms import enclosures
-from comms.channels import bounces, feedback, inbound_mail, sms
+from comms.channels import bounces, feedback, inbound_mail, sms, twilio_hooks
 from comms.channels.email import Email
 from comms.compliance import screening
 from comms.compliance.material import Parties
@@ -286,7 +286,9 @@ def readers(
         return [_screened(opened, clock, screen, knows(message))]
 
     return {
-        "twilio.sms": lambda parcel: seen(sms.read_inbound(sms.parse(parcel.body))),
+        "twilio.sms": lambda parcel: seen(
+            twilio_hooks.read_inbound(twilio_hooks.parse(parcel.body))
+        ),
         "twilio.status": _read_status,
         "email": lambda parcel: (
             feedback.reports(parcel.body)
@@ -329,7 +331,9 @@ def _screened(
 
 
 def _read_status(parcel: Parcel) -> Sequence[Fact]:
-    report = sms.read_status(sms.parse(parcel.body), sms.parse(parcel.query.encode()))
+    report = twilio_hooks.read_status(
+        twilio_hooks.parse(parcel.body), twilio_hooks.parse(parcel.query.encode())
+    )
     return [report] if report else []
 
 

@@ -30,7 +30,7 @@ from bot.inbox import Parcel, trace_of
 from bot.slack import signature as slack_signature
 from bot.unsubscribe import PATH, SOURCE, Clicks
 from bot.watching.metrics import Meters, Scrape
-from comms.channels import email, inbound_mail, sms
+from comms.channels import email, inbound_mail, twilio_hooks
 
 LARGEST_MAIL = inbound_mail.LARGEST
 SlackSide = Callable[[Request, bytes], Awaitable[Response]]
@@ -146,13 +146,15 @@ class Hooks:
         raw = await body_of(request, LARGEST)
         query = f"?{request.url.query}" if request.url.query else ""
         url = self._settings.public_url + request.url.path + query
-        if not sms.verify(raw, request.headers, url, self._settings.valid("twilio_auth_token")):
+        if not twilio_hooks.verify(
+            raw, request.headers, url, self._settings.valid("twilio_auth_token")
+        ):
             return _refused(source, "X-Twilio-Signature does not match COUNTERFOIL_PUBLIC_URL")
         try:
-            params = sms.parse(raw)
+            params = twilio_hooks.parse(raw)
             if source == "twilio.sms":
-                sms.read_inbound(params)
-            parcel = Parcel(source, sms.external_id(params), raw, request.url.query)
+                twilio_hooks.read_inbound(params)
+            parcel = Parcel(source, twilio_hooks.external_id(params), raw, request.url.query)
         except ValueError as error:
             return _malformed(source, error)
         await self._keep(parcel)

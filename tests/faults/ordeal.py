@@ -27,7 +27,7 @@ from billing.models import Address
 from billing.store import Store
 from bot.sandbox.faults import Planned
 from bot.web import mail_id
-from comms.channels import sms
+from comms.channels import twilio_hooks
 from comms.models import ConsentEvent
 from comms.outbox import LEASE
 from tests.factories import Outside
@@ -275,7 +275,7 @@ class Ordeal:
         hooks = self.around.twilio.hooks
         taken = [hook for hook in hooks[self.seen_hooks :] if hook.answer.accepted]
         for hook in taken:
-            self.kept.add((source_of(hook), sms.external_id(dict(hook.params))))
+            self.kept.add((source_of(hook), twilio_hooks.external_id(dict(hook.params))))
         self.seen_hooks = len(hooks)
         return bool(taken)
 

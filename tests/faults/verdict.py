@@ -22,7 +22,7 @@ from billing.models import (
 from bot.models import Incoming
 from bot.web import mail_id
 from comms import timeline
-from comms.channels import sms
+from comms.channels import twilio_hooks
 from comms.models import Attempt, Audience, Message, Purpose, State, Touchpoint
 from tests.factories import FINANCE
 from tests.faults.ordeal import Ordeal, source_of
@@ -96,7 +96,7 @@ _HOOKS = ("twilio.sms", "twilio.status", "email")
 
 def _sent_to_us(ordeal: Ordeal) -> set[tuple[str, str]]:
     """Source and id of everything that ever knocked, answered or not."""
-    hooks = {(source_of(hook), sms.external_id(dict(hook.params)))
+    hooks = {(source_of(hook), twilio_hooks.external_id(dict(hook.params)))
              for hook in ordeal.around.twilio.hooks}  # fmt: skip
     return hooks | {("email", mail_id(raw)) for raw in ordeal.around.mail.written}
 

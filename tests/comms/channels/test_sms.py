@@ -16,7 +16,7 @@ from bot.sandbox import loopback
 from bot.sandbox.faults import Fault
 from bot.sandbox.twilio import Twilio
 from comms.addresses import phones
-from comms.channels import refusals, sms
+from comms.channels import refusals, twilio_hooks
 from comms.channels.refusals import Effect
 from comms.channels.sms import Account, Sms
 from comms.facts import Standing
@@ -87,8 +87,8 @@ async def test_twilios_own_calls_are_verified_and_read(twilio: tuple[Twilio, Sms
     assert stand_in.hooks
     for hook in stand_in.hooks:
         headers = {"X-Twilio-Signature": stand_in.signature(hook.url, hook.params)}
-        assert sms.verify(urlencode(hook.params).encode(), headers, hook.url, [TOKEN])
-        report = sms.read_status(hook.params, dict(parse_qsl(urlsplit(hook.url).query)))
+        assert twilio_hooks.verify(urlencode(hook.params).encode(), headers, hook.url, [TOKEN])
+        report = twilio_hooks.read_status(hook.params, dict(parse_qsl(urlsplit(hook.url).query)))
         assert report is not None
         assert (report.reference, report.provider_id) == ("m/1 ü", sent.provider_id)
 
@@ -250,21 +250,21 @@ FIELDS = [("Body", ""), ("From", CLIENT), ("Media", "b"), ("Media", "a"), ("Name
 
 def test_a_signed_form_is_accepted() -> None:
     raw, signature = signed(URL, FIELDS)
-    assert sms.verify(raw, {"X-Twilio-Signature": signature}, URL, [TOKEN])
-    assert sms.parse(raw) == {"Body": "", "From": CLIENT, "Media": "b", "Name": "Zoë "}
+    assert twilio_hooks.verify(raw, {"X-Twilio-Signature": signature}, URL, [TOKEN])
+    assert twilio_hooks.parse(raw) == {"Body": "", "From": CLIENT, "Media": "b", "Name": "Zoë "}
 
 
 def test_both_tokens_hold_while_rotating() -> None:
     raw, signature = signed(URL, FIELDS)
     headers = {"x-twilio-signature": signature}
-    assert sms.verify(raw, headers, URL, ["another", TOKEN])
-    assert not sms.verify(raw, headers, URL, ["another"])
-    assert not sms.verify(raw, headers, URL, [])
+    assert twilio_hooks.verify(raw, headers, URL, ["another", TOKEN])
+    assert not twilio_hooks.verify(raw, headers, URL, ["another"])
+    assert not twilio_hooks.verify(raw, headers, URL, [])
 
 
 def test_an_empty_token_proves_nothing() -> None:
     raw, signature = signed(URL, FIELDS, token="")
-    assert not sms.verify(raw, {"X-Twilio-Signature": signature}, URL, [""])
+    assert not twilio_hooks.verify(raw, {"X-Twilio-Signature": signature}, URL, [""])
 
 
 def test_json_is_signed_by_its_hash() -> None:
@@ -272,8 +272,8 @@ def test_json_is_signed_by_its_hash() -> None:
     url = f"{URL}&bodySHA256={hashlib.sha256(raw).hexdigest()}"
     _, signature = signed(url, [])
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/json"}
-    assert sms.verify(raw, headers, url, [TOKEN])
-    assert not sms.verify(raw + b" ", headers, url, [TOKEN])
+    assert twilio_hooks.verify(raw, headers, url, [TOKEN])
+    assert not twilio_hooks.verify(raw + b" ", headers, url, [TOKEN])
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_json_is_signed_by_its_hash() -> None:
 def test_a_forged_request_is_refused(url: str, raw: bytes | None) -> None:
     genuine, signature = signed(URL, FIELDS)
     body = genuine if raw is None else raw
-    assert not sms.verify(body, {"X-Twilio-Signature": signature}, url, [TOKEN])
+    assert not twilio_hooks.verify(body, {"X-Twilio-Signature": signature}, url, [TOKEN])
 
 
 @given(st.binary(max_size=200), st.text(max_size=60), st.text(max_size=60))
@@ -302,7 +302,7 @@ def test_no_request_breaks_the_verification(raw: bytes, signature: str, settings
         "X-Twilio-Signature": signature,
         "X-Twilio-Webhooks-Signature-Settings": settings,
     }
-    assert not sms.verify(raw, headers, URL, [TOKEN])
+    assert not twilio_hooks.verify(raw, headers, URL, [TOKEN])
 
 
 INBOUND = {
@@ -318,11 +318,11 @@ INBOUND = {
 
 
 def test_an_inbound_text_is_read() -> None:
-    fact = sms.read_inbound(INBOUND)
+    fact = twilio_hooks.read_inbound(INBOUND)
     assert (fact.sender, fact.recipient, fact.external_id) == (CLIENT, OURS, INBOUND["MessageSid"])
     assert (fact.body, fact.visible, fact.opt_out_type) == (" Paid! \n", "Paid!", "STOP")
     assert fact.media == ("media-1.png", "media-2.bin")
-    assert sms.external_id(INBOUND) == INBOUND["MessageSid"]
+    assert twilio_hooks.external_id(INBOUND) == INBOUND["MessageSid"]
 
 
 @pytest.mark.parametrize(
@@ -330,18 +330,18 @@ def test_an_inbound_text_is_read() -> None:
     [{"MessageSid": ""}, {"MessageSid": "SM 1"}, {"From": ""}, {"To": " "}, {"From": "1" * 101}],
 )
 def test_a_text_without_its_fields_is_malformed(change: dict[str, str]) -> None:
-    with pytest.raises(sms.Malformed):
-        sms.read_inbound(INBOUND | change)
+    with pytest.raises(twilio_hooks.Malformed):
+        twilio_hooks.read_inbound(INBOUND | change)
 
 
 @given(st.dictionaries(st.sampled_from([*INBOUND, "MessageStatus"]), st.text(max_size=30)))
 def test_any_form_is_read_or_malformed(params: dict[str, str]) -> None:
     for reading in (
-        lambda: sms.read_inbound(INBOUND | params),
-        lambda: sms.read_status(params, {"ref": "r"}),
-        lambda: sms.external_id(params),
+        lambda: twilio_hooks.read_inbound(INBOUND | params),
+        lambda: twilio_hooks.read_status(params, {"ref": "r"}),
+        lambda: twilio_hooks.external_id(params),
     ):
-        with contextlib.suppress(sms.Malformed):
+        with contextlib.suppress(twilio_hooks.Malformed):
             reading()
 
 
@@ -360,7 +360,9 @@ def test_any_form_is_read_or_malformed(params: dict[str, str]) -> None:
     ],
 )
 def test_each_status_has_its_standing(status: str, standing: Standing) -> None:
-    report = sms.read_status({"MessageSid": "SM1", "MessageStatus": status}, {"ref": "m-1"})
+    report = twilio_hooks.read_status(
+        {"MessageSid": "SM1", "MessageStatus": status}, {"ref": "m-1"}
+    )
     assert report is not None
     assert (report.standing, report.reference, report.provider_id) == (standing, "m-1", "SM1")
     assert bool(report.sentence) is (standing is Standing.FAILED)
@@ -368,16 +370,16 @@ def test_each_status_has_its_standing(status: str, standing: Standing) -> None:
 
 def test_a_failed_report_says_why() -> None:
     params = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30005"}
-    report = sms.read_status(params, {})
+    report = twilio_hooks.read_status(params, {})
     assert report is not None
     assert (report.code, report.reference) == ("30005", "")
     assert "Nobody has this number" in report.sentence
-    assert sms.external_id(params) == "SM1:undelivered"
+    assert twilio_hooks.external_id(params) == "SM1:undelivered"
 
 
 @pytest.mark.parametrize("status", ["", "scheduled", "receiving", "partially_delivered", "???"])
 def test_a_status_that_changes_nothing_is_ignored(status: str) -> None:
-    assert sms.read_status({"MessageSid": "SM1", "MessageStatus": status}, {}) is None
+    assert twilio_hooks.read_status({"MessageSid": "SM1", "MessageStatus": status}, {}) is None
 
 
 @pytest.mark.parametrize(
