@@ -28,8 +28,6 @@ _LONGEST_DATA: Final = 2_000_000
 
 def packed(content: bytes) -> str:
     """How words are packed in these bytes; empty where they are not, or in no way that we know."""
-    if _PDF.search(content[:1024]):
-        return "pdf"
     for start, kind in _STARTS:
         if content.startswith(start):
             return kind
@@ -39,7 +37,9 @@ def packed(content: bytes) -> str:
         return "tar"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "picture"
-    return "picture" if content[4:8] == b"ftyp" else ""
+    if content[4:8] == b"ftyp":
+        return "picture"
+    return "pdf" if _PDF.search(content[:1024]) else ""
 
 
 def mail(content: bytes) -> bool:

@@ -6,6 +6,7 @@ for it may open no file and no socket, has little memory and little time, and en
 before it broke counts.
 """
 
+import email
 import encodings
 import importlib
 import json
@@ -46,7 +47,7 @@ def _load() -> None:
     """Whatever is looked up by its name while a file is read: there it can be opened no more."""
     within = [
         module.name
-        for library in (encodings, pypdf, xlrd)
+        for library in (email, encodings, pypdf, xlrd)
         for module in pkgutil.walk_packages(library.__path__, f"{library.__name__}.")
     ]
     for name in within:
