@@ -1,4 +1,4 @@
-"""How does Twilio's API show a message, and a list of them?  Pure."""
+"""How does Twilio show a message: in its API, in a list, and in a webhook?  Pure."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -139,6 +139,44 @@ def matches(record: Record, asked: Mapping[str, str]) -> bool:
     return not (since and record.day < _moment(since)) and not (
         until and record.day > _moment(until)
     )
+
+
+def received(account: str, record: Record, media: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What the webhook says of a text that a phone sent; media are (url, content type)."""
+    params = _named(account, record) | {
+        "SmsMessageSid": record.sid,
+        "SmsStatus": "received",
+        "Body": record.body,
+        "NumMedia": str(len(media)),
+        "NumSegments": str(segments(record.body)),
+        "FromCity": "",
+        "FromCountry": "US",
+        "ToCountry": "US",
+    }
+    for index, (url, content_type) in enumerate(media):
+        params |= {f"MediaUrl{index}": url, f"MediaContentType{index}": content_type}
+    return params
+
+
+def reported(account: str, record: Record) -> dict[str, str]:
+    """What the status callback says of a text of ours, as it stands now."""
+    params = _named(account, record) | {"MessageStatus": record.status, "SmsStatus": record.status}
+    if record.service:
+        params["MessagingServiceSid"] = record.service
+    if record.error:
+        params |= {"ErrorCode": str(record.error), "ErrorMessage": sentence(record.error)}
+    return params
+
+
+def _named(account: str, record: Record) -> dict[str, str]:
+    return {
+        "MessageSid": record.sid,
+        "SmsSid": record.sid,
+        "AccountSid": account,
+        "From": record.sender,
+        "To": record.to,
+        "ApiVersion": "2010-04-01",
+    }
 
 
 def _moment(text: str) -> dt.datetime:

@@ -90,30 +90,7 @@ class Twilio:
         )
         self._clock = clock
         self._moving: set[asyncio.Task[None]] = set()
-        self.app: ASGIApp = Starlette(
-            routes=[
-                Route(f"{resources.BASE}/Messages.json", self._create, methods=["POST"]),
-                Route(f"{resources.BASE}/Messages.json", self._list, methods=["GET"]),
-                Route(f"{resources.BASE}/Messages/{{sid}}.json", self._fetch, methods=["GET"]),
-                Route(
-                    f"{resources.BASE}/Messages/{{sid}}.json",
-                    self._change,
-                    methods=["POST", "DELETE"],
-                ),
-                Route(
-                    f"{resources.BASE}/Messages/{{sid}}/Media.json",
-                    self._media,
-                    methods=["GET"],
-                ),
-                Route(
-                    f"{resources.BASE}/Messages/{{sid}}/Media/{{media}}.json",
-                    self._drop_media,
-                    methods=["DELETE"],
-                ),
-                Route("/{path:path}", self._account, methods=["GET", "POST", "PUT", "DELETE"]),
-            ],
-            exception_handlers={Refused: _refusal},
-        )
+        self.app: ASGIApp = Starlette(routes=self._routes(), exception_handlers={Refused: _refusal})
 
     def landline(self, number: str) -> None:
         """This number is a landline from now on: Twilio refuses it with 21614."""
@@ -137,7 +114,9 @@ class Twilio:
         record.media = {_sid("ME"): kind for _, kind in media}
         self.messages[record.sid] = record
         self.phones[from_].append(Text("out", to, body, now, record.sid, "delivered"))
-        params = self._inbound_params(record, media)
+        params = resources.received(self.account_sid, record, media)
+        if (service := self._scope(to)) in self.services:
+            params["MessagingServiceSid"] = service
         word = carrier.keyword(body) if self.stop_filter else None
         if word is not None:
             self._obey(word, from_, to)
@@ -151,6 +130,18 @@ class Twilio:
         signed = url + "".join(name + params[name] for name in sorted(params))
         digest = hmac.digest(self.auth_token.encode(), signed.encode(), "sha1")
         return base64.b64encode(digest).decode()
+
+    def _routes(self) -> list[Route]:
+        messages, one = f"{resources.BASE}/Messages", f"{resources.BASE}/Messages/{{sid}}"
+        return [
+            Route(f"{messages}.json", self._create, methods=["POST"]),
+            Route(f"{messages}.json", self._list, methods=["GET"]),
+            Route(f"{one}.json", self._fetch, methods=["GET"]),
+            Route(f"{one}.json", self._change, methods=["POST", "DELETE"]),
+            Route(f"{one}/Media.json", self._media, methods=["GET"]),
+            Route(f"{one}/Media/{{media}}.json", self._drop_media, methods=["DELETE"]),
+            Route("/{path:path}", self._account, methods=["GET", "POST", "PUT", "DELETE"]),
+        ]
 
     async def _create(self, request: Request) -> ASGIApp:
         asked = await self._admit(request)
@@ -362,12 +353,7 @@ class Twilio:
         if status == "delivered":
             shown = Text("in", record.sender, record.body, now, record.sid, status)
             self.phones[record.to].append(shown)
-        params = self._named(record) | {"MessageStatus": status, "SmsStatus": status}
-        if record.service:
-            params["MessagingServiceSid"] = record.service
-        if code:
-            params |= {"ErrorCode": str(code), "ErrorMessage": carrier.sentence(code)}
-        return params
+        return resources.reported(self.account_sid, record)
 
     async def _call(self, url: str, params: dict[str, str]) -> loopback.Answer:
         """POST a signed webhook; once more after a 5xx or a broken connection."""
@@ -392,32 +378,6 @@ class Twilio:
         task = asyncio.create_task(journey)
         self._moving.add(task)
         task.add_done_callback(self._moving.discard)
-
-    def _named(self, record: Record) -> dict[str, str]:
-        return {
-            "MessageSid": record.sid,
-            "SmsSid": record.sid,
-            "AccountSid": self.account_sid,
-            "From": record.sender,
-            "To": record.to,
-            "ApiVersion": "2010-04-01",
-        }
-
-    def _inbound_params(self, record: Record, media: Sequence[tuple[str, str]]) -> dict[str, str]:
-        params = self._named(record) | {
-            "SmsMessageSid": record.sid,
-            "SmsStatus": "received",
-            "Body": record.body,
-            "NumMedia": str(len(media)),
-            "NumSegments": str(carrier.segments(record.body)),
-            "FromCity": "",
-            "FromCountry": "US",
-            "ToCountry": "US",
-        }
-        for index, (url, content_type) in enumerate(media):
-            params |= {f"MediaUrl{index}": url, f"MediaContentType{index}": content_type}
-        scope = self._scope(record.to)
-        return params | ({"MessagingServiceSid": scope} if scope in self.services else {})
 
 
 def _planned_refusal(planned: Planned) -> Response:
