@@ -18,7 +18,7 @@ from billing.ledger.entry import Applied, Contradiction, Entry, resettle, touch
 __all__ = ["Applied", "Contradiction", "apply", "resettle", "touch"]
 
 
-def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
+def apply(
     session: Session,
     fact: facts.Fact,
     now: dt.datetime,
@@ -32,19 +32,23 @@ def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
         Unknown: its client or invoice was never described.
     """
     entry = Entry(session, now, keys, keyring)
+    if isinstance(fact, facts.InvoiceFact):
+        return _apply_to_invoice(entry, fact)
+    if isinstance(fact, facts.PaymentFact):
+        return payments.take(entry, fact)
+    if isinstance(fact, facts.StandingFact):
+        return _apply_to_standing(entry, fact)
+    if isinstance(fact, facts.AgreementFact):
+        return _apply_to_agreement(entry, fact)
+    if isinstance(fact, facts.LegalFact):
+        return _apply_by_law(entry, fact)
+    return clients.describe(entry, fact)
+
+
+def _apply_to_invoice(  # noqa: C901, PLR0911 - one line for each kind of fact
+    entry: Entry, fact: facts.InvoiceFact
+) -> Applied:
     match fact:
-        case facts.ClientDescribed():
-            return clients.describe(entry, fact)
-        case facts.AgreementDescribed():
-            return agreements.describe(entry, fact)
-        case facts.AgreementAccepted():
-            return agreements.accept(entry, fact)
-        case facts.AgreementSuspended():
-            return agreements.suspend(entry, fact)
-        case facts.AgreementEnded():
-            return agreements.end(entry, fact)
-        case facts.CardChanged():
-            return agreements.change_card(entry, fact)
         case facts.InvoiceDrafted():
             return invoices.draft(entry, fact)
         case facts.InvoiceIssued():
@@ -67,14 +71,10 @@ def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
             return credit_notes.void(entry, fact)
         case facts.CreditApplied():
             return credit_notes.use(entry, fact)
-        case (
-            facts.PaymentStarted()
-            | facts.PaymentSettled()
-            | facts.PaymentFailed()
-            | facts.PaymentRefunded()
-            | facts.PaymentChargedBack()
-        ):
-            return payments.take(entry, fact)
+
+
+def _apply_to_standing(entry: Entry, fact: facts.StandingFact) -> Applied:
+    match fact:
         case facts.InvoiceDisputed():
             return standing.dispute(entry, fact)
         case facts.DisputeClosed():
@@ -87,6 +87,24 @@ def apply(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
             return standing.hold(entry, fact)
         case facts.HoldReleased():
             return standing.release_hold(entry, fact)
+
+
+def _apply_to_agreement(entry: Entry, fact: facts.AgreementFact) -> Applied:
+    match fact:
+        case facts.AgreementDescribed():
+            return agreements.describe(entry, fact)
+        case facts.AgreementAccepted():
+            return agreements.accept(entry, fact)
+        case facts.AgreementSuspended():
+            return agreements.suspend(entry, fact)
+        case facts.AgreementEnded():
+            return agreements.end(entry, fact)
+        case facts.CardChanged():
+            return agreements.change_card(entry, fact)
+
+
+def _apply_by_law(entry: Entry, fact: facts.LegalFact) -> Applied:
+    match fact:
         case facts.LegalStatePlaced():
             return legal.place(entry, fact)
         case facts.LegalStateLifted():
