@@ -16,11 +16,14 @@ from sqlmodel import Session, select
 
 from billing import accounts, calendar
 from billing.facts import PaymentSettled, joined
-from billing.models import Client, ExternalRef, LegalEntity
+from billing.models import Client, ExternalRef, LegalEntity, Staff
+from bot.custody import privilege
+from bot.report import Wrong, silent
 from bot.sandbox import almanac, portrait, snapshot, why
 from bot.sandbox.chronicle import ROUTINE, Chronicle
 from bot.sandbox.loopback import Answer as Wire
 from bot.sandbox.page import Answer, Refused, Unknown
+from bot.sandbox.workspace import Refusal
 from bot.sandbox.world import SOURCE, World, slack_id
 
 STEPS: Final = {
@@ -30,7 +33,7 @@ STEPS: Final = {
 }
 FURTHEST: Final = dt.timedelta(days=400)
 VIEWER: Final = slack_id("ruth")
-"""Whose Slack the page shows: the administrator's."""
+"""Who sits before Slack at first: the administrator."""
 ON_THE_WIRE: Final = "Something is on the wire; turn the clock again when it has landed."
 
 
@@ -47,6 +50,7 @@ class SandboxDesk:
         self._seen: dict[int, int] = {}
         self._read: dict[str, int] = {}
         self._paid = 0
+        self._viewer = VIEWER
         self._almanac: tuple[tuple[int, dt.datetime, int], Answer] | None = None
 
     # --- looking ----------------------------------------------------------------------------------
@@ -71,8 +75,9 @@ class SandboxDesk:
             "live": found.live,
             "clients": [one | {"unread": unread[found.ids[one["id"]]]} for one in found.clients],
             "selected": selected,
-            "slack": snapshot.slack(world, VIEWER, found.posted, self._read),
+            "slack": snapshot.slack(world, self._viewer, found, self._read),
             "held": found.held,
+            "sealed": found.sealed,
             "story": self._story(),
             "totals": found.totals,
         }
@@ -204,6 +209,47 @@ class SandboxDesk:
             _answered(answer)
         return {}
 
+    async def become(self, user: str) -> Answer:
+        """See ``page.Desk``."""
+        if user not in {one["id"] for one in self._picture.people}:
+            raise Unknown("Nobody of the firm has that account.")
+        self._viewer = user
+        self._world.changed()
+        return {}
+
+    async def react(self, channel: str, ts: str, emoji: str) -> Answer:
+        """See ``page.Desk``."""
+        async with self._alone() as world:
+            user, team = self._actor(channel), world.slack.workspace
+            try:
+                if not team.unreact(user, channel, ts, emoji):
+                    await world.slack.react(user, channel, ts, emoji)
+            except Refusal as error:
+                raise Refused("Only messages that everybody sees can have an emoji.") from error
+        return {}
+
+    async def shortcut(self, channel: str, ts: str, callback_id: str) -> Answer:
+        """See ``page.Desk``."""
+        async with self._alone() as world:
+            try:
+                asked = world.slack.shortcut(self._actor(channel), channel, ts, callback_id)
+                _answered(await asked)
+            except Refusal as error:
+                raise Refused("Only messages that everybody sees have that menu.") from error
+        return {}
+
+    async def read(self, touchpoint: int) -> Answer:
+        """See ``page.Desk``: what `counterfoil privilege read` does."""
+        async with self._alone() as world:
+            with world.app.store.read() as session:
+                who = select(Staff.email).where(Staff.slack_user == self._viewer)
+                asked = {"touchpoint": touchpoint, "by": session.exec(who).one()}
+            try:
+                found = await privilege.read(world.app, asked, silent)
+            except Wrong as error:
+                raise Refused(str(error)) from error
+        return {"lines": list(found.lines)}
+
     async def submit(self, view_id: str, values: Mapping[str, object]) -> Answer:
         """See ``page.Desk``."""
         async with self._alone() as world:
@@ -272,7 +318,7 @@ class SandboxDesk:
         place = self._world.slack.workspace.channels.get(channel)
         if place is None:
             raise Unknown("There is no such channel.")
-        return place.im_with or VIEWER
+        return place.im_with or self._viewer
 
     def _viewing(self, view_id: str) -> str:
         view = self._world.slack.workspace.views.get(view_id)

@@ -31,9 +31,12 @@ from billing.models import (
     LiveSwitch,
     Posting,
     Staff,
+    StaffRole,
 )
 from billing.models import Sequence as Ladder
+from bot.sandbox import sealed
 from bot.sandbox.chronicle import named
+from bot.sandbox.workspace import Post
 from bot.sandbox.world import World
 from comms.consent import Standing, fold
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -57,6 +60,11 @@ class Picture:
     """The row of a client by the id that the page knows."""
     posted: dict[str, int] = field(default_factory=dict)
     """The message behind a Slack post."""
+    people: list[Json] = field(default_factory=list)
+    """Who may sit before Slack, and with which roles."""
+    sealed: list[Json] = field(default_factory=list)
+    said: dict[str, Json] = field(default_factory=dict)
+    """The client's words behind a Slack post, and whether they are sealed."""
 
 
 def picture(session: Session, world: World) -> Picture:
@@ -86,7 +94,22 @@ def picture(session: Session, world: World) -> Picture:
     found.next_event = _next_event(session, found.clients, world.next_moment())
     staffed = select(Message.id, Message.provider_id).where(Message.audience == Audience.STAFF)
     found.posted = {ts: one for one, ts in session.exec(staffed) if ts}
+    found.people = _people(session, staff.values())
+    found.sealed = sealed.rows(session, world.app.office())
+    found.said = sealed.said(session, found.posted)
     return found
+
+
+def _people(session: Session, staff: Iterable[Staff]) -> list[Json]:
+    """Whoever is still with the firm, with their roles in words."""
+    roles: defaultdict[int, list[str]] = defaultdict(list)
+    for row in session.exec(select(StaffRole).order_by(col(StaffRole.role))):
+        roles[row.staff_id].append(row.role.replace("_", " "))
+    return [
+        {"id": one.slack_user, "name": one.name, "roles": roles[one.id]}
+        for one in staff
+        if one.active and one.slack_user
+    ]
 
 
 def _balances(session: Session, today: Mapping[int, dt.date]) -> defaultdict[int, list[Json]]:
@@ -245,7 +268,7 @@ def titled(message: Message) -> str:
 # --- Slack ----------------------------------------------------------------------------------------
 
 
-def slack(world: World, viewer: str, posted: Mapping[str, int], seen: Mapping[str, int]) -> Json:
+def slack(world: World, viewer: str, found: Picture, seen: Mapping[str, int]) -> Json:
     """The workspace as one person sees it; the sandbox's viewer reads every direct message too."""
     team = world.slack.workspace
     channels = []
@@ -257,25 +280,33 @@ def slack(world: World, viewer: str, posted: Mapping[str, int], seen: Mapping[st
         channels.append({
             "id": channel.id, "name": name,
             "unread": max(0, len(channel.messages) - seen.get(channel.id, 0)),
-            "messages": [_post(post, world, posted) for post in shown],
+            "messages": [_post(post, world, found) for post in shown],
         })  # fmt: skip
     channels.sort(key=lambda one: (not str(one["name"]).startswith("#"), str(one["name"])))
     views = list(team.views.values())
     view = {"id": views[-1].id, **views[-1].content} if views else None
-    me = {"id": viewer, "name": team.users[viewer].name}
+    me = next(one for one in found.people if one["id"] == viewer)
     names = {user.id: user.name for user in team.users.values()}
-    return {"user": me, "users": names, "channels": channels, "view": view}
+    people = found.people
+    return {"user": me, "people": people, "users": names, "channels": channels, "view": view}
 
 
-def _post(post: Any, world: World, posted: Mapping[str, int]) -> Json:
-    user = world.slack.workspace.users.get(post.user)
+def _post(post: Post, world: World, found: Picture) -> Json:
+    users = world.slack.workspace.users
+    user = users.get(post.user)
     at = dt.datetime.fromtimestamp(float(post.ts), dt.UTC)
-    message = posted.get(post.ts)
+    message = found.posted.get(post.ts)
+    reactions = [
+        {"emoji": emoji, "users": [users[one].name for one in who]}
+        for emoji, who in post.reactions.items()
+        if who
+    ]
     return {
         "ts": post.ts, "user": "Counterfoil" if post.bot_id else user.name if user else post.user,
         "text": post.text, "blocks": post.blocks, "thread_ts": post.thread_ts or None,
         "at": at.isoformat(), "edited": bool(post.edited), "ephemeral": bool(post.ephemeral_to),
         "message_id": str(message) if message else None,
+        "reactions": reactions, "said": found.said.get(post.ts),
     }  # fmt: skip
 
 

@@ -174,6 +174,14 @@ class Workspace:
                 return post
         raise Refusal("message_not_found")
 
+    def unreact(self, user_id: str, channel_id: str, ts: str, emoji: str) -> bool:
+        """A person takes their emoji away again; False where they had set none."""
+        who = self.find(self.channels[channel_id], ts).reactions.get(emoji, [])
+        if user_id not in who:
+            return False
+        who.remove(user_id)
+        return True
+
     def trigger(self, user_id: str) -> str:
         """A trigger_id: 3 seconds on the wall, one use."""
         trigger = f"{secrets.randbelow(10**12)}.{secrets.token_hex(8)}"

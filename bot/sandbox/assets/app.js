@@ -251,6 +251,31 @@ const on = {
   reply(mail) {
     openMail(mail);
   },
+  react: (ts, emoji) => act("react", { channel: s.channel, ts, emoji }).then(refresh),
+  shortcut: (ts, callback_id) => act("shortcut", { channel: s.channel, ts, callback_id }).then(refresh),
+  become: (user) => act("become", { user }).then(refresh),
+  async readSealed(row) {
+    const who = s.snap.slack.user.name;
+    const told = await act("read", { touchpoint: row.touchpoint });
+    await refresh();
+    if (told) shown(`${row.client}: read as ${who}`, told.lines.join("\n\n"), `That ${who} has read it is a link of this client’s chain, which nobody can take out unseen.`);
+  },
+  showSaid(touchpoint) {
+    const place = panes.placeOfSaid(touchpoint, s.snap.slack);
+    if (!place) return toast("Its card has not come to Slack yet.");
+    on.pane("slack");
+    showPost(place);
+  },
+  write() {
+    const phone = Boolean(s.snap.selected?.phone.number);
+    on.pane(phone ? "phone" : "mailbox");
+    if (phone) $("text-body").focus();
+    else openMail(null);
+  },
+  advise() {
+    on.write();
+    $(s.snap.selected?.phone.number ? "text-body" : "mail-body").value = idea("Legal advice");
+  },
   ask() {
     on.pane("slack");
     $("say-text").value = `/acct ${s.client ?? ""}`.trim();
@@ -311,6 +336,8 @@ function showPost({ channel, ts }) {
   s.channel = channel;
   s.chose = true;
   s.lit = ts;
+  const root = ts && panes.channel(s)?.messages.find((one) => one.ts === ts)?.thread_ts;
+  if (root) s.unfolded.add(root);
   draw();
   const posts = $("posts");
   const found = ts && posts.querySelector(`[data-ts="${CSS.escape(ts)}"]`);
@@ -334,6 +361,17 @@ function confirmed(words) {
   });
 }
 
+/** A window with words to read. */
+function shown(title, words, note) {
+  const dialog = $("confirm");
+  patch(dialog, h("form", { method: "dialog" },
+    h("header", null, h("h2", { id: "confirm-title" }, title)),
+    h("div", { class: "modal-body scroll" }, h("blockquote", null, words), h("p", { class: "hint" }, note)),
+    h("footer", null, h("button", { class: "go", value: "yes" }, "Close"))));
+  dialog.onclose = null;
+  dialog.showModal();
+}
+
 function toast(words) {
   const card = document.createElement("div");
   card.className = "toast";
@@ -342,7 +380,9 @@ function toast(words) {
   close.textContent = "✕";
   close.setAttribute("aria-label", "Close");
   close.onclick = () => card.remove();
-  card.append(words, close);
+  const said = document.createElement("p");
+  patch(said, panes.coded(words));
+  card.append(said, close);
   $("toasts").append(card);
   $("toasts").hidePopover(); // shown anew it stands above a dialog that was opened later
   $("toasts").showPopover();
@@ -371,7 +411,15 @@ function composer(form, field, send) {
   });
 }
 
-const IDEAS = ["We pay on Friday", "Which invoice?", "STOP", "START"];
+const IDEAS = {
+  "We pay on Friday": "We pay on Friday", "Which invoice?": "Which invoice?", STOP: "STOP", START: "START",
+  "Legal advice": "Invoice INVOICE is approved for payment. Between us: should we settle the Bram claim, or does that admit liability?",
+  Health: "I cannot pay before June, I start chemotherapy on Monday.",
+  "Card number": "Take it from my card: 4242 4242 4242 4242, exp 04/29, cvc 123",
+};
+/** What a chip writes, of this client's newest open invoice. */
+const idea = (name) => IDEAS[name].replace("INVOICE", openInvoice());
+const openInvoice = (otherwise = "INV-1") => s.snap?.selected?.invoices.findLast((one) => one.state !== "paid")?.number ?? otherwise;
 
 function openMail(answering) {
   s.answering = answering ?? { subject: "", rfc_id: null, from: null };
@@ -410,10 +458,11 @@ function wireWriting() {
     closeMail();
     draw();
   };
-  patch($("text-ideas"), IDEAS.map((idea) => h("button", { key: idea, type: "button", class: "chip", onclick: () => {
-    $("text-body").value = idea;
+  $("viewer").onchange = (event) => on.become(event.target.value);
+  patch($("text-ideas"), Object.keys(IDEAS).map((name) => h("button", { key: name, type: "button", class: "chip", onclick: () => {
+    $("text-body").value = idea(name);
     $("text-body").focus();
-  } }, idea)));
+  } }, name)));
 }
 
 const COMMANDS = [
@@ -452,7 +501,7 @@ function complete(place) {
 function fitting(typed) {
   if (!typed.startsWith("/")) return [];
   const client = s.client ?? "CLIENT";
-  const invoice = s.snap.selected?.invoices.findLast((one) => one.state !== "paid")?.number ?? "INVOICE";
+  const invoice = openInvoice("INVOICE");
   return COMMANDS.map(([command, meaning]) => [command.replace("CLIENT", client).replace("INVOICE", invoice), meaning])
     .filter(([command]) => command.startsWith(typed) && command.trim() !== typed.trim());
 }
@@ -496,8 +545,13 @@ function draw(moved = false) {
   follow($("texts"), () => patch($("texts"), panes.texts(s, on)), moved);
   able("text-form", Boolean(selected?.phone.number));
   drawMail(selected);
-  $("slack-sub").textContent = `as ${panes.actor(s)}, in UTC`;
+  const own = panes.channel(s)?.name.startsWith("#") ?? true;
+  $("slack-sub").textContent = own ? "as" : `as ${panes.actor(s)}`;
+  $("viewer").hidden = !own;
+  patch($("viewer"), panes.people(s));
+  $("viewer").value = slack.user.id;
   patch($("channels"), panes.channels(s, on));
+  patch($("guide-bar"), panes.guideBar(s, on));
   follow($("posts"), () => patch($("posts"), panes.posts(s, on)), moved);
   drawThread();
   drawModal(slack.view);

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 const EMOJI = {
   white_check_mark: "✅", heavy_check_mark: "✔️", warning: "⚠️", clock3: "🕒", clock8: "🕗", bell: "🔔",
-  lock: "🔒", ledger: "📒", moneybag: "💰", email: "✉️", envelope: "✉️", incoming_envelope: "📨",
+  lock: "🔒", unlock: "🔓", ledger: "📒", moneybag: "💰", email: "✉️", envelope: "✉️", incoming_envelope: "📨",
   outbox_tray: "📤", inbox_tray: "📥", iphone: "📱", speech_balloon: "💬", telephone_receiver: "📞",
   calendar: "📅", date: "📅", hourglass: "⌛", hourglass_flowing_sand: "⏳", no_entry: "⛔",
   no_entry_sign: "🚫", octagonal_sign: "🛑", x: "❌", question: "❓", eyes: "👀", wave: "👋",
@@ -15,6 +15,17 @@ const EMOJI = {
   receipt: "🧾", repeat: "🔁", link: "🔗", mag: "🔍", zzz: "💤", pencil2: "✏️", credit_card: "💳",
   information_source: "ℹ️", bulb: "💡", busts_in_silhouette: "👥", bust_in_silhouette: "👤",
 };
+
+/** What the product's own cards need is drawn, for not every machine has a font of emoji. */
+const DRAWN = {
+  lock: "M4 7.5h8v6H4zM5.7 7.5V5.2a2.3 2.3 0 0 1 4.6 0v2.3", unlock: "M4 7.5h8v6H4zM5.7 7.5V4.7a2.3 2.3 0 0 1 4.5-.6",
+  warning: "M8 2.6l5.8 10.6H2.2zM8 6.6v3M8 11.3v.2",
+  paperclip: "M12.6 7.4l-4.7 4.7a2.6 2.6 0 0 1-3.7-3.7l5-5a1.7 1.7 0 0 1 2.4 2.4l-4.9 4.9a.8.8 0 0 1-1.1-1.1l4.4-4.4",
+};
+export const sign = (name) => DRAWN[name]
+  ? h("svg", { viewBox: "0 0 16 16", class: `sign ${name}`, role: "img", "aria-label": name }, h("path", { d: DRAWN[name] }))
+  : EMOJI[name] ?? `:${name}:`;
+const signs = (text) => unescape(text).split(/:([a-z0-9_+-]+):/).map((part, place) => (place % 2 ? sign(part) : part));
 
 const unescape = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 const emoji = (text) => text.replace(/:([a-z0-9_+-]+):/g, (all, name) => EMOJI[name] ?? all);
@@ -29,7 +40,7 @@ function inline(text, names) {
   const out = [];
   let at = 0;
   for (const hit of text.matchAll(INLINE)) {
-    if (hit.index > at) out.push(plain(text.slice(at, hit.index)));
+    if (hit.index > at) out.push(signs(text.slice(at, hit.index)));
     at = hit.index + hit[0].length;
     const [all, code, angle, bold, italic, strike] = hit;
     if (code !== undefined) out.push(h("code", null, unescape(code)));
@@ -39,7 +50,7 @@ function inline(text, names) {
     else if (strike !== undefined) out.push(h("s", null, inline(strike, names)));
     else out.push(all);
   }
-  if (at < text.length) out.push(plain(text.slice(at)));
+  if (at < text.length) out.push(signs(text.slice(at)));
   return out;
 }
 
@@ -75,7 +86,7 @@ function lines(text, names) {
 
 const text = (object, names) =>
   object?.type === "mrkdwn" ? mrkdwn(object.text, names)
-    : plain(object?.text ?? "").split("\n").flatMap((line, place) => (place ? [h("br"), line] : [line]));
+    : (object?.emoji === false ? unescape : plain)(object?.text ?? "").split("\n").flatMap((line, place) => (place ? [h("br"), line] : [line]));
 const word = (object) => plain(object?.text ?? "");
 
 /** What a message says, without its shape: for searching and for screen readers. */

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { blocks, mrkdwn, words } from "./blockkit.js";
+import { marks, record } from "./seals.js";
 
 const STATES = {
   queued: ["Queued", "wait"], held: ["Held", "hold"], awaiting: ["Awaiting a decision", "hold"],
@@ -14,6 +15,7 @@ const STATES = {
   open: ["Open", "wait"], overdue: ["Overdue", "bad"], paid: ["Paid", "good"],
   disputed: ["Disputed", "hold"], partial: ["Partly paid", "hold"], void: ["Void", "wait"],
   with_payer: ["With a payer", "hold"], uncollectible: ["Written off", "wait"],
+  sealed: ["Sealed", "hold"], unsealed: ["Not sealed any more", "wait"],
 };
 const state = (name) => STATES[name] ?? [titled(name), "wait"];
 const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
@@ -21,7 +23,7 @@ const titled = (name) => capital(name?.replaceAll("_", " "));
 const badge = (name) => h("span", { class: `badge ${state(name)[1]}` }, state(name)[0]);
 
 /** A sentence in which `backticks` mark what is typed somewhere. */
-const coded = (text) => (text ?? "").split("`").map((part, at) => (at % 2 ? h("code", null, part) : part));
+export const coded = (text) => (text ?? "").split("`").map((part, at) => (at % 2 ? h("code", null, part) : part));
 const spoken = (text) => (text ?? "").replace(/\bsms\b/g, "SMS");
 const ruleWords = (rule) => rule.replaceAll("_", " ");
 
@@ -176,24 +178,35 @@ export function who(s, on) {
   ];
 }
 
-/** A newcomer's first minutes, told where nothing stands yet; what is done is ticked. */
-export function guide(s, on) {
-  const { live, held, clock, selected, slack } = s.snap;
+/** A newcomer's first minutes; what is done is ticked. */
+function steps(s, on) {
+  const { live, held, clock, selected, slack, sealed } = s.snap;
   const first = selected?.held[0] ?? held[0];
   const wrote = [...(selected?.phone.texts ?? []), ...(selected?.mailbox.mails ?? [])].some((one) => one.direction === "in");
-  const steps = [
+  return [
     [s.looked, "See why a reminder is held", "Every message is judged at a door, in one order.", first && (() => on.heldOf(first))],
     [live.open, "Open the door to clients", "Nothing leaves to a client before that.", () => on.golive(true)],
     [clock.now !== clock.started, "Turn the clock by a day", "What is due leaves in the client’s office hours.", () => on.turn("day")],
-    [wrote, "Answer as the client", "Text from the phone, or reply to a mail. Try STOP.", null],
+    [wrote, "Answer as the client", "Text from the phone, or reply to a mail. Try STOP.", on.write],
     [slack.channels.some((one) => one.messages.some((post) => post.ephemeral)), "Ask in Slack", "Type /acct and a client’s name.", on.ask],
+    [sealed.some((one) => one.looks.length), "Write what Slack must not see", "Legal advice comes to Slack sealed. Open Sealed and try to read it as Ruth; then be Dana, who is cleared for it.", on.advise],
   ];
-  return h("div", { class: "guide" }, h("h3", null, "Five things to try"),
-    h("ol", null, steps.map(([done, what, why, act]) => h("li", { key: what, class: done ? "done" : null },
-      h("span", { class: "tick", "aria-hidden": "true" }, done ? "✓" : ""),
-      h("div", null,
-        act && !done ? h("button", { type: "button", class: "why-link", onclick: act }, what) : h("strong", null, what),
-        done && h("span", { class: "hush" }, ", done"), h("p", null, why))))));
+}
+
+const stepList = (list) => h("ol", null, list.map(([done, what, why, act]) => h("li", { key: what, class: done ? "done" : null },
+  h("span", { class: "tick", "aria-hidden": "true" }, done ? "✓" : ""),
+  h("div", null,
+    act && !done ? h("button", { type: "button", class: "why-link", onclick: act }, what) : h("strong", null, what),
+    done && h("span", { class: "hush" }, ", done"), h("p", null, why)))));
+
+const guide = (s, on) => h("div", { class: "guide" }, h("h3", null, "Six things to try"), stepList(steps(s, on)));
+
+/** The same in one line that unfolds, once there is something else to read. */
+export function guideBar(s, on) {
+  const list = steps(s, on);
+  const left = list.filter(([done]) => !done).length;
+  if (!channel(s)?.messages.length || !left) return null;
+  return h("details", null, h("summary", null, "Six things to try", h("span", null, ` · ${list.length - left} done`)), stepList(list));
 }
 
 export const chosen = (s) => s.snap.clients.find((client) => client.id === s.snap.selected?.client) ?? null;
@@ -305,6 +318,7 @@ function post(one, s, on, replies) {
         h("p", { class: "post-head" }, h("strong", null, s.names[one.user] ?? one.user), " ", time(one.at, "UTC", hour),
           one.edited && h("span", { class: "edited" }, " edited")),
         one.blocks?.length ? h("div", { class: "blocks" }, blocks(one.blocks, tools)) : h("div", { class: "bk-text" }, mrkdwn(one.text, s.names)),
+        marks(one, actor(s), on),
         h("p", { class: "post-acts" },
           one.message_id && whyButton(s, on, one.message_id),
           replies && !one.ephemeral && h("button", { type: "button", class: "why-link", onclick: () => on.thread(one) }, "Reply in thread")))),
@@ -329,6 +343,18 @@ const hue = (name) => name === "Counterfoil" ? "" : `hue${[...name].reduce((sum,
 export function actor(s) {
   const here = channel(s);
   return here && !here.name.startsWith("#") ? here.name.replace(/ \(DM\)$/, "") : s.snap.slack.user.name;
+}
+
+/** Who may sit before Slack, and which roles they have. */
+export const people = (s) => s.snap.slack.people.map((one) =>
+  h("option", { key: one.id, value: one.id }, `${one.name} · ${one.roles.toReversed().join(", ") || "no role"}`));
+
+/** Where Slack shows what a client wrote. */
+export function placeOfSaid(touchpoint, slack) {
+  for (const one of slack.channels)
+    for (const post of one.messages.toReversed())
+      if (post.said?.touchpoint === touchpoint) return { channel: one.id, ts: post.ts };
+  return null;
 }
 
 /** Where Slack speaks of this client: its channel, or the first message that names it. */
@@ -382,12 +408,14 @@ function place(one) {
 }
 
 export function ledgerTabs(s, on) {
-  const list = { timeline: "Timeline", invoices: "Invoices", held: "Held now", story: "Story" };
+  const list = { timeline: "Timeline", invoices: "Invoices", held: "Held", sealed: "Sealed", story: "Story" };
   return Object.entries(list).map(([id, label]) => h("button", {
     key: id, id: `tab-${id}`, type: "button", role: "tab", "aria-selected": s.ledger === id ? "true" : "false", "aria-controls": "ledger",
     tabindex: s.ledger === id ? "0" : "-1", onclick: () => on.ledger(id) },
-  label, id === "held" && s.snap.held.length > 0 && [" ", h("span", { class: "pip calm" }, s.snap.held.length)]));
+  label, counted(s, id) > 0 && [" ", h("span", { class: "pip calm" }, counted(s, id))]));
 }
+
+const counted = ({ snap }, id) => ({ held: snap.held.length, sealed: snap.sealed.filter((one) => one.sealed).length })[id] ?? 0;
 
 export const ledger = (s, on) => LEDGERS[s.ledger](s, on);
 
@@ -428,6 +456,7 @@ const LEDGERS = {
         h("strong", null, names.get(row.client) ?? row.client), h("span", { class: "what" }, spoken(row.what)),
         h("span", { class: "reason" }, coded(row.reason), row.until && [" Until ", time(row.until, zones.get(row.client)), " their time."])))));
   },
+  sealed: (s, on) => record(s, on, { badge, empty, me: s.snap.slack.user.name, time: (iso) => time(iso, "UTC") }),
   story(s) {
     const rows = s.snap.story;
     if (!rows.length) return empty("The story starts when the clock is turned.");

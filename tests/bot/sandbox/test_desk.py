@@ -15,7 +15,18 @@ from bot.sandbox.world import running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("desk")]
 Json = dict[str, Any]
-TOP = {"revision", "clock", "live", "clients", "selected", "slack", "held", "story", "totals"}
+TOP = {
+    "revision",
+    "clock",
+    "live",
+    "clients",
+    "selected",
+    "slack",
+    "held",
+    "sealed",
+    "story",
+    "totals",
+}
 SHAPES = {
     "clock": {"now", "label", "started", "next_event", "busy"},
     "live": {"open", "note"},
@@ -26,7 +37,7 @@ SHAPES = {
     "selected": {
         *("client", "phone", "mailbox", "timeline", "invoices", "asked", "against", "held"),
     },
-    "slack": {"user", "users", "channels", "view"},
+    "slack": {"user", "people", "users", "channels", "view"},
     "held": {"message_id", "client", "what", "reason", "until"},
     "story": {"at", "line", "kind"},
 }

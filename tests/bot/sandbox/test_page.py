@@ -53,6 +53,18 @@ class PaperDesk:
     async def click(self, channel: str, ts: str, action_id: str, value: str) -> page.Answer:
         return self._note("click", channel, ts, action_id, value)
 
+    async def become(self, user: str) -> page.Answer:
+        return self._note("become", user)
+
+    async def react(self, channel: str, ts: str, emoji: str) -> page.Answer:
+        return self._note("react", channel, ts, emoji)
+
+    async def shortcut(self, channel: str, ts: str, callback_id: str) -> page.Answer:
+        return self._note("shortcut", channel, ts, callback_id)
+
+    async def read(self, touchpoint: int) -> page.Answer:
+        return self._note("read", touchpoint)
+
     async def submit(self, view_id: str, values: Mapping[str, object]) -> page.Answer:
         self._note("submit", view_id, dict(values))
         return {"errors": {"amount": "That is more than is owed."}}
@@ -250,6 +262,14 @@ VALUES = {"when": {"date": {"type": "datepicker", "selected_date": "2026-01-09"}
         ("submit", {"view_id": "V1", "values": VALUES}, ("submit", "V1", VALUES)),
         ("dismiss", {"view_id": "V1"}, ("dismiss", "V1")),
         ("pay", {"client": "northwind"}, ("pay", "northwind", None)),
+        ("become", {"user": "U0DANA"}, ("become", "U0DANA")),
+        ("react", {"channel": "C1", "ts": "1.2", "emoji": "lock"}, ("react", "C1", "1.2", "lock")),
+        (
+            "shortcut",
+            {"channel": "C1", "ts": "1.2", "callback_id": "unseal"},
+            ("shortcut", "C1", "1.2", "unseal"),
+        ),
+        ("read", {"touchpoint": 7}, ("read", 7)),
     ],
 )
 async def test_an_action_reaches_the_desk(
