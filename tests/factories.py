@@ -3,11 +3,9 @@
 ``product`` runs the production code with the official SDKs against the sandbox's stand-ins.
 """
 
-import contextlib
 import datetime as dt
 import functools
 import itertools
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +40,7 @@ from comms import consent, outbox, outreach, staff
 from comms.models import Attempt, Audience, ConsentEvent, Message, Purpose
 from comms.office import Office
 from comms.ports import Outgoing
+from tests import ports
 
 T = TypeVar("T")
 NOON = dt.datetime(2026, 1, 6, 17, 0, tzinfo=dt.UTC)
@@ -54,7 +53,6 @@ SIGNING_SECRET = "80a1d3f0c7f1c9d1a37b2b4e8fd6c2f5"
 MAIL_SECRET = "3c0f6a6b9f5b4d0b8fd2b4df01c4a6ee"
 FINANCE, CLIENTS = "C0FINANCE", "C0CLIENTS"
 _numbers = itertools.count(1)
-_ports = itertools.cycle(range(2000))
 
 
 @dataclass(frozen=True)
@@ -345,8 +343,6 @@ class Outside:
 @asynccontextmanager
 async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIterator[Outside]:
     """A carrier, a workspace and a mail server on this machine."""
-    port = loopback_port()
-    public = public_url or f"http://127.0.0.1:{port}"
     clock = WallClock(NOON)
     twilio = Twilio("AC" + "5a" * 16, TOKEN, clock)
     slack = Slack(f"xoxb-{TOKEN}", SIGNING_SECRET, clock)
@@ -354,6 +350,8 @@ async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIte
     mail = Mail(clock)
     twilio.senders.add(SENDER)
     async with AsyncExitStack() as stack:
+        port = stack.enter_context(ports.held())
+        public = public_url or f"http://127.0.0.1:{port}"
         twilio_url = await stack.enter_async_context(loopback.serve(twilio.app))
         slack_url = await stack.enter_async_context(slack.serving())
         smtp_port = await stack.enter_async_context(mail.serving())
@@ -413,19 +411,3 @@ def _when_asked(app: App) -> SlackSide:
         return await made()(request, raw)
 
     return answer
-
-
-def loopback_port() -> int:
-    """A port of this machine that nobody listens on, and that nobody is given by chance.
-
-    The kernel hands out ports from 32768 on, to every connection too; a port from there may be
-    gone before the one who is to serve on it has started.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
-    for port in itertools.islice(_ports, 2000):
-        wanted = 16384 + worker * 2000 + port
-        with contextlib.suppress(OSError):
-            loopback.listen(wanted).close()
-            return wanted
-    message = "2,000 ports are taken: something does not stop its servers"
-    raise AssertionError(message)

@@ -7,21 +7,22 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from billing.store import Store, StoreBusy
-from bot import console
+from bot import cli, console
 from bot.app import App, books
 from bot.operations import OPERATIONS
 from bot.report import Args, Progress, Report, Table, Wrong, silent, unpacked
 from bot.settings import Settings
+from tests import ports
 from tests.conftest import Database
-from tests.factories import loopback_port
 
 MASTER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -152,12 +153,18 @@ def test_a_report_crosses_the_socket_whole() -> None:
 # --- a process that serves -----------------------------------------------------------------------
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ports.held() as port:
+        yield port
+
+
 def environ(database: Database, port: int) -> dict[str, str]:
     told = {
         "DATABASE_URL": database.url,
         "KEYRING_URL": database.keyring_url,
         "MASTER_KEY": MASTER_KEY,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PUBLIC_URL": "https://bot.harrow.example",
         "PORT": str(port),
         "TWILIO_ACCOUNT_SID": "AC" + "5a" * 16,
         "TWILIO_AUTH_TOKEN": SECRET,
@@ -181,52 +188,56 @@ def serving(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]
         subprocess.Popen([sys.executable, "-m", "bot", "serve"], env=env, stderr=out) as process,
     ):
         try:
-            _wait_until_ready(int(env["COUNTERFOIL_PORT"]), process, log)
+            port = _serving_on(process, log)
+            with socket.create_connection(("127.0.0.1", port), 60) as asking:
+                asking.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert b" 200 " in asking.recv(64)
             yield process
         finally:
             process.kill()
 
 
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(1_000):
-        if process.poll() is not None:
-            pytest.fail(f"serve ended: {log.read_text()}")
-        with socket.socket() as probe:
-            probe.settimeout(0.1)
-            if not probe.connect_ex(("127.0.0.1", port)):
-                probe.settimeout(20)
-                probe.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                assert b" 200 " in probe.recv(64)
-                return
-        time.sleep(0.1)
-    pytest.fail("serve never answered")
+def _serving_on(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that its log tells."""
+    while process.poll() is None:
+        for line in log.read_text().splitlines(keepends=True):
+            if line.endswith("\n") and (told := json.loads(line))["event"] == "serving":
+                return int(told["port"])
+        time.sleep(0.05)
+    pytest.fail(f"serve ended: {log.read_text()}")
 
 
 def counterfoil(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     asked = [sys.executable, "-m", "bot", *args]
-    return subprocess.run(asked, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(asked, env=env, capture_output=True, text=True, check=False)
+
+
+def typed(env: Mapping[str, str | None], *args: str) -> Result:
+    """A command in this process, which is not the one that serves: it starts at once."""
+    return CliRunner().invoke(cli.app, list(args), env=env)
 
 
 @pytest.mark.timeout(300)
 def test_commands_write_through_the_process_that_serves(
-    sqlite_database: Database, tmp_path: Path
+    sqlite_database: Database, tmp_path: Path, port: int
 ) -> None:
-    env = environ(sqlite_database, loopback_port())
+    env = environ(sqlite_database, port)
     file = tmp_path / "ar.csv"
     file.write_text("client,invoice,issued,due,amount\na1,INV-1,2026-01-15,2026-02-15,10.00\n")
     with serving(env, tmp_path / "log") as process:
         with pytest.raises(StoreBusy):
             Store(sqlite_database.url)
+        done = counterfoil(env, "import", str(file))
+        assert done.returncode == 0, (done.stdout, done.stderr)
         for asked in (
             ("access", "grant", "ruth@x.example", "admin"),
-            ("import", str(file)),
             ("golive", "--daily-cap", "5"),
             ("stop",),
             ("tick",),
         ):
-            done = counterfoil(env, *asked)
-            assert done.returncode == 0, (asked, done.stdout, done.stderr)
-        status = counterfoil(env, "golive", "--status", "--json")
+            told = typed(env, *asked)
+            assert told.exit_code == 0, (asked, told.output, told.exception)
+        status = typed(env, "golive", "--status", "--json")
         assert json.loads(status.stdout)["live"] == "closed"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=120) == 0
@@ -235,12 +246,12 @@ def test_commands_write_through_the_process_that_serves(
     assert not Path(sqlite_database.url.removeprefix("sqlite:///") + ".sock").exists()
 
 
-def test_serve_names_every_missing_setting_at_once(sqlite_database: Database) -> None:
-    env = environ(sqlite_database, loopback_port())
-    del env["COUNTERFOIL_SMTP_URL"]
+def test_serve_names_every_missing_setting_at_once(sqlite_database: Database, port: int) -> None:
+    env: dict[str, str | None] = {**environ(sqlite_database, port)}
+    env["COUNTERFOIL_SMTP_URL"] = None
     env["COUNTERFOIL_TWILIO_AUTH_TOKEN"] = "changeme"
-    done = counterfoil(env, "serve")
-    assert done.returncode == 2
+    done = typed(env, "serve")
+    assert done.exit_code == 2
     assert "COUNTERFOIL_SMTP_URL" in done.stderr
     assert "COUNTERFOIL_TWILIO_AUTH_TOKEN" in done.stderr
     assert "Traceback" not in done.stderr
@@ -252,8 +263,8 @@ def test_a_port_that_is_taken_is_one_sentence(sqlite_database: Database) -> None
     assert (done.returncode, "--port" in done.stderr) == (2, True)
 
 
-def test_where_nobody_answers_the_writer_is_named(sqlite_database: Database) -> None:
-    env = environ(sqlite_database, loopback_port())
+def test_where_nobody_answers_the_writer_is_named(sqlite_database: Database, port: int) -> None:
+    env = environ(sqlite_database, port)
     held = Store(sqlite_database.url)
     try:
         done = counterfoil(env, "stop")

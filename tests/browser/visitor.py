@@ -15,7 +15,7 @@ from bot.sandbox import loopback
 from bot.sandbox.desk import SandboxDesk
 from bot.sandbox.page import page as shown
 from bot.sandbox.world import World, running
-from tests.factories import loopback_port
+from tests import ports
 
 DESKTOP = (1600, 1000)
 PHONE = (390, 844)
@@ -68,10 +68,11 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Stage]:
     async with running(folder) as world:
-        stage = Stage(world, SandboxDesk(world), loopback_port())
-        await stage.show()
-        yield stage
-        await stage.hide()
+        with ports.held() as port:
+            stage = Stage(world, SandboxDesk(world), port)
+            await stage.show()
+            yield stage
+            await stage.hide()
 
 
 @dataclass

@@ -47,7 +47,7 @@ from bot.watching import logs, tracing
 from bot.watching.metrics import Scrape
 from bot.web import web
 from comms.compliance.screening import Screen
-from tests import factories
+from tests import ports
 from tests.canary import cargo, sinks
 from tests.canary.cargo import CLIENT, Words
 from tests.canary.needles import Needle
@@ -139,25 +139,25 @@ async def _watched(world: World, course: Course, seen: InMemorySpanExporter) -> 
     """The world with a product that is traced, and screens as the course says."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(seen))
-    port = factories.loopback_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = world.app.settings.model_copy(update={"public_url": url, "port": port})
-    clock = course.clock(world.clock) if course.clock else world.clock
-    readers = root.readers(settings, clock, *([course.screen] if course.screen else []))
-    app = replace(
-        world.app,
-        settings=settings,
-        tracing=tracing.Traced(provider),
-        readers=readers,
-        cards=partial(cards.compose, letters=letters(readers)),
-    )
-    world.app = app
-    async with loopback.serve(web(app, slack_side(Desk(app))), port):
-        world.url = url
-        world.twilio.inbound_url = f"{url}/hooks/twilio/sms"
-        world.slack.request_url = f"{url}/hooks/slack"
-        world.mail.inbound_url = f"{url}/hooks/email"
-        yield
+    with ports.held() as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = world.app.settings.model_copy(update={"public_url": url, "port": port})
+        clock = course.clock(world.clock) if course.clock else world.clock
+        readers = root.readers(settings, clock, *([course.screen] if course.screen else []))
+        app = replace(
+            world.app,
+            settings=settings,
+            tracing=tracing.Traced(provider),
+            readers=readers,
+            cards=partial(cards.compose, letters=letters(readers)),
+        )
+        world.app = app
+        async with loopback.serve(web(app, slack_side(Desk(app))), port):
+            world.url = url
+            world.twilio.inbound_url = f"{url}/hooks/twilio/sms"
+            world.slack.request_url = f"{url}/hooks/slack"
+            world.mail.inbound_url = f"{url}/hooks/email"
+            yield
 
 
 # --- what comes aboard ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from bot.web import web
 from comms.duties import instructions
 from comms.duties.instructions import Instruction
 from comms.rendering import Templates
-from tests.factories import loopback_port
+from tests import ports
 
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-0123456789abcdef", "xapp-0123456789abcdef", "8c" * 16
 ADA, OPEN, SHARED = "U0ADA", "C0OPEN", "C0SHARED"
@@ -373,8 +373,14 @@ async def test_without_a_token_no_line_is_opened(
         await run_socket(app, Desk(app), asyncio.Event())
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ports.held() as port:
+        yield port
+
+
 async def test_the_process_opens_the_line_and_closes_it(
-    database: Any, tmp_path: Path, clock: TurnedClock
+    database: Any, tmp_path: Path, clock: TurnedClock, port: int
 ) -> None:
     slack = SocketSlack(BOT_TOKEN, APP_TOKEN, clock)
     people(slack)
@@ -384,7 +390,7 @@ async def test_the_process_opens_the_line_and_closes_it(
         given = {
             "DATABASE_URL": database.url, "KEYRING_URL": database.keyring_url,
             "MASTER_KEY_FILE": str(key), "PUBLIC_URL": "http://127.0.0.1:1",
-            "PORT": str(loopback_port()), "SMTP_URL": "smtp://127.0.0.1:1",
+            "PORT": str(port), "SMTP_URL": "smtp://127.0.0.1:1",
             "TWILIO_ACCOUNT_SID": "AC" + "5a" * 16, "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a6978",
             "TWILIO_FROM": "+15005550006", "EMAIL_HOOK_SECRET": "0f1e2d3c4b5a6978",
             "SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN,
