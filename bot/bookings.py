@@ -17,6 +17,7 @@ from billing.introductions import Introduction
 from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
+from bot import inbox
 from bot.models import Incoming
 from comms.facts import ClientSaid, ConsentStated, Heard, ReplyHandled, Tellable
 from comms.listening import pledges, sayings
@@ -92,7 +93,7 @@ def _apply(session: Session, office: Office, fact: Tellable, keys: Iterator[str]
 
 
 def written(session: Session, heard: Heard) -> Touchpoint | None:
-    """The text or mail that it names: by the carrier's id, or by ours."""
+    """The text or mail that it names: by the carrier's id, by its Message-ID, or by ours."""
     name = heard.message if isinstance(heard, ClientSaid) else None
     if name is None:
         return None
@@ -100,11 +101,11 @@ def written(session: Session, heard: Heard) -> Touchpoint | None:
     if kind == "touchpoint" and number.isdigit():
         found = session.get(Touchpoint, int(number))
         return found if found is not None and found.direction == "in" else None
-    query = select(Incoming.id).where(
-        Incoming.external_id == name, col(Incoming.source).in_(("twilio.sms", "email"))
-    )
-    incoming_id = session.exec(query).first()
-    return sayings.touchpoint_of(session, incoming_id) if incoming_id is not None else None
+    sms = (Incoming.source == "twilio.sms") & (Incoming.external_id == name)
+    mail = (Incoming.source == "email") & (Incoming.named == inbox.named(name))
+    query = select(Incoming.id).where(mail if "@" in name else sms).order_by(col(Incoming.id))
+    named = (sayings.touchpoint_of(session, one) for one in session.exec(query).all())
+    return next((one for one in named if one is not None), None)
 
 
 def _all_new(session: Session, source: str, name: str, run: Sequence[Any]) -> bool:

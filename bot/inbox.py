@@ -81,6 +81,12 @@ def unpacked(source: str, external_id: str, packed: bytes) -> Parcel:
     return Parcel(source, external_id, body, query)
 
 
+def named(message_id: str) -> str:
+    """What is kept of a Message-ID, in angle brackets or without: it tells no domain of anybody."""
+    bare = message_id.strip().removeprefix("<").removesuffix(">")
+    return hashlib.sha256(bare.encode()).hexdigest()
+
+
 Dated = tuple[Parcel, dt.datetime]
 
 

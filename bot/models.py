@@ -39,11 +39,19 @@ class Incoming(SQLModel, table=True):
             sqlite_where=text("body_id IS NOT NULL"),
             postgresql_where=text("body_id IS NOT NULL"),
         ),
+        Index(
+            "incoming_named",
+            "named",
+            sqlite_where=text("named <> ''"),
+            postgresql_where=text("named <> ''"),
+        ),
     )
 
     id: int = key()
     source: str = code()
     external_id: str
+    named: str = ""
+    """A digest of what a mail calls itself, its Message-ID: by that others speak of it."""
     state: str = code(default=IncomingState.PENDING)
     received_at: dt.datetime = moment()
     body_id: int | None = Field(default=None, sa_type=Id, nullable=True)

@@ -152,6 +152,7 @@ def _take_one(session: Session, app: App, row: Incoming, fact: intake.Fact) -> i
         client_id = intake.take_letter(session, office, Letter(fact, row.id, inbox.body_of(row)))
         inbox.settle(row, "done" if client_id else "unmatched", office.now, client_id)
         row.labels = " ".join(fact.labels)
+        row.named = inbox.named(fact.external_id) if fact.channel == "email" else ""
         incidents.note(session, office, row, fact)
         log.info("inbound", channel=fact.channel, client=client_id)
         return client_id

@@ -128,8 +128,9 @@ def _ip(value: str) -> str:
 class ClientSaid(Told):
     """The client said something, and whoever heard it says what was meant.
 
-    ``message`` is the text or mail that it was in: the carrier's id of a text, or ``touchpoint:12``
-    as ``counterfoil timeline`` shows it. Else it was said elsewhere, by ``client_external_id``.
+    ``message`` is the text or mail that it was in: the carrier's id of a text, the Message-ID of a
+    mail, or ``touchpoint:12`` as ``counterfoil timeline`` shows it. Else it was said elsewhere, by
+    ``client_external_id``.
     """
 
     external_id: Reference

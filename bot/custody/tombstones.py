@@ -102,7 +102,7 @@ KEPT: Final[Mapping[str, str]] = {
         "message.provider_id attempt.provider_id recall.key recall.provider_id"
     ),
     "wiped where it holds what they are called": "credit_note.number",
-    "wiped where a mailbox or a carrier named it": "incoming.external_id",
+    "wiped where a mailbox or a carrier named it": "incoming.external_id incoming.named",
 }
 
 
@@ -193,7 +193,8 @@ def _unname(session: Session, found: Found) -> None:
     told = [row["id"] for row in found["incoming"] if row["source"] in _TOLD_BY]
     name = literal("erased:") + cast(incoming.c.id, String)
     for some in _parts(told):
-        session.execute(update(incoming).where(incoming.c.id.in_(some)).values(external_id=name))
+        wiped = update(incoming).values(external_id=name, named="")
+        session.execute(wiped.where(incoming.c.id.in_(some)))
 
 
 def _bodies(session: Session, found: Found) -> int:

@@ -6,6 +6,7 @@ came of it is read in the mailboxes, on the phones, in Slack and in ``explain``.
 
 import datetime as dt
 from collections.abc import AsyncIterator
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -389,6 +390,25 @@ async def test_52_whoever_understood_a_reply_has_read_it(stage: Parlour) -> None
     assert stage.waiting(name) == ["reply"]
     await stage.says(name, "acknowledgement", message=sid)
     assert stage.waiting(name) == []
+
+
+async def test_a_mail_is_named_by_its_message_id(stage: Parlour) -> None:
+    name = "Zelkova"
+    await stage.billed(name, "R52z", 50_000, days=20)
+    await stage.mails(name, "we paid on Monday")
+    given = str(message_from_bytes(stage.product.mail.written[-1])["Message-ID"])
+    assert stage.waiting(name) == ["reply"]
+    assert await stage.says(name, "acknowledgement", message=given) == [True]
+    assert stage.waiting(name) == []
+    await stage.mails(name, "and another thing")
+    bare = str(message_from_bytes(stage.product.mail.written[-1])["Message-ID"]).strip("<>")
+    await stage.says(name, "question_balance", message=bare)
+    assert stage.waiting(name) == ["reply"]
+    unknown = {
+        "type": "client_said", "external_id": "z", "intent": "acknowledgement",
+        "said_at": stage.moment(), "message": f"<other{bare}>",
+    }  # fmt: skip
+    assert "of a client is not known" in await stage.refused(unknown)
 
 
 async def test_52_on_postgresql_as_well(postgres: Parlour) -> None:

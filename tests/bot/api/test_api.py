@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from sqlmodel import select
 
+from billing import shipped
 from billing.models import Client, Invoice, Payment
 from bot import api
 from bot.api import Rates, Refused, handbook, tokens
@@ -165,6 +166,18 @@ async def test_every_fact_there_is_can_be_told(product: Product) -> None:
         (result,) = found["results"]
         assert (status, result["index"]) == (200, 0)
         assert "applied" in result or result["error"]["code"] in {"unknown", "contradiction"}, told
+
+
+async def test_the_example_file_tells_every_fact_and_all_of_it_is_news(one: Product) -> None:
+    raw, good = shipped.path("examples", "facts.json").read_bytes(), await token(one)
+    told = json.loads(raw)["facts"]
+    assert {fact["type"] for fact in told} == KINDS.keys()
+    status, found, _ = await post(one, good, raw)
+    assert status == 200, found
+    dull = [told[result["index"]] for result in found["results"] if not result["applied"]]
+    assert [fact["type"] for fact in dull] == ["reply_handled"]  # nothing they wrote was waiting
+    _, again, _ = await post(one, good, raw)
+    assert not any(result["applied"] for result in again["results"])
 
 
 @pytest.mark.parametrize(
