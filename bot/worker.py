@@ -21,7 +21,7 @@ from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
 from bot import inbox
 from bot.app import App
-from bot.custody import copies, legalholds, recalls, retention
+from bot.custody import copies, legalholds, recalls, retention, showing
 from bot.gathering import Gathered
 from bot.models import Incoming, Recall
 from bot.staff import duplicates, tasks
@@ -298,6 +298,7 @@ async def tidy(app: App) -> int:
     await app.store.write(lambda session: copies.ask(session, copies.left(session, now)))
     while some := await app.store.write(lambda session: vault.expire(session, now)):
         gone += some
+    await app.store.write(lambda session: showing.expired(session, now))
     gone += sum((await retention.run(app, preserved=preservation.preserved)).values())
     # Not yesterday's: what was sealed a moment before midnight may not be committed yet.
     yesterday = inbox.day_key(now - dt.timedelta(days=1))

@@ -22,7 +22,7 @@ from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader
 from comms.compliance.labels import SEALING, Label
 from comms.law import counsel
-from comms.models import Access, Audience, Message, Purpose, Touchpoint
+from comms.models import Access, Audience, Message, Touchpoint
 from comms.office import Office
 
 _TOLD = ("subject", "from", "did", "doubtful", "enclosed")
@@ -181,17 +181,7 @@ def redraw(session: Session, office: Office, touchpoint: Touchpoint, ruling: Acc
         Message.audience == Audience.STAFF, its_own | later, col(Message.updates_id).is_(None)
     )
     for card in session.exec(shown).all():
-        notice = staff.Notice(
-            key=f"{card.key}:ruled:{ruling.id}",
-            purpose=Purpose(card.purpose),
-            template=card.template,
-            to=card.destination,
-            client_id=card.client_id,
-            subject=(card.subject_kind, card.subject_id),
-            thread_id=card.thread_id,
-            updates_id=card.id,
-        )
-        staff.tell(session, office, notice)
+        staff.redraw(session, card, office.now, f"ruled:{ruling.id}")
 
 
 def _drawn_since(moment: dt.datetime) -> ColumnElement[bool]:

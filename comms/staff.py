@@ -74,6 +74,31 @@ def tell(
     )
 
 
+def redraw(
+    session: Session, card: Message, now: dt.datetime, why: str, template: str = ""
+) -> int | None:
+    """Make a card anew where it was shown, once for each ``why``: as another card, where named."""
+    return outbox.queue(
+        session,
+        Message(
+            key=f"{card.key}:{why}",
+            reference="",
+            audience=card.audience,
+            channel=card.channel,
+            purpose=card.purpose,
+            template=template or card.template,
+            client_id=card.client_id,
+            destination=card.destination,
+            subject_kind=card.subject_kind,
+            subject_id=card.subject_id,
+            thread_id=card.thread_id,
+            updates_id=card.id,
+            send_after=now,
+            created_at=now,
+        ),
+    )
+
+
 def alert(
     session: Session,
     office: Office,

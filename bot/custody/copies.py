@@ -51,6 +51,11 @@ def of_erased(found: Found, strangers: Sequence[Incoming], now: dt.datetime) -> 
     return asked
 
 
+def of_cards(cards: Sequence[Message], client_id: int, now: dt.datetime) -> list[Recall]:
+    """Cards of nobody in particular that name somebody who is erased."""
+    return [_sent(card.model_dump() | {"client_id": client_id}, now) for card in cards]
+
+
 def left(session: Session, now: dt.datetime) -> list[Recall]:
     """What was on the wire when its client was erased, and has a name at its provider by now."""
     recent = select(Erasure.client_id, Erasure.erased_at).where(Erasure.erased_at > now - _ON_WIRE)

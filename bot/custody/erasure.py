@@ -24,7 +24,7 @@ from billing.models import Client, Enrolment, Erasure, LegalHold, StepTaken, Vau
 from billing.store import Store
 from bot.access import Action
 from bot.app import App
-from bot.custody import belongings, copies, custodians, erasurelog, processors, tombstones
+from bot.custody import belongings, copies, custodians, erasurelog, processors, showing, tombstones
 from bot.custody.erasurelog import Line
 from bot.custody.tombstones import Wiped
 from bot.models import Incoming
@@ -198,7 +198,8 @@ def _carry_out(
         raise Wrong("They have just been merged with somebody; ask again.")
     bodies = _that_name(session, keyring, tombstones.identity(found))
     asked = copies.of_erased(found, _strangers(session, bodies), word.now)
-    copies.ask(session, asked)
+    cards = showing.without(session, showing.naming(session, found, bodies), clients, word.now)
+    copies.ask(session, [*asked, *copies.of_cards(cards, min(clients), word.now)])
     wiped = tombstones.wipe(session, clients, found)
     _forget(session, bodies)
     for row in found["client"]:

@@ -39,6 +39,7 @@ from bot.slack.blocks import Block
 from bot.slack.escalations import Card
 from comms import staff
 from comms.facts import InboundMessage
+from comms.listening import strangers
 from comms.models import Message, State, Touchpoint
 from comms.office import Office
 from comms.ports import Outgoing
@@ -65,7 +66,7 @@ def compose(
     updates = _posted(session, message.updates_id)
     if thread is None or updates is None:
         return None
-    if message.template == "unmatched":
+    if message.template == strangers.CARD or message.template in strangers.SEALED:
         card = _unmatched(session, office, message, letters)
     elif message.template in _CARDS:
         card = _CARDS[message.template](session, office, message)
@@ -162,6 +163,8 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
     if letter is None:
         body = [blocks.section("Somebody whom we do not know wrote to us."), blocks.context(keeps)]
         return Card("Somebody whom we do not know wrote to us", body)
+    if seal := strangers.SEALED.get(message.template):
+        letter = letter.model_copy(update={"labels": (*letter.labels, seal.value), "fact": ""})
     sender = blocks.inline(covering.address(letter.sender))
     name = f" ({blocks.inline(covering.line(letter.sender_name))})" if letter.sender_name else ""
     body = [

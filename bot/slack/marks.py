@@ -2,12 +2,13 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
+from billing import aliases
 from billing.models import Client
 from bot import access
 from bot.access import Action
@@ -19,8 +20,9 @@ from comms import seals, staff
 from comms.compliance import clearance
 from comms.compliance.labels import SEALING, Label
 from comms.duties import instructions
-from comms.duties.instructions import SealWords, UnsealWords
+from comms.duties.instructions import SealCard, SealWords, UnsealWords
 from comms.law import walls
+from comms.listening import strangers
 from comms.models import Audience, Message, Purpose, Task, Touchpoint
 from comms.office import Office
 
@@ -70,11 +72,14 @@ def read(parcel: Parcel) -> list[Mark]:
     return [Mark(str(event["user"]), *place, means, at, str(told.get("event_id")))]
 
 
-def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords:
+def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords | SealCard:
     """What is to be done, or why this person may not say so."""
     person = people.person_of(session, mark.user)
     if person is None:
         return access.unknown_person(mark.user)
+    card = _card(session, mark)
+    if card is not None and card.template == strangers.CARD:
+        return _of_stranger(person, card, mark.means)
     touchpoint = touchpoint_of(session, mark)
     if touchpoint is None:
         return _NO_CARD
@@ -89,35 +94,67 @@ def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords:
     return SealWords(touchpoint_id=touchpoint.id, label=label, said_at=mark.at, by=person.id)
 
 
+def _of_stranger(person: Person, card: Message, means: Meaning) -> str | SealCard:
+    """No client is theirs, so no chain and no wall: the role alone decides."""
+    if means != "unseal":
+        refused = person.refusal(Action.SEAL, owns=False)
+        label = Label.PRIVILEGED if means == "privileged" else Label.PHI
+        return refused or SealCard(message_id=card.id, label=label, by=person.id)
+    if missing := SEALING - access.cleared(person.roles):
+        return _uncleared(person, missing)
+    return SealCard(message_id=card.id, by=person.id)
+
+
+def _uncleared(person: Person, missing: Collection[Label]) -> str:
+    return (
+        f"Only who is cleared for it unseals what is sealed ({clearance.named(missing)}). An "
+        f"administrator gives the role: `counterfoil access grant {person.email} privileged`."
+    )
+
+
 def _refusal(session: Session, person: Person, touchpoint: Touchpoint, means: Meaning) -> str:
     if means != "unseal":
         return person.refusal(Action.SEAL, owns=False) or ""
     sealed = seals.labels_of(session, [touchpoint])[touchpoint.id] & SEALING
     if missing := sealed - access.cleared(person.roles):
-        return (
-            f"Only who is cleared for it unseals what is sealed ({clearance.named(missing)}). An "
-            f"administrator gives the role: `counterfoil access grant {person.email} privileged`."
-        )
-    return walls.refusal(session, touchpoint.client_id, person.id) if sealed else ""
+        return _uncleared(person, missing)
+    return walls.refusal(session, touchpoint, person.id) if sealed else ""
 
 
-def touchpoint_of(session: Session, mark: Mark) -> Touchpoint | None:
-    """What the card of this place is about: what a client wrote, or the task that came of it.
-
-    In a direct message it is a card that was sent to just this person.
-    """
+def _card(session: Session, mark: Mark) -> Message | None:
+    """The card of this place; in a direct message one that was sent to just this person."""
     query = select(Message).where(
         Message.audience == Audience.STAFF, Message.channel == "slack",
         Message.provider_id == mark.ts,
         Message.destination == (mark.user if mark.channel.startswith("D") else mark.channel),
     )  # fmt: skip
-    card = session.exec(query.order_by(col(Message.id)).limit(1)).first()
+    return session.exec(query.order_by(col(Message.id)).limit(1)).first()
+
+
+def touchpoint_of(session: Session, mark: Mark) -> Touchpoint | None:
+    """What the card of this place shows: what a client wrote, also below a task or a case of it."""
+    card = _card(session, mark)
     if card is None:
         return None
+    if card.subject_kind == "case":
+        return _last_word(session, card)
     if card.subject_kind == "task":
         task = session.get(Task, card.subject_id)
         return session.get(Touchpoint, task.touchpoint_id) if task and task.touchpoint_id else None
     return session.get(Touchpoint, card.subject_id) if card.subject_kind == "touchpoint" else None
+
+
+def _last_word(session: Session, card: Message) -> Touchpoint | None:
+    """What was the client's last word when the card of a case was drawn last."""
+    mine = (col(Message.id) == card.id) | (col(Message.updates_id) == card.id)
+    drawn = session.exec(select(func.max(col(Message.sent_at))).where(mine)).one()
+    said = select(Touchpoint).where(
+        col(Touchpoint.client_id).in_(aliases.group(session, card.client_id or 0)),
+        Touchpoint.direction == "in",
+        col(Touchpoint.recorded_at) <= drawn,
+    )
+    newest = (col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
+    return session.exec(said.order_by(*newest).limit(1)).first() if drawn else None
 
 
 def client_of(session: Session, mark: Mark) -> list[int]:
@@ -132,11 +169,11 @@ def take(session: Session, office: Office, mark: Mark) -> int | None:
     Who may not say so hears of it alone; a stranger does not.
     """
     touchpoint, asked = touchpoint_of(session, mark), decide(session, mark)
-    if touchpoint is None:
-        return None
     if not isinstance(asked, str):
         instructions.carry_out(session, office, asked)
-    elif people.person_of(session, mark.user) is not None:
+    if touchpoint is None:
+        return None
+    if isinstance(asked, str) and people.person_of(session, mark.user) is not None:
         _tell_refusal(session, office, mark, touchpoint)
     return touchpoint.client_id
 

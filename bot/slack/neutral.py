@@ -16,6 +16,7 @@ from bot.slack.escalations import Card
 from comms import processors, seals
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import Label
+from comms.listening import strangers
 from comms.models import Message, Task, Touchpoint
 from comms.office import Office
 
@@ -32,6 +33,7 @@ _SAYS = {
     "lost": "a message to them did not arrive",
     "in_doubt": "did a message to them arrive?",
     "unmatched": "somebody whom we do not know wrote to us",
+    **dict.fromkeys(strangers.SEALED, "somebody whom we do not know wrote to us, and it is sealed"),
     "imported_cases": "old debts came with the import and need a person",
     "renewal_late": "a renewal was missed",
     "standstill": "something stands still; see `counterfoil doctor`",

@@ -33,11 +33,13 @@ from comms.duties.orders import (
     ResolveDoubt,
     Resume,
     RuleOnDraft,
+    SealCard,
     SealWords,
     UnsealWords,
     WriteText,
 )
 from comms.law import custody
+from comms.listening import strangers
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
 from comms.ports import Sent
@@ -63,6 +65,7 @@ __all__ = [
     "ResolveDoubt",
     "Resume",
     "RuleOnDraft",
+    "SealCard",
     "SealWords",
     "UnsealWords",
     "WriteText",
@@ -84,7 +87,7 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case CloseCase() | AssignCase() | Decide():
             case = session.get(EscalationCase, instruction.case_id)
             return [case.client_id] if case else []
-        case ResolveDoubt():
+        case ResolveDoubt() | SealCard():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
         case HandleTask() | SealWords() | UnsealWords() | WriteText() | RuleOnDraft():
@@ -104,7 +107,7 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
-        case HandleTask() | SealWords() | UnsealWords():
+        case HandleTask() | SealWords() | UnsealWords() | SealCard():
             return _of_words(session, office, instruction)
         case LetPass() | WriteText() | RuleOnDraft() | Repeat():
             return _of_outreach(session, office, instruction)
@@ -132,7 +135,7 @@ def _whose(session: Session, asked: _OfWords | WriteText | RuleOnDraft) -> int |
     return touchpoint.client_id if touchpoint else None
 
 
-def _of_words(session: Session, office: Office, asked: _OfWords) -> str:
+def _of_words(session: Session, office: Office, asked: _OfWords | SealCard) -> str:
     by, why = _signed(session, asked.by), "said in Slack"
     match asked:
         case HandleTask():
@@ -143,6 +146,8 @@ def _of_words(session: Session, office: Office, asked: _OfWords) -> str:
         case UnsealWords():
             word = seals.Word("unsealed", by, why, said_at=asked.said_at)
             return seals.say(session, office, asked.touchpoint_id, word, asked.cleared)
+        case SealCard():
+            return strangers.seal(session, office, asked.message_id, asked.label)
     assert_never(asked)
 
 

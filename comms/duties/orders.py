@@ -115,6 +115,14 @@ class UnsealWords(Order):
     by: int
 
 
+class SealCard(Order):
+    """What somebody wrote whom nobody knows stays off its card; without a label it comes back."""
+
+    message_id: int
+    label: Literal[Label.PRIVILEGED, Label.PHI] | None = None
+    by: int
+
+
 class WriteText(Order):
     """A member of staff writes to a client; the door and its filter judge it."""
 
@@ -185,6 +193,7 @@ Instruction = (
     | LetPass
     | SealWords
     | UnsealWords
+    | SealCard
     | Merge
     | KeepApart
     | WriteText

@@ -9,13 +9,16 @@ import pytest_asyncio
 from sqlmodel import Session, select
 
 from billing.models import Client, Enrolment, EscalationCase
+from bot import worker
+from bot.custody import erasure
+from bot.report import silent
 from comms import outreach
 from comms.duties import escalations
 from tests import factories
 from tests.conftest import Database
-from tests.factories import CLIENTS, FINANCE, Known, Product
+from tests.factories import CLIENTS, FINANCE, PHONE, SENDER, Known, Product
 from tests.scenarios import test_sealed as sealing
-from tests.scenarios.test_marks import CLERKS, COUNSELS, SAID, card, reacts
+from tests.scenarios.test_marks import CLERKS, COUNSELS, SAID, card, chooses, reacts
 from tests.scenarios.test_sealed import CLERK, COUNSEL
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -71,4 +74,75 @@ async def test_a_seal_reaches_a_card_that_was_there_before_and_was_drawn_anew(
     await product.settle()
     assert sorted(shown(product, "Arnes")) == [CLIENTS, FINANCE]
     await reacts(product, CLERKS, "lock", card(product, "Arnes"))
+    assert shown(product, "Arnes") == []
+
+
+STRANGER = "+12125550177"
+
+
+async def a_stranger_wrote(product: Product, words: str) -> None:
+    assert await product.twilio.text(STRANGER, SENDER, words) == 200
+    await product.settle()
+    assert shown(product, words) == [CLIENTS]
+
+
+async def test_what_a_stranger_wrote_is_sealed_by_a_lock_and_opened_by_who_is_cleared(
+    product: Product,
+) -> None:
+    await a_stranger_wrote(product, SAID)
+    post = card(product, "Arnes")
+    await reacts(product, CLERKS, "lock", post)
+    assert shown(product, "Arnes") == []
+    assert shown(product, "Sealed: legal advice") == [CLIENTS]
+    assert "Only who is cleared" in await chooses(product, CLERKS, "unseal", post)
+    assert shown(product, "Arnes") == []
+    await chooses(product, COUNSELS, "unseal", post)
+    assert shown(product, "Arnes") == [CLIENTS]
+    await chooses(product, CLERKS, "seal_phi", post)
+    assert shown(product, "Arnes") == []
+
+
+async def test_what_a_stranger_wrote_goes_from_slack_when_it_is_kept_no_longer(
+    product: Product,
+) -> None:
+    await a_stranger_wrote(product, SAID)
+    await product.later(days=product.app.rules.vault.unmatched_days + 1)
+    for _ in range(2):
+        await worker.tidy(product.app)
+        await product.settle()
+    assert shown(product, "Arnes") == []
+    assert len(factories.messages(product.store, template="unmatched")) == 2
+
+
+async def erased(product: Product, known: Known) -> None:
+    asked = {"client": f"client:{known.client_id}", "reason": "they asked"}
+    await erasure.erase(product.app, asked, silent)
+    await product.later(minutes=5)
+
+
+async def test_who_is_erased_goes_from_a_card_of_a_stranger_who_named_them(
+    product: Product,
+) -> None:
+    known = product.known("Quince and Medlar")
+    await a_stranger_wrote(product, "It is about Quince and Medlar")
+    await erased(product, known)
+    assert shown(product, "Medlar") == []
+
+
+async def test_who_is_erased_goes_from_the_question_whether_two_are_one(product: Product) -> None:
+    known = product.known("Quince and Medlar Ltd")
+    product.known("Quince and Medlar Limited", email="bo@northwind.example")
+    await product.later(days=1)
+    assert shown(product, "Medlar Ltd") == [FINANCE]
+    await erased(product, known)
+    assert shown(product, "Medlar Ltd") == []
+
+
+async def test_a_lock_beside_the_card_of_a_case_seals_the_words_on_it(product: Product) -> None:
+    opens_a_case(product, product.known())
+    assert await product.twilio.text(PHONE, SENDER, SAID) == 200
+    await product.settle()
+    [post] = [one for one in product.slack.messages(FINANCE) if "Arnes" in repr(one.blocks)]
+    await product.slack.react(CLERKS, FINANCE, post.ts, "lock")
+    await product.settle()
     assert shown(product, "Arnes") == []
