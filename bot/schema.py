@@ -5,6 +5,7 @@ is slow to import, so only the commands that migrate or check load it.
 """
 
 import functools
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -74,6 +75,27 @@ def upgrade(url: str) -> str:
             _refuse_newer(connection)
             command.upgrade(config, "head")
     return head()
+
+
+def lay(url: str) -> None:
+    """A database for a trial run, at ``head()``; on SQLite a file that is not there yet.
+
+    Migrating an empty store takes as long as a month of a small firm: it is done once in a process.
+    """
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite":
+        Path(str(place.database)).write_bytes(_empty())
+    else:
+        upgrade(url)
+
+
+@functools.cache
+def _empty() -> bytes:
+    """A SQLite store at ``head()`` in which nothing was ever written."""
+    with tempfile.TemporaryDirectory(prefix="counterfoil-empty-") as folder:
+        file = Path(folder, "store.db")
+        upgrade(f"sqlite:///{file}")
+        return file.read_bytes()
 
 
 def need_head(engine: Engine) -> None:

@@ -200,7 +200,7 @@ def sweep(prefix: str) -> None:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "store.db"
-    schema.upgrade(f"sqlite:///{file}")
+    schema.lay(f"sqlite:///{file}")
     return file
 
 

@@ -97,7 +97,7 @@ async def begun(setting: Setting) -> AsyncIterator[Course]:
             slack_finance_channel="finance",
             slack_clients_channel="clients",
         )
-        schema.upgrade(settings.database_url)
+        schema.lay(settings.database_url)
         clock = TurnedClock(setting.begins)
         kept = books(settings, clock, durable=False)
         channels = {name: Paper(name) for name in ("email", "sms", "slack")}

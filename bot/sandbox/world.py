@@ -218,7 +218,7 @@ async def running(folder: Path, **settings_: object) -> AsyncIterator[World]:
                 **settings_,
             }
         )
-        schema.upgrade(settings.database_url)
+        schema.lay(settings.database_url)
         app = live(settings, clock)
         stack.push_async_callback(app.close)
         site = web(app, slack_side(Desk(app)))
