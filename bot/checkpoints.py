@@ -6,6 +6,7 @@ where whoever can write the database cannot write: that is what makes it a proof
 """
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -59,16 +60,25 @@ async def take(app: App) -> int:
     taken, after = 0, 0
     while True:
         with app.store.read() as session:
-            ends = checkpoints.moved(session, after)
+            ends, last = checkpoints.moved(session, after), checkpoints.latest(session)
         if not ends:
             return taken
-        write = partial(checkpoints.write, ends=ends, now=app.clock.now())
-        await app.store.write(write)
+        seen = last.id if last else 0
+        write = partial(checkpoints.write, ends=ends, now=app.clock.now(), seen=seen)
+        if await app.store.write(write) is None:
+            continue  # another process was faster, with some of these or all
         taken, after = taken + len(ends), ends[-1].client_id
 
 
 def _publish(app: App, path: Path) -> list[Line]:
-    """Append what the file lacks; on disk when this returns."""
+    """Append what the file lacks; on disk when this returns. Of two processes one waits."""
+    path.touch(0o600)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return _lacking(app, path)
+
+
+def _lacking(app: App, path: Path) -> list[Line]:
     known = max((line.checkpoint for line, _ in _lines(path) if line), default=0)
     with app.store.read() as session:
         links = checkpoints.since(session, known)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, bindparam, exists, select
+from sqlalchemy import Table, bindparam, exists, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as model_select
 
@@ -34,6 +34,7 @@ _MOVED = (
     .order_by(_HEADS.c.client_id)
     .limit(MOST)
 )
+_ALONE = text("SELECT pg_advisory_xact_lock(7602)")
 _OF = (
     select(_NOTED.c.client_id, _NOTED.c.seq, _NOTED.c.hash)
     .where(_NOTED.c.checkpoint_id == bindparam("checkpoint"))
@@ -64,9 +65,17 @@ def moved(session: Session, after: int = 0) -> list[End]:
     return [_end(row) for row in session.connection().execute(_MOVED, {"after": after})]
 
 
-def write(session: Session, ends: Sequence[End], now: dt.datetime) -> Checkpoint:
-    """The next link of the firm's chain, over these ends; each of them is written down once."""
+def write(session: Session, ends: Sequence[End], now: dt.datetime, seen: int) -> Checkpoint | None:
+    """The next link of the firm's chain, over these ends; each of them is written down once.
+
+    ``seen`` is the last link that was there when they were read. None where another process has
+    written one since: what moved must be read anew.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(_ALONE)
     last = latest(session)
+    if last is not None and last.id != seen:
+        return None
     link = Checkpoint(
         id=last.id + 1 if last else 1,
         taken_at=now,

@@ -1,8 +1,10 @@
 """Where every chain ended is known elsewhere, so nobody can cut one off unseen."""
 
+import asyncio
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 
 from billing.models import Client
 from billing.store import Store
-from bot import cli
+from bot import checkpoints, cli
 from bot.settings import Settings
 from comms import checkpoints as ends
 from comms import timeline
@@ -179,3 +181,34 @@ def test_with_no_file_it_says_that_nothing_keeps_it(
     monkeypatch.delenv("COUNTERFOIL_CHECKPOINT_FILE")
     default = Settings(database_url=database.url).checkpoints_file
     assert run("checkpoint")["file"] == (str(default) if default else None)
+
+
+async def test_two_that_take_one_at_once_write_every_end_once(
+    database: Database, tmp_path: Path
+) -> None:
+    """One waits for the other, and then finds nothing more to write down."""
+    one = opened(database.url, database.keyring_url, tmp_path)
+    with closing(one.store), closing(one.keyring), ExitStack() as opening:
+        one.store.write_now(lambda session: fill(session, one))
+        other = one.store if one.store.sqlite else opening.enter_context(another(database))
+        with one.store.read() as session:
+            moved = ends.moved(session)
+        first, second = await asyncio.gather(
+            checkpoints.take(one), checkpoints.take(replace(one, store=other))
+        )
+        with one.store.read() as session:
+            assert list(ends.verify(session)) == []
+            links = ends.since(session, 0)
+        assert first + second == len(moved) == sum(link.heads for link in links)
+        late = one.store.write_now(lambda session: ends.write(session, moved, NOON, seen=0))
+        assert late is None
+        path = tmp_path / "ends"
+        lines = await asyncio.gather(
+            *(asyncio.to_thread(checkpoints._publish, one, path) for _ in range(4))
+        )
+        assert sum(map(len, lines)) == len(links) == len(path.read_text().splitlines())
+
+
+def another(database: Database) -> closing[Store]:
+    """What another process has of the same database."""
+    return closing(Store(database.url))
