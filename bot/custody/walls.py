@@ -1,9 +1,11 @@
 """Who is let inside the wall around a matter, and who says so?"""
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
-from billing.models import MatterWall, Staff
+from billing.models import Invoice, MatterWall, Staff
 from bot.access import Action
 from bot.app import App
 from bot.custody import custodians
@@ -46,15 +48,28 @@ async def change(app: App, args: Args, _progress: Progress) -> Report:
                 )
                 session.add(wall)
         gone = [wall for one, wall in inside.items() if asked.down or one in leaving]
-        if gone and not asked.down and not added and len(gone) == len(inside):
+        left = (inside.keys() | {one.id for one in added}) - leaving
+        if gone and not asked.down and not left:
             raise Wrong("Nobody would be left inside; add somebody, or take it down with --down.")
         for wall in gone:
             wall.lifted_at, wall.lifted_by = now, asked.by
             session.add(wall)
         session.flush()
-        return listed(session, asked.matter)
+        report = listed(session, asked.matter)
+        return (
+            report
+            if asked.down
+            else replace(report, lines=[*report.lines, *_billed(session, asked.matter)])
+        )
 
     return await app.store.write(write)
+
+
+def _billed(session: Session, matter: str) -> list[str]:
+    """A matter that is written otherwise on the bills has no wall."""
+    if session.exec(select(Invoice.id).where(Invoice.matter == matter).limit(1)).first():
+        return []
+    return [f"No bill names the matter {matter}: as long as none does, the wall keeps nothing."]
 
 
 def listed(session: Session, matter: str = "") -> Report:

@@ -56,10 +56,10 @@ def written(session: Session, office: Office, asked: WriteText, said: str) -> Re
 
 def refusal(session: Session, office: Office, person: Person, draft: Message) -> str:
     """Why this person may not decide it; nothing where they may."""
-    labels = drafts.of(session, office, draft).labels
-    if drafts.may(person.roles, labels):
-        return ""
-    role = Role.PRIVILEGED if Label.PRIVILEGED in labels else Role.COMPLIANCE
+    found = drafts.of(session, office, draft)
+    if drafts.may(person.roles, found.labels):
+        return drafts.walled(session, draft, found, person.id)
+    role = Role.PRIVILEGED if Label.PRIVILEGED in found.labels else Role.COMPLIANCE
     return (
         f"To decide that needs the role {role}. An administrator gives it: "
         f"`counterfoil access grant {person.email} {role}`."

@@ -13,14 +13,14 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from billing import aliases, store, vault
-from billing.models import Client, LegalEntity, Role, Staff, StaffRole
+from billing.models import Client, Invoice, LegalEntity, Role, Staff, StaffRole
 from comms import outbox, staff, timeline
 from comms.addresses import recipients
 from comms.compliance import clearance
 from comms.compliance.disclosure import Breach
 from comms.compliance.labels import SEALING, Label
 from comms.door import Verdict
-from comms.law import counsel
+from comms.law import counsel, walls
 from comms.listening import quoting, screening
 from comms.models import Audience, Decision, Message, Purpose, State, Touchpoint
 from comms.moves import MESSAGES
@@ -175,6 +175,27 @@ def may(roles: Collection[str], labels: frozenset[Label]) -> bool:
     return Role.PRIVILEGED in roles or Role.COMPLIANCE in roles
 
 
+def walled(session: Session, message: Message, draft: Draft, staff_id: int) -> str:
+    """Why somebody with the role reads none of it all the same: a wall around the client's matters.
+
+    What is still to be said may be about any of them.
+    """
+    if message.client_id is None or not (draft.labels & SEALING or draft.untold):
+        return ""
+    together = aliases.group(session, message.client_id)
+    theirs = col(Invoice.client_id).in_(together) & (col(Invoice.matter) != "")
+    walls_ = walls.standing(session)
+    inside = {one.matter for one in walls_ if one.staff_id == staff_id}
+    closed = {one.matter for one in walls_} - inside
+    matters = session.exec(select(Invoice.matter).where(theirs).distinct()).all() if closed else ()
+    if not (found := sorted(closed.intersection(matters))):
+        return ""
+    return (
+        f"There is a wall around {found[0]}, and you do not stand inside. An administrator lets "
+        f'you in: `counterfoil access wall "{found[0]}" --add EMAIL`.'
+    )
+
+
 def rule(session: Session, office: Office, message_id: int, ruling: Ruling, by: Staff) -> str:
     """Ask, read, let go or refuse; the sentence is for whoever did. Who may is asked before."""
     message = session.get(Message, message_id, populate_existing=True)
@@ -208,8 +229,14 @@ def _ask(session: Session, office: Office, message: Message, by: Staff) -> str:
 
 def ask(session: Session, office: Office, message: Message) -> list[str]:
     """A card for everybody who may let these words go; their names."""
-    labels = of(session, office, message).labels
-    asked = [one for one in _staffed(session) if may(one[1], labels) and one[0].slack_user]
+    draft = of(session, office, message)
+    asked = [
+        one
+        for one in _staffed(session)
+        if may(one[1], draft.labels)
+        and one[0].slack_user
+        and not walled(session, message, draft, one[0].id)
+    ]
     for person, _ in asked:
         notice = staff.Notice(
             key=f"draft:{message.id}:{person.id}",

@@ -4,17 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from billing import shipped
-from billing.models import Client, Contact
+from billing.models import Client, Contact, MatterWall, Staff
 from bot.sandbox.workspace import Post
 from comms import consent, timeline
 from comms.compliance import disclosure
 from comms.compliance.disclosure import Names
-from comms.models import Decision, State, Task, TaskKind
+from comms.models import Decision, Message, State, Task, TaskKind
 from comms.rendering import TemplateMistake, Templates
-from comms.writing import template_lint
+from comms.writing import drafts, template_lint
 from tests.compliance.house import CLEO, CLERK, CORA, House, ruled
 from tests.factories import FINANCE
 
@@ -248,6 +248,30 @@ async def test_c23_counsel_reads_and_lets_it_go_once(house: House) -> None:
         assert list(timeline.verify(session)) == []
         released = select(Decision.verdict).where(Decision.rule == "content_released")
         assert set(session.exec(released)) == {"allow"}
+
+
+async def test_counsel_outside_the_wall_around_a_matter_is_not_asked_and_reads_nothing(
+    house: House,
+) -> None:
+    waiting = await asked(house)
+    room, shown = house.room(CORA), card(house, CORA)
+    house.product.reminder(house.known)
+    house.matter("Bram v. Northwind")
+
+    def wall(session: Session) -> None:
+        clerk = session.exec(select(Staff).where(Staff.slack_user == CLERK)).one()
+        session.add(
+            MatterWall(
+                matter="Bram v. Northwind", staff_id=clerk.id, placed_by="a", placed_at=house.now
+            )
+        )
+
+    house.write(wall)
+    for action in ("draft.read", "draft.release", "draft.refuse"):
+        assert "a wall around Bram v. Northwind" in await house.clicks(CORA, room, shown, action)
+    assert house.messages(id=waiting)[0].state == State.AWAITING
+    office = house.product.app.office()
+    assert house.write(lambda s: drafts.ask(s, office, s.get_one(Message, waiting))) == []
 
 
 async def test_c23_what_counsel_refuses_never_goes(house: House) -> None:

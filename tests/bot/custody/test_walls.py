@@ -1,0 +1,41 @@
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlmodel import Session
+
+from billing.clock import TurnedClock
+from billing.models import Staff
+from billing.store import Store
+from bot.custody import walls
+from bot.report import Report, Wrong, silent
+
+ADA, BEA = "ada@firm.example", "bea@firm.example"
+
+
+@pytest.fixture
+def change(sqlite_store: Store, clock: TurnedClock) -> Any:
+    def people(session: Session) -> None:
+        session.add_all([Staff(name=one, email=one) for one in (ADA, BEA)])
+
+    sqlite_store.write_now(people)
+    app: Any = SimpleNamespace(store=sqlite_store, clock=clock)
+
+    def asked(**more: Any) -> Report:
+        return asyncio.run(walls.change(app, {"matter": "Bram suit", **more}, silent))
+
+    return asked
+
+
+def test_a_wall_around_a_matter_that_no_bill_names_says_so(change: Any) -> None:
+    assert "No bill names the matter Bram suit" in " ".join(change(add=(ADA,)).lines)
+
+
+@pytest.mark.parametrize("more", [{}, {"add": (ADA,)}], ids=["out", "in and out"])
+def test_a_wall_falls_by_no_way_but_being_taken_down(change: Any, more: dict[str, Any]) -> None:
+    change(add=(ADA,))
+    with pytest.raises(Wrong, match="Nobody would be left inside"):
+        change(remove=(ADA,), **more)
+    assert [row["email"] for row in change(add=(BEA,)).data["walls"]] == [ADA, BEA]
+    assert change(down=True).data["walls"] == []
