@@ -117,6 +117,7 @@ _ASKED: Mapping[str, Operation] = {
     "seal": privilege.seal,
     "unseal": privilege.unseal,
     "read_sealed": privilege.read,
+    "attribute": privilege.attribute,
     "wall": walls.change,
     "forget": privilege.forget,
     "counsel": learning.change,

@@ -21,7 +21,7 @@ from comms.compliance.labels import Label
 from comms.consent import Standing
 from comms.duties import tasks
 from comms.facts import InboundMessage
-from comms.law import demands, stops
+from comms.law import attributions, demands, stops
 from comms.listening import quoting, screening
 from comms.listening.screening import PURGED
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -80,6 +80,7 @@ def receive(session: Session, office: Office, letter: Letter) -> int | None:
     law = stops.heard(session, office, client, message, letter.incoming_id)
     said = "; ".join(filter(None, (said, law, orders.noted(message.body))))
     touchpoint = _keep(session, office, letter, client, address, said)
+    attributions.keep(session, office, touchpoint, message)
     if address is not None and not message.automatic and not PURGED.isdisjoint(message.labels):
         _answer(session, office, letter, address, SAFE_PAYMENT, Purpose.ANSWER)
     demands.notice(session, office, client, touchpoint, message)

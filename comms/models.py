@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from billing.models.columns import body, code, key, maybe, moment, number, one_of, ref
 from billing.store import Id
+from comms.law.matters import HOWS
 
 
 class Audience(StrEnum):
@@ -156,7 +157,8 @@ class Touchpoint(SQLModel, table=True):
 
 
 CHANGES = (
-    "sealed", "unsealed", "forgotten", "read", "exported", "held", "released", "erased",
+    "sealed", "unsealed", "forgotten", "attributed", "read", "exported", "held", "released",
+    "erased",
 )  # fmt: skip
 
 
@@ -164,6 +166,7 @@ class Access(SQLModel, table=True):
     """Somebody read what is sealed, took it with them, or said what is sealed and what is not.
 
     ``forgotten``: what they said of it before teaches nothing any more; it stays as it is.
+    ``attributed``: they said which matter it is about.
     Or they said that all of it must be kept (``held``) or may go (``released``), or erased it.
     """
 
@@ -183,6 +186,27 @@ class Access(SQLModel, table=True):
     reason_id: int | None = body()
     occurred_at: dt.datetime = moment()
     recorded_at: dt.datetime = moment()
+
+
+class Attribution(SQLModel, table=True):
+    """Which matter something is about that was said; the youngest holds."""
+
+    __table_args__ = (
+        one_of("attribution", "how", HOWS),
+        Index("attribution_of_touchpoint", "touchpoint_id", "id"),
+    )
+
+    id: int = key()
+    client_id: int = ref("client.id", index=True)
+    touchpoint_id: int = ref("touchpoint.id")
+    matter: str = ""
+    """Empty where nothing tells which of several."""
+    among: str = ""
+    """JSON: all that it may be about."""
+    how: str = code()
+    by: str = ""
+    """Who said so; empty where a rule found it."""
+    said_at: dt.datetime = moment()
 
 
 class Decision(SQLModel, table=True):

@@ -26,7 +26,7 @@ _FIELDS = ("value", "side", "client", "matter", "name")
 def log(
     *,
     client: Annotated[str | None, typer.Option(help="Only of this client.")] = None,
-    matter: Annotated[str, typer.Option(help="Only of clients with bills of this matter.")] = "",
+    matter: Annotated[str, typer.Option(help="Only what is about this matter.")] = "",
     out: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write it there as well.")
     ] = None,
@@ -91,6 +91,20 @@ def unseal(
 def read(touchpoint: Annotated[int, _TOUCHPOINT], *, who: Annotated[str, _AS]) -> Report:
     """Read what is sealed; that you did is a link of the client's chain."""
     return terminal.writing("read_sealed", {"touchpoint": touchpoint, "by": who})
+
+
+@privilege.command()
+@command
+def matter(
+    touchpoint: Annotated[int, _TOUCHPOINT],
+    name: Annotated[str, typer.Argument(metavar="MATTER", help="As bills name it.")],
+    *,
+    who: Annotated[str, _AS],
+    reason: Annotated[str, _WHY],
+) -> Report:
+    """Say which matter a message is about; it is a link of the client's chain."""
+    asked = {"touchpoint": touchpoint, "matter": name, "by": who, "reason": reason}
+    return terminal.writing("attribute", asked)
 
 
 @privilege.command()

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
+from billing import aliases
 from billing.models import Staff, StaffRole
 from bot import access
 from bot.access import Action
@@ -15,7 +16,7 @@ from comms import seals
 from comms.compliance import clearance
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING, Label
-from comms.law import counsel, walls
+from comms.law import attributions, counsel, walls
 from comms.models import Touchpoint
 
 
@@ -29,6 +30,7 @@ class Asked(BaseModel):
     """The email of the member of staff who asks."""
     reason: str = ""
     label: Literal["privileged", "phi"] = "privileged"
+    matter: str = Field(default="", max_length=200)
 
 
 async def seal(app: App, args: Args, _progress: Progress) -> Report:
@@ -104,6 +106,41 @@ async def forget(app: App, args: Args, _progress: Progress) -> Report:
     return await app.store.write(write, clients=[found.client_id])
 
 
+async def attribute(app: App, args: Args, _progress: Progress) -> Report:
+    """Say which matter a message is about; who may not read it may not say so.
+
+    Raises:
+        Wrong: it is not there, nobody knows the matter, or they may not.
+    """
+    asked = Asked.model_validate(args)
+    if not asked.reason.strip():
+        raise Wrong("Say why with --reason: it is kept, and others ask later.")
+    with app.store.read() as session:
+        found = _found(session, asked.touchpoint)
+        _must(session, asked.by, Action.SEAL)
+        _must_be_cleared(session, asked.by, found)
+        matter = _matter(session, found, asked.matter)
+
+    def write(session: Session) -> Report:
+        touchpoint = _found(session, asked.touchpoint)
+        attributions.say(session, app.office(), touchpoint, matter, (asked.by, asked.reason))
+        said = f"Touchpoint {touchpoint.id} is about {matter} from now on."
+        return Report({"touchpoint": touchpoint.id, "matter": matter}, [said])
+
+    return await app.store.write(write, clients=[found.client_id])
+
+
+def _matter(session: Session, touchpoint: Touchpoint, name: str) -> str:
+    """As bills, holds and walls name it."""
+    group = aliases.group(session, touchpoint.client_id)
+    names = [one.name for one in attributions.known(session, group)]
+    for one in names:
+        if one.casefold() == name.strip().casefold():
+            return one
+    listed = ", ".join(f'"{one}"' for one in names[:20]) or "none"
+    raise Wrong(f'No bill, hold or wall names a matter "{name}"; known here: {listed}.')
+
+
 async def _ruled(app: App, asked: Asked, word: seals.Word) -> Report:
     if not asked.reason.strip():
         raise Wrong("Say why with --reason: it is kept, and others ask later.")
@@ -154,5 +191,5 @@ def _must_be_cleared(session: Session, email: str, touchpoint: Touchpoint) -> No
             f"{email} is not cleared for {clearance.named(missing)}. An administrator gives the "
             f"role: `counterfoil access grant {email} privileged`."
         )
-    if labels and (why := walls.refusal(session, touchpoint.client_id, staff_id)):
+    if labels and (why := walls.refusal(session, touchpoint, staff_id)):
         raise Wrong(why)

@@ -15,12 +15,13 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from billing import aliases, vault
-from billing.models import Address, Client, Contact, Invoice
+from billing.models import Address, Client, Contact
 from bot.report import Report, Table
 from comms import seals
 from comms.compliance import privilege
 from comms.compliance.labels import Label
-from comms.law import counsel
+from comms.law import attributions, counsel
+from comms.law.matters import Attribution
 from comms.models import Access, Touchpoint
 from comms.office import Office
 
@@ -34,12 +35,40 @@ _WHO = "the firm"
 
 def log(session: Session, office: Office, client: Client | None, matter: str) -> Report:
     """A row for everything that is sealed as legal advice, the oldest first, without its words."""
+    sealed = _sealed(session, client)
+    about = attributions.of(session, [one for one, _ in sealed])
+    wanted = [pair for pair in sealed if _may_be(about.get(pair[0].id), matter)]
     rows = [
-        _row(session, office, one, rulings) for one, rulings in _sealed(session, client, matter)
+        _row(session, office, one, rulings) | _attributed(about.get(one.id))
+        for one, rulings in wanted
     ]
+    none = sum(not row["matter"] for row in rows)
+    rows = [row for row in rows if not matter or row["matter"] == matter]
     shown = [[str(row[name]) for name in COLUMNS] for row in rows]
     lines = [] if rows else ["Nothing is sealed as legal advice."]
-    return Report({"rows": rows}, lines, [Table("", list(COLUMNS), shown)] if rows else [])
+    lines += [_UNTOLD.format(none, "" if none == 1 else "s")] if none else []
+    tables = [Table("", list(COLUMNS), shown)] if rows else []
+    return Report({"rows": rows, "unattributed": none}, lines, tables)
+
+
+_UNTOLD = (
+    "{} message{} may belong here and is attributed to no matter; `counterfoil privilege matter "
+    "TOUCHPOINT MATTER` says which."
+)
+
+
+def _may_be(found: Attribution | None, matter: str) -> bool:
+    """What is of a matter, or may be and is of none."""
+    if not matter:
+        return True
+    return found is not None and (found.matter or matter) == matter and matter in found.among
+
+
+def _attributed(found: Attribution | None) -> dict[str, object]:
+    """The matter, and how it is known; of what may be about several, which."""
+    if found is None:
+        return {"matter": "", "attributed": "", "among": []}
+    return {"matter": found.matter, "attributed": found.reason, "among": list(found.among)}
 
 
 def as_csv(report: Report) -> str:
@@ -56,9 +85,7 @@ def _harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
-def _sealed(
-    session: Session, client: Client | None, matter: str
-) -> list[tuple[Touchpoint, list[Access]]]:
+def _sealed(session: Session, client: Client | None) -> list[tuple[Touchpoint, list[Access]]]:
     query = (
         select(Touchpoint)
         .where(
@@ -71,8 +98,6 @@ def _sealed(
     )
     if client is not None:
         query = query.where(col(Touchpoint.client_id).in_(aliases.group(session, client.id)))
-    if matter:
-        query = query.where(col(Touchpoint.client_id).in_(_of_matter(session, matter)))
     found = session.exec(query).all()
     held = seals.labels_of(session, found)
     rulings: dict[int, list[Access]] = {}
@@ -83,12 +108,6 @@ def _sealed(
     for ruling in session.exec(said.order_by(col(Access.id))):
         rulings.setdefault(ruling.touchpoint_id or 0, []).append(ruling)
     return [(one, rulings.get(one.id, [])) for one in found if Label.PRIVILEGED in held[one.id]]
-
-
-def _of_matter(session: Session, matter: str) -> set[int]:
-    """The clients of a matter, with whoever is one with them."""
-    whose = session.exec(select(Invoice.client_id).where(Invoice.matter == matter).distinct())
-    return {one for client_id in whose.all() for one in aliases.group(session, client_id)}
 
 
 def _row(
@@ -113,7 +132,6 @@ def _row(
         "privilege": "work product" if product else "attorney-client",
         "description": f"{kind.capitalize()} {what}",
         "basis": _basis(touchpoint, rulings),
-        "matter": ", ".join(_matters(session, client)),
     }
 
 
@@ -149,9 +167,3 @@ def _basis(touchpoint: Touchpoint, rulings: Sequence[Access]) -> str:
     sealed = [one for one in rulings if one.change == "sealed" and one.label == Label.PRIVILEGED]
     found = ["found by rule"] if Label.PRIVILEGED in touchpoint.labels.split() else []
     return "; ".join([*found, *(f"sealed by {one.by}" for one in sealed[-1:])])
-
-
-def _matters(session: Session, client: Client) -> Sequence[str]:
-    theirs = col(Invoice.client_id).in_(aliases.group(session, client.id))
-    query = select(Invoice.matter).where(theirs, Invoice.matter != "").distinct()
-    return session.exec(query.order_by(Invoice.matter)).all()

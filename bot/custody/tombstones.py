@@ -48,6 +48,7 @@ WIPED: Final[Mapping[str, Mapping[str, str | None]]] = {
     "invoice": {"po_number": "", "matter": ""},
     "counsel": {"matter": "", "name": ""},
     "legal_hold": {"matter": ERASED},
+    "attribution": {"matter": "", "among": "[]"},
     "message": {"attachments": None, "reason": ""},
 }  # fmt: skip
 """What stands there afterwards, the same for everybody."""
@@ -83,7 +84,7 @@ KEPT: Final[Mapping[str, str]] = {
         "rights_request.opened_by rights_request.closed_by hold.placed_by hold.released_by "
         "stated_preference.placed_by stated_preference.ended_by escalation_case.closed_by "
         "legal_state.placed_by legal_state.lifted_by legal_state.notice_by task.closed_by "
-        "counsel.said_by counsel.settled_by incident.read_by incident.closed_by"
+        "counsel.said_by counsel.settled_by attribution.by incident.read_by incident.closed_by"
     ),
     "an address of the firm's own": "live_switch.redirect_to message.destination recall.place",
     "said without a name, which is checked": "erasure.reason",
