@@ -5,22 +5,19 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
+from bot.commands.flags import By, Client
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 
 legal_hold = typer.Typer(
     no_args_is_help=True, help="Evidence that must be kept, whatever policy or a client says."
 )
-_WHO = "A name, a reference or `client:12`."
-By = Annotated[
-    str, typer.Option(metavar="EMAIL", help="Who of the firm: compliance or admin. Else this user.")
-]
 
 
 @legal_hold.command()
 @command
 def place(
-    client: Annotated[str, typer.Argument(help=_WHO)],
+    client: Client,
     *,
     matter: Annotated[str, typer.Option(help="What it is kept for.")],
     reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
@@ -34,7 +31,7 @@ def place(
 @legal_hold.command()
 @command
 def release(
-    client: Annotated[str, typer.Argument(help=_WHO)],
+    client: Client,
     *,
     matter: Annotated[str, typer.Option(help="Only what was kept for this; else all.")] = "",
     reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
@@ -59,7 +56,7 @@ def list_(
 
 @command
 def erase(
-    client: Annotated[str, typer.Argument(help=_WHO)] = "",
+    client: Client = "",
     *,
     reason: Annotated[str, typer.Option(help="Why, without a name: it stays.")] = "",
     by: By = "",

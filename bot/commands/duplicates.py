@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
+from bot.commands.flags import WHO
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
-
-_WHO = "A name, a reference or `client:12`."
 
 
 @command
@@ -22,8 +21,8 @@ def duplicates() -> Report:
 
 @command
 def merge(
-    keep: Annotated[str, typer.Argument(metavar="A", help=f"The one that stays. {_WHO}")],
-    alias: Annotated[str, typer.Argument(metavar="B", help=f"Another name of it. {_WHO}")],
+    keep: Annotated[str, typer.Argument(metavar="A", help=f"The one that stays. {WHO}")],
+    alias: Annotated[str, typer.Argument(metavar="B", help=f"Another name of it. {WHO}")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> Report:
@@ -35,7 +34,7 @@ def merge(
 
 @command
 def unmerge(
-    alias: Annotated[str, typer.Argument(metavar="A", help=f"The one that was merged. {_WHO}")],
+    alias: Annotated[str, typer.Argument(metavar="A", help=f"The one that was merged. {WHO}")],
 ) -> Report:
     """Make a merged client one of its own again; what came in meanwhile stays with whom it named.
 
@@ -46,8 +45,8 @@ def unmerge(
 
 @command
 def different(
-    one: Annotated[str, typer.Argument(metavar="A", help=_WHO)],
-    other: Annotated[str, typer.Argument(metavar="B", help=_WHO)],
+    one: Annotated[str, typer.Argument(metavar="A", help=WHO)],
+    other: Annotated[str, typer.Argument(metavar="B", help=WHO)],
 ) -> Report:
     """Say that two clients who are called alike are not one; nobody is asked again."""
     return terminal.writing("different", {"one": one, "other": other, "by": terminal.by()})

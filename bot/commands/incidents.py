@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
+from bot.commands.flags import As
 from bot.commands.terminal import command
 from bot.report import Report
 
@@ -12,7 +13,6 @@ incidents = typer.Typer(
     no_args_is_help=True, help="Card numbers that clients sent, and what no machine could read."
 )
 _NUMBER = typer.Argument(metavar="INCIDENT", help="As `counterfoil incidents list` numbers it.")
-_AS = typer.Option("--as", metavar="EMAIL", help="The member of staff who asks; it is kept.")
 
 
 @incidents.command("list")
@@ -29,13 +29,13 @@ def list_(
 
 @incidents.command()
 @command
-def read(incident: Annotated[int, _NUMBER], *, who: Annotated[str, _AS]) -> Report:
+def read(incident: Annotated[int, _NUMBER], *, who: As) -> Report:
     """Look at what no machine could read, as it is kept; that you did is kept as well."""
     return terminal.writing("read_incident", {"incident": incident, "by": who})
 
 
 @incidents.command()
 @command
-def done(incident: Annotated[int, _NUMBER], *, who: Annotated[str, _AS]) -> Report:
+def done(incident: Annotated[int, _NUMBER], *, who: As) -> Report:
     """Say that it is dealt with."""
     return terminal.writing("close_incident", {"incident": incident, "by": who})

@@ -6,15 +6,14 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
+from bot.commands.flags import WHO, Client
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 
 legal_state = typer.Typer(
     no_args_is_help=True, help="Bankruptcy, a request to cease, counsel, a death: nothing leaves."
 )
-_WHO = "A name, a reference or `client:12`."
 _KIND = "bankruptcy, cease, represented or deceased"
-Client = Annotated[str, typer.Argument(metavar="CLIENT", help=_WHO)]
 Kind = Annotated[str, typer.Argument(metavar="KIND", help=_KIND)]
 At = Annotated[
     str, typer.Option("--at", metavar="ADDRESS", help="Only the person who reads there.")
@@ -70,7 +69,7 @@ def notice(
 
 @legal_state.command("list")
 @command
-def list_(client: Annotated[str | None, typer.Argument(help=_WHO)] = None) -> Report:
+def list_(client: Annotated[str | None, typer.Argument(help=WHO)] = None) -> Report:
     """Every legal state that stands: whose, since when, and who placed it."""
     from bot import subjects
     from bot.staff import declarations

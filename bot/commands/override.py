@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
+from bot.commands.flags import Client
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 
 
 @command
 def override(
-    client: Annotated[str, typer.Argument(help="A name, a reference or `client:12`.")],
+    client: Client,
     *,
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the record.")] = "",
     until: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day of it.")] = "",

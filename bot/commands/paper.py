@@ -1,13 +1,12 @@
 """The command that puts an invoice, a statement or a receipt on paper."""
 
-import datetime as dt
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 
@@ -57,7 +56,7 @@ def statement(
 
     with _desk() as (session, desk):
         found = subjects.client(session, client)
-        begins = _day(since) if since else None
+        begins = flags.day("--since", since)
         return _written(out, sheet.pdf(reading.statement(session, desk, found, begins)))
 
 
@@ -82,13 +81,6 @@ def _desk() -> "Iterator[tuple[Session, Desk]]":
     with terminal.reading() as app, app.store.read() as session:
         pictures = logos.read(app.settings.logo)
         yield session, reading.Desk(app.keyring, app.clock.now(), pictures)
-
-
-def _day(said: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(said)
-    except ValueError:
-        raise Wrong(f"{said} is no day; write it like 2026-01-31.") from None
 
 
 def _written(out: Path, pdf: bytes) -> Report:

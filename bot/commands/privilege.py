@@ -1,14 +1,13 @@
 """Commands about what is sealed."""
 
 import csv
-import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
-from bot.commands.custody import By
+from bot.commands import flags, terminal
+from bot.commands.flags import As, By
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 
@@ -16,7 +15,6 @@ privilege = typer.Typer(no_args_is_help=True, help="What is sealed, and who has 
 counsel = typer.Typer(no_args_is_help=True, help="Who is counsel, ours and theirs.")
 privilege.add_typer(counsel, name="counsel")
 _TOUCHPOINT = typer.Argument(metavar="TOUCHPOINT", help="As `counterfoil timeline` numbers it.")
-_AS = typer.Option("--as", metavar="EMAIL", help="The member of staff who asks; it is kept.")
 _WHY = typer.Option("--reason", help="Why; kept, encrypted.")
 _FIELDS = ("value", "side", "client", "matter", "name")
 
@@ -52,10 +50,7 @@ def report_(
     """What was sealed by rule, what people had to seal, and what was wrongly sealed."""
     from bot.custody import learning
 
-    try:
-        day = dt.date.fromisoformat(since) if since else None
-    except ValueError:
-        raise Wrong(f"--since {since} is no day; write it like 2026-03-02.") from None
+    day = flags.day("--since", since)
     with terminal.reading() as app, app.store.read() as session:
         return learning.report(session, app.office(), day)
 
@@ -65,7 +60,7 @@ def report_(
 def seal(
     touchpoint: Annotated[int, _TOUCHPOINT],
     *,
-    who: Annotated[str, _AS],
+    who: As,
     reason: Annotated[str, _WHY],
     label: Annotated[str, typer.Option(help="privileged or phi.")] = "privileged",
 ) -> Report:
@@ -79,7 +74,7 @@ def seal(
 def unseal(
     touchpoint: Annotated[int, _TOUCHPOINT],
     *,
-    who: Annotated[str, _AS],
+    who: As,
     reason: Annotated[str, _WHY],
 ) -> Report:
     """Show again what was sealed; only who is cleared for it may do this."""
@@ -88,7 +83,7 @@ def unseal(
 
 @privilege.command()
 @command
-def read(touchpoint: Annotated[int, _TOUCHPOINT], *, who: Annotated[str, _AS]) -> Report:
+def read(touchpoint: Annotated[int, _TOUCHPOINT], *, who: As) -> Report:
     """Read what is sealed; that you did is a link of the client's chain."""
     return terminal.writing("read_sealed", {"touchpoint": touchpoint, "by": who})
 
@@ -99,7 +94,7 @@ def matter(
     touchpoint: Annotated[int, _TOUCHPOINT],
     name: Annotated[str, typer.Argument(metavar="MATTER", help="As bills name it.")],
     *,
-    who: Annotated[str, _AS],
+    who: As,
     reason: Annotated[str, _WHY],
 ) -> Report:
     """Say which matter a message is about; it is a link of the client's chain."""
@@ -122,7 +117,7 @@ def learned() -> Report:
 def forget(
     touchpoint: Annotated[int, typer.Argument(metavar="ID", help="As `learned` numbers it.")],
     *,
-    who: Annotated[str, _AS],
+    who: As,
     reason: Annotated[str, _WHY] = "",
 ) -> Report:
     """Take back what was learned from a message; the message stays sealed, or not."""

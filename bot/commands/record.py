@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
-from bot.report import Report, Wrong
+from bot.report import Report
 
 audit = typer.Typer(no_args_is_help=True, help="The chains of what was said and decided.")
 
@@ -55,12 +55,11 @@ def verify(
     """Walk the chains and name every place that was changed, removed, cut off or put in."""
     from bot import checkpoints, doctor, subjects
 
-    if file is not None and not file.is_file():
-        raise Wrong(f"There is no file {file}.")
+    given = flags.existing(file) if file else None
     with terminal.reading() as app, app.store.read() as session:
         if client:
             return doctor.chains(app.store, session, subjects.client(session, client).id)
-        kept = file or app.settings.checkpoints_file
+        kept = given or app.settings.checkpoints_file
         ends = checkpoints.verify(session, kept, app.keyring)
         return doctor.chains(app.store, session, None, ends)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
-from bot.report import Report, Wrong
+from bot.report import Report
 
 
 @command
@@ -18,10 +18,8 @@ def remittance(  # noqa: PLR0913 - each is a flag
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="The system that told of the payer.")
     ] = None,
-    date_format: Annotated[
-        str | None, typer.Option(metavar="D/M/Y", help="The order of the dates, if unclear.")
-    ] = None,
-    default_currency: Annotated[str, typer.Option(help="Where the file names none.")] = "USD",
+    date_format: flags.DateFormat = None,
+    default_currency: flags.Unnamed = "USD",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and book nothing.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Book the good lines.")] = False,
 ) -> Report:
@@ -29,10 +27,8 @@ def remittance(  # noqa: PLR0913 - each is a flag
 
     Required columns: invoice, paid, date, and payer_reference or claim.
     """
-    if not file.is_file():
-        raise Wrong(f"There is no file {file}.")
     asked = terminal.given(
-        file=str(file.absolute()),
+        file=flags.whole(file),
         payer=payer,
         source=source,
         date_format=date_format,

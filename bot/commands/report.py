@@ -1,7 +1,6 @@
 """Commands that answer with figures: one for each report, whose help is its definition."""
 
 import dataclasses
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typing_extensions import override
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
 from bot.reports.catalogue import BOARD, REPORTS, Entry
@@ -125,7 +124,7 @@ def _asked(session: "Session", app: "App", wish: _Wish) -> "Asked":
     from billing.metrics import Period
     from bot.reports.answer import Asked
 
-    day = _day("--as-of", wish.as_of)
+    day = flags.day("--as-of", wish.as_of)
     entities = history.entities(session)
     if wish.entity is not None and wish.entity not in entities:
         there = ", ".join(entities) or "none yet"
@@ -148,13 +147,6 @@ def _currency(session: "Session", scope: "Scope", written: str) -> str:
         known = ", ".join(sorted(there))
         raise Wrong(f"There is nothing in {written} up to {scope.today}; there is {known}.")
     return currency
-
-
-def _day(flag: str, written: str | None) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(written) if written else None
-    except ValueError:
-        raise Wrong(f"{flag} {written}: write the day like 2026-01-31.") from None
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -187,7 +179,7 @@ def board(  # noqa: D103, PLR0913 - its help is its definitions; each is a flag
     wish = _Wish(as_of, currency, entity, days)
     with terminal.reading() as app, app.store.read() as session:
         asked = _asked(session, app, wish)
-        base = _day("--baseline", baseline)
+        base = flags.day("--baseline", baseline)
         if base is not None and base >= asked.scope.today:
             raise Wrong(f"--baseline {base} must be before {asked.scope.today}.")
         found = boards.gather(session, asked, base, firm=entity or "")

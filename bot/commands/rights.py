@@ -6,20 +6,19 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
-from bot.commands.custody import By
+from bot.commands.flags import By, Client
 from bot.commands.terminal import command
 from bot.report import Report
 
 rights = typer.Typer(
     no_args_is_help=True, help="Persons who ask what we hold of them, or to erase it."
 )
-_WHO = "A name, a reference or `client:12`."
 
 
 @rights.command("open")
 @command
 def open_(
-    client: Annotated[str, typer.Argument(help=_WHO)],
+    client: Client,
     *,
     kind: Annotated[str, typer.Option(help="access or erasure.")],
     received: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="When they asked.")],
@@ -72,7 +71,7 @@ def close(
 @rights.command()
 @command
 def export(
-    client: Annotated[str, typer.Argument(help=_WHO)],
+    client: Client,
     *,
     to: Annotated[Path, typer.Option(metavar="DIR", help="For the two files.")],
     by: By = "",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
 from bot.report import NO, Report, Wrong
 
@@ -109,12 +109,8 @@ def import_(  # noqa: PLR0913 - each is a flag
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per invoice.")],
     *,
     source: Annotated[str, typer.Option(help="Where the file's client ids come from.")] = "csv",
-    map_: Annotated[
-        list[str], typer.Option("--map", metavar="OUR=THEIRS", help="What they call our column.")
-    ] = [],  # noqa: B006 - typer copies it
-    date_format: Annotated[
-        str | None, typer.Option(metavar="D/M/Y", help="The order of the dates, if unclear.")
-    ] = None,
+    map_: flags.Columns = [],  # noqa: B006 - typer copies it
+    date_format: flags.DateFormat = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and store nothing.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Store the good rows.")] = False,
     correct: Annotated[
@@ -123,14 +119,10 @@ def import_(  # noqa: PLR0913 - each is a flag
     agreements: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="What clients have agreed to.")
     ] = None,
-    firm: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Legal entities and staff.")
-    ] = None,
-    default_currency: Annotated[str, typer.Option(help="Where the file names none.")] = "USD",
-    default_timezone: Annotated[
-        str | None, typer.Option(help="Where the file names none, and the country has several.")
-    ] = None,
-    default_country: Annotated[str, typer.Option(help="Where the file names none.")] = "US",
+    firm: flags.Firm = None,
+    default_currency: flags.Unnamed = "USD",
+    default_timezone: flags.UnnamedZone = None,
+    default_country: flags.Unnamed = "US",
 ) -> Report:
     """Import invoices, payments and clients from a CSV file; the same file twice changes nothing.
 
@@ -140,44 +132,20 @@ def import_(  # noqa: PLR0913 - each is a flag
     issued=InvoiceDate --map due=DueDate --map amount=InvoiceAmount --map paid=SettledDate
     """
     asked = terminal.given(
-        file=_whole(file),
+        file=flags.whole(file),
         source=source,
-        mapping=mapping_of(map_),
+        mapping=flags.mapping(map_),
         date_format=date_format,
         dry_run=dry_run,
         skip_bad=skip_bad,
         correct=correct,
-        agreements=_whole(agreements) if agreements else None,
-        firm=_whole(firm) if firm else None,
+        agreements=flags.whole(agreements) if agreements else None,
+        firm=flags.whole(firm) if firm else None,
         default_currency=default_currency,
         default_timezone=default_timezone,
         default_country=default_country,
     )
     return terminal.writing("import", asked, watch=True)
-
-
-def _whole(path: Path) -> str:
-    """The process that serves may have another working directory."""
-    if not path.is_file():
-        raise Wrong(f"There is no file {path}.")
-    return str(path.absolute())
-
-
-def mapping_of(given: list[str]) -> dict[str, str]:
-    """The columns as ``--map`` names them, ours to theirs.
-
-    Raises:
-        Wrong: it is written otherwise, or names one twice.
-    """
-    mapping: dict[str, str] = {}
-    for one in given:
-        ours, sign, theirs = one.partition("=")
-        if not sign or not ours.strip() or not theirs.strip():
-            raise Wrong(f"--map {one}: write it like --map client=customerID.")
-        if ours.strip() in mapping:
-            raise Wrong(f"--map {ours.strip()} is there twice; give it once.")
-        mapping[ours.strip()] = theirs.strip()
-    return mapping
 
 
 @command

@@ -1,0 +1,89 @@
+"""Which arguments mean the same in several commands, and how is what was written there read?"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.report import Wrong
+
+WHO = "A name, a reference or `client:12`."
+Client = Annotated[str, typer.Argument(metavar="CLIENT", help=WHO)]
+By = Annotated[
+    str, typer.Option(metavar="EMAIL", help="Who of the firm: compliance or admin. Else this user.")
+]
+As = Annotated[
+    str, typer.Option("--as", metavar="EMAIL", help="The member of staff who asks; it is kept.")
+]
+Columns = Annotated[
+    list[str], typer.Option("--map", metavar="OUR=THEIRS", help="What they call our column.")
+]
+DateFormat = Annotated[
+    str | None, typer.Option(metavar="D/M/Y", help="The order of the dates, if unclear.")
+]
+Firm = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Legal entities and staff.")]
+Unnamed = Annotated[str, typer.Option(help="Where the file names none.")]
+UnnamedZone = Annotated[
+    str | None, typer.Option(help="Where the file names none, and the country has several.")
+]
+
+
+def existing(path: Path) -> Path:
+    """The file, which is there.
+
+    Raises:
+        Wrong: it is not.
+    """
+    if not path.is_file():
+        raise Wrong(f"There is no file {path}.")
+    return path
+
+
+def whole(path: Path) -> str:
+    """The file for the process that serves, which may have another working directory.
+
+    Raises:
+        Wrong: it is not there.
+    """
+    return str(existing(path).absolute())
+
+
+def day(flag: str, written: str | None) -> dt.date | None:
+    """The day after a flag, if there is one.
+
+    Raises:
+        Wrong: it is none.
+    """
+    try:
+        return dt.date.fromisoformat(written) if written else None
+    except ValueError:
+        raise Wrong(f"{flag} {written}: write the day like 2026-01-31.") from None
+
+
+def one_of(flag: str, written: str | None, *allowed: str) -> str | None:
+    """The word after a flag, if there is one.
+
+    Raises:
+        Wrong: it is another than those allowed.
+    """
+    if written is not None and written not in allowed:
+        raise Wrong(f"{flag} {written}: write {' or '.join(allowed)}.")
+    return written
+
+
+def mapping(written: list[str]) -> dict[str, str]:
+    """The columns as ``--map`` names them, ours to theirs.
+
+    Raises:
+        Wrong: it is written otherwise, or names one twice.
+    """
+    found: dict[str, str] = {}
+    for one in written:
+        ours, sign, theirs = (part.strip() for part in one.partition("="))
+        if not sign or not ours or not theirs:
+            raise Wrong(f"--map {one}: write it like --map client=customerID.")
+        if ours in found:
+            raise Wrong(f"--map {ours} is there twice; give it once.")
+        found[ours] = theirs
+    return found
