@@ -25,7 +25,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
-from bot.reasons import against, standings, turns
+from bot.reasons import against, naming, standings, turns
 from bot.reasons.explanation import Explanation, Fact, Made, Place, Related, written
 from bot.reasons.remedies import remedy
 from bot.report import Wrong
@@ -293,11 +293,7 @@ def _first(moments: Sequence[dt.datetime | None]) -> dt.datetime | None:
 
 def _titled(message: Message, client: Client | None) -> str:
     whom = client.name if client else message.destination
-    return f"{_called(message)} to {whom} by {message.channel}"
-
-
-def _called(message: Message) -> str:
-    return (message.template or message.purpose).replace("_", " ")
+    return f"{naming.called(message)} to {whom} by {naming.way(message.channel)}"
 
 
 def _message_facts(session: Session, message: Message) -> Iterator[Fact]:
@@ -406,7 +402,7 @@ def _made(session: Session, office: Office, which: Any) -> tuple[Made, ...]:
 def _subject(session: Session, decision: Decision) -> str:
     if decision.subject_kind == "message":
         message = session.get(Message, decision.subject_id)
-        return f"{_called(message)} by {message.channel}" if message else "message"
+        return naming.sent(message) if message else "message"
     if decision.subject_kind != "enrolment":
         return decision.subject_kind.replace("_", " ")
     enrolment = session.get(Enrolment, decision.subject_id)
@@ -442,5 +438,5 @@ def _waiting(session: Session, clients: Sequence[int]) -> list[Message]:
 def _related_messages(messages: Sequence[Message]) -> Iterator[Related]:
     for message in messages:
         why = f" ({message.rule})" if message.rule else ""
-        label = f"{_called(message)} by {message.channel}: {message.state}{why}"
+        label = f"{naming.sent(message)}: {message.state}{why}"
         yield Related("message", str(message.id), label)

@@ -17,6 +17,7 @@ from sqlmodel import Session, SQLModel, col, select
 from billing import vault
 from billing.models import Client, Hold, Invoice, LiveSwitch, Staff
 from bot.app import App
+from bot.reasons.naming import called, way
 from bot.sandbox.dealings import Dealings
 from comms import outbox, seals
 from comms.compliance.clearance import Reader, Sink
@@ -45,7 +46,7 @@ class Line:
     @property
     def sentence(self) -> str:
         """Where one column must do."""
-        by = f" by {self.channel}" if self.channel and self.kind not in _TO_STAFF else ""
+        by = f" by {way(self.channel)}" if self.channel and self.kind not in _TO_STAFF else ""
         said = _SAID.get(self.kind, "{kind} for {who}{by}: {what}")
         kind = self.kind.replace("_", " ").capitalize()
         return said.format(kind=kind, who=self.who, by=by, what=self.what)
@@ -153,7 +154,7 @@ class Chronicle:
                 _VERDICTS[decision.verdict],
                 message.channel,
                 self._name(session, message.client_id),
-                f"{named(message)}: {_clip(reason)}",
+                f"{called(message)}: {_clip(reason)}",
                 decision.rule,
                 message.id,
             )
@@ -168,7 +169,7 @@ class Chronicle:
                 continue
             self._doubted.add(message.id)
             who = self._name(session, message.client_id)
-            what = f"{named(message)}: no answer came; nobody sends it again before there is proof"
+            what = f"{called(message)}: no answer came; nobody sends it again before there is proof"
             yield Line(message.claimed_at, "in_doubt", message.channel, who, what, "in_doubt")
 
     def _messages(self, session: Session) -> Iterator[Line]:
@@ -191,18 +192,18 @@ class Chronicle:
         now = self._app.clock.now()
         if message.state == State.FAILED:
             now = now if before in _GONE or message.claimed_at is None else message.claimed_at
-            what = f"{named(message)}: {message.reason}"
+            what = f"{called(message)}: {message.reason}"
             return Line(now, "failed", message.channel, who, what, message.rule, message.id)
         told = message.rule in ("opted_out", "superseded", "too_late")
         if message.state == State.CANCELLED and told:
-            what = f"{named(message)}: {message.reason}"
+            what = f"{called(message)}: {message.reason}"
             now = _successor(session, message) or now
             return Line(now, "cancelled", message.channel, who, what, message.rule, message.id)
         return None
 
     def _sent(self, session: Session, message: Message, at: dt.datetime) -> Line | None:
         gone = outbox.rendered(session, self._app.keyring, message)
-        text = _clip((gone.subject or gone.text) if gone else named(message))
+        text = _clip((gone.subject or gone.text) if gone else called(message))
         if message.audience != Audience.CLIENT:
             if message.purpose == Purpose.THREAD:
                 return None
@@ -234,7 +235,9 @@ class Chronicle:
             about = f" about {invoice.number}" if invoice else ""
             until = f" until {hold.until:%-d %b}" if hold.until else ""
             by = session.exec(select(Staff.name).where(Staff.email == hold.placed_by)).first()
-            what = f"no reminders{about}{until}, says {by or hold.placed_by}"
+            who_says = f", says {by or hold.placed_by}" if hold.placed_by else ""
+            unread = ", or until somebody has read it" if hold.reason == "reply" else ""
+            what = f"no reminders{about}{until}{unread}{who_says}"
             yield Line(hold.placed_at, hold.reason, "", who, what, hold.reason)
 
 
@@ -248,11 +251,6 @@ def _successor(session: Session, message: Message) -> dt.datetime | None:
         col(Message.id) > message.id,
     )
     return session.exec(query).one()
-
-
-def named(message: Message) -> str:
-    """What a message is, as people say it."""
-    return (message.template or message.purpose).replace("_", " ")
 
 
 def _staff_kind(message: Message) -> str:

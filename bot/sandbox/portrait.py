@@ -27,6 +27,7 @@ from billing.models import (
     Posting,
 )
 from bot.reasons import against
+from bot.reasons.naming import decided, way
 from bot.sandbox import dealings
 from bot.sandbox.snapshot import Json, titled
 from bot.sandbox.world import World
@@ -171,7 +172,7 @@ def _said(session: Session, client_id: int) -> list[Row]:
         what = titled(message) if message else _WROTE.get(touchpoint.kind, touchpoint.kind)
         state = f", {message.state.replace('_', ' ')}" if message else ""
         kind = {"in": "client wrote", "out": "sent"}.get(touchpoint.direction, "internal")
-        summary = f"{what} by {touchpoint.channel}{state}"
+        summary = f"{what} by {way(touchpoint.channel)}{state}"
         behind = str(message.id) if message else None
         at, seq, id_ = touchpoint.occurred_at, touchpoint.seq, f"t{touchpoint.id}"
         found.append(_row(at, seq, id_, kind=kind, summary=summary, message_id=behind))
@@ -195,8 +196,8 @@ def _decided(session: Session, client: Client) -> list[Row]:
     for decision, message in rows:
         look = decision.until.astimezone(zone) if decision.until else None
         until = f", next look {look:%-d %b %H:%M}" if look else ""
-        verdict = decision.verdict.capitalize()
-        what = f"{titled(message)}: {decision.verdict}" if message else verdict
+        verdict = decided(decision.verdict)
+        what = f"{titled(message)}: {verdict.lower()}" if message else verdict
         at, seq, id_ = decision.decided_at, decision.seq, f"d{decision.id}"
         summary = f"{what}{until}"
         found.append(_row(at, seq, id_, kind="decision", summary=summary, rule=decision.rule))

@@ -34,8 +34,8 @@ from billing.models import (
     StaffRole,
 )
 from billing.models import Sequence as Ladder
+from bot.reasons.naming import called, sent
 from bot.sandbox import sealed
-from bot.sandbox.chronicle import named
 from bot.sandbox.workspace import Post
 from bot.sandbox.world import World
 from comms.consent import Standing, fold
@@ -151,7 +151,7 @@ def _nexts(session: Session) -> dict[int, Json]:
     )
     for message in session.exec(waiting):
         at = message.send_after if message.state == State.QUEUED else message.wake_at
-        offer(message.client_id or 0, at, f"{titled(message)} by {message.channel}")
+        offer(message.client_id or 0, at, capital(sent(message)))
     due = select(Enrolment).where(col(Enrolment.next_due_at).is_not(None))
     for enrolment in session.exec(due):
         what = "a look at reminders" if enrolment.sequence == Ladder.DUNNING else "renewal notice"
@@ -199,7 +199,7 @@ def _held(session: Session, names: Mapping[int, str]) -> list[Json]:
         {
             "message_id": str(message.id),
             "client": names.get(message.client_id or 0, ""),
-            "what": f"{titled(message)} by {message.channel}",
+            "what": capital(sent(message)),
             "reason": message.reason or message.rule.replace("_", " "),
             "until": message.wake_at.isoformat() if message.wake_at else None,
         }
@@ -256,13 +256,18 @@ def _next_event(
             Message.send_after <= moment,
         )
         card = session.exec(query.limit(1)).first()
-        what = f"to staff: {named(card)}" if card else "news from billing"
+        what = f"to staff: {called(card)}" if card else "news from billing"
     return {"at": moment.isoformat(), "what": what}
 
 
 def titled(message: Message) -> str:
     """What a message is, as a heading."""
-    return named(message).capitalize()
+    return capital(called(message))
+
+
+def capital(text: str) -> str:
+    """The same with a capital at its beginning."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 # --- Slack ----------------------------------------------------------------------------------------

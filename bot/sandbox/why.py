@@ -12,6 +12,7 @@ from billing.models import Client, Invoice, Payment
 from bot.app import App
 from bot.reasons import explain
 from bot.reasons.explanation import plain
+from bot.reasons.naming import decided
 from bot.report import Wrong
 from bot.sandbox.portrait import invoice_state
 from comms.models import Decision, Touchpoint
@@ -85,11 +86,12 @@ def _decisions(session: Session, about: str, number: int) -> list[Json]:
     else:
         return []
     query = select(Decision).where(which).order_by(col(Decision.id).desc()).limit(_MOST)
+    found = [(one, decided(one.verdict), one.rule.replace("_", " ")) for one in session.exec(query)]
     return [
         {
             "kind": "decision",
             "id": f"d{one.id}",
-            "label": f"{one.decided_at:%-d %b %H:%M} {one.verdict}: {one.rule.replace('_', ' ')}",
+            "label": f"{one.decided_at:%-d %b %H:%M} {verdict}: {rule}",
         }
-        for one in session.exec(query)
+        for one, verdict, rule in found
     ]

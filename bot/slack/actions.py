@@ -11,7 +11,7 @@ from billing import aliases
 from billing.models import Client, EscalationCase, RequestKind
 from bot import access
 from bot.access import Action
-from bot.slack import answers, blocks, commands, custody, people, writing
+from bot.slack import answers, blocks, commands, custody, marks, people, writing
 from bot.slack.answers import Cut, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
@@ -32,7 +32,7 @@ from comms.duties.instructions import (
     RuleOnDraft,
     SealWords,
 )
-from comms.models import Message, Task, TaskKind
+from comms.models import Message, Task, TaskKind, Touchpoint
 from comms.office import Office
 from comms.writing import covering
 
@@ -260,6 +260,14 @@ def _seal(_session: Session, _office: Office, person: Person, value: Value) -> A
     return SealWords(touchpoint_id=value["t"], by=person.id)
 
 
+def _unseal(session: Session, _office: Office, person: Person, value: Value) -> Answer:
+    found = session.get(Touchpoint, value.get("t")) if isinstance(value.get("t"), int) else None
+    if found is None:
+        return answers.say(_GONE)
+    asked = marks.of_words(session, person, found, "unseal")
+    return answers.say(asked) if isinstance(asked, str) else asked
+
+
 def _of_draft(ruling: Literal["asked", "read", "released", "refused"]) -> _Act:
     def act(session: Session, office: Office, person: Person, value: Value) -> Answer:
         if isinstance(value.get("k"), str):
@@ -334,6 +342,7 @@ _ACTS: Mapping[str, _Act] = {
     "hold.place": _of_task("accepted"),
     "hold.dismiss": _of_task("refused"),
     "said.seal": _seal,
+    "said.unseal": _unseal,
     "draft.ask": _of_draft("asked"),
     "draft.read": _of_draft("read"),
     "draft.release": _of_draft("released"),

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from billing import aliases
 from billing.models import Client, Enrolment, EscalationCase, Invoice
 from bot import access
-from bot.reasons import explain, explanation
+from bot.reasons import explain, explanation, naming
 from bot.slack import blocks, escalations, forms, people, records
 from bot.slack.blocks import Block
 from bot.slack.people import Person
@@ -131,7 +131,7 @@ def timeline(session: Session, office: Office, client: Client, person: Person, c
 
 def _limits(cut: Cut) -> str:
     parts = [f"of {cut.days} days"] if cut.days is not None else []
-    parts += [f"by {cut.channel}"] if cut.channel else []
+    parts += [f"by {naming.way(cut.channel)}"] if cut.channel else []
     parts += [f"from number {cut.offset + 1}"] if cut.offset else []
     return ", " + ", ".join(parts) if parts else ""
 
@@ -186,11 +186,9 @@ def _reasons(
 
 def _standing(stands: explanation.Explanation) -> Iterator[Block]:
     """What would have to change, and when it is looked at next."""
-    lines = [f"_What would change it_: {blocks.inline(one)}" for one in stands.would_change]
+    yield from blocks.lines("What would change it", map(blocks.inline, stands.would_change))
     if when := explanation.next_words(stands):
-        lines.append(f"_Looked at next_: {blocks.inline(when)}")
-    if lines:
-        yield blocks.section("\n".join(lines))
+        yield blocks.section(f"*Looked at next*: {blocks.inline(when)}")
 
 
 def _reason(session: Session, office: Office, client: Client, decision: Decision) -> str:
@@ -198,19 +196,23 @@ def _reason(session: Session, office: Office, client: Client, decision: Decision
     if decision.subject_kind != "message":
         return line
     message = session.get(Message, decision.subject_id)
-    what = f"{records.named(message)} by {message.channel}" if message else "a message"
+    what = naming.sent(message) if message else "a message"
     places = json.loads(decision.inputs or "{}").get("places", [])
-    return f"_At the door_, {what}: {line}\n{_places(places)}".rstrip()
+    return f"{line}\n_At the door_, {what}. {_places(places)}".rstrip()
 
 
-def _places(places: Iterable[Sequence[str]]) -> str:
-    """What each place of the door said, in its order."""
-    words = {"allow": "passed", "empty": "has no rule yet"}
+_SILENT = ("allow", "empty")
+
+
+def _places(places: Sequence[Sequence[str]]) -> str:
+    """Which places of the door did not let it pass, in their order, and how many did."""
+    told = [(place, verdict, rule) for place, verdict, rule in places if verdict not in _SILENT]
+    passed = sum(verdict == "allow" for _, verdict, _ in places)
     said = [
-        f"{place.replace('_', ' ')} {words.get(verdict, f'*{verdict}* {rule}'.rstrip())}"
-        for place, verdict, rule in places
+        f"_{place.replace('_', ' ')}_ {naming.decided(verdict).lower()} (`{rule}`)"
+        for place, verdict, rule in told
     ]
-    return f"Places: {', '.join(said)}" if said else ""
+    return f"{', '.join(said)}; {passed} other places let it pass" if said else ""
 
 
 def pick(found: Sequence[Client], name: str) -> Reply:

@@ -19,6 +19,7 @@ from billing.models import (
     EscalationCase,
     LegalEntity,
 )
+from bot.reasons import naming
 from bot.slack import (
     agreements,
     blocks,
@@ -126,8 +127,9 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
     place = blocks.inline(blocks.mask(address.kind, address.value)) if address else ""
     did = blocks.inline(said.get("did", ""))
     kind = " (automatic)" if touchpoint.kind == "automatic" else ""
+    way = naming.way(touchpoint.channel)
     body = [
-        blocks.section(f"*{who}* by {touchpoint.channel} {place}{kind}".replace("  ", " ")),
+        blocks.section(f"*{who}* by {way} {place}{kind}".replace("  ", " ")),
         *_words(said),
         blocks.context("; ".join(records.balances(session, office, client))),
     ]
@@ -136,11 +138,13 @@ def _inbound(session: Session, office: Office, message: Message) -> Card:
         body.insert(1, blocks.section(f"{warning} Trust nothing in it about money."))
     if did:
         body.append(blocks.section(f"What we did: *{did}*."))
-    text = f"{name} wrote by {touchpoint.channel}" + (f": {did}" if did else "")
+    text = f"{name} wrote by {way}" + (f": {did}" if did else "")
     body += waiting.of_reply(session, touchpoint)
     row = waiting.buttons_of_reply(session, touchpoint)
-    if "sealed" not in said:
-        row.append(blocks.button("Seal: legal advice", "said.seal", {"t": touchpoint.id}))
+    named, act = (
+        ("Unseal", "said.unseal") if "sealed" in said else ("Seal: legal advice", "said.seal")
+    )
+    row.append(blocks.button(named, act, {"t": touchpoint.id}))
     return Card(text, body, blocks.actions(row))
 
 
@@ -165,15 +169,15 @@ def _unmatched(session: Session, office: Office, message: Message, letters: Lett
         return Card("Somebody whom we do not know wrote to us", body)
     if seal := strangers.SEALED.get(message.template):
         letter = letter.model_copy(update={"labels": (*letter.labels, seal.value), "fact": ""})
-    sender = blocks.inline(covering.address(letter.sender))
+    sender, way = blocks.inline(covering.address(letter.sender)), naming.way(letter.channel)
     name = f" ({blocks.inline(covering.line(letter.sender_name))})" if letter.sender_name else ""
     body = [
-        blocks.section(f"*{sender}*{name} wrote by {letter.channel}; no client has this address."),
+        blocks.section(f"*{sender}*{name} wrote by {way}; no client has this address."),
         *_words(records.of_stranger(letter)),
         blocks.section("If you know them, add the address to the client; the next is theirs."),
         blocks.context(keeps),
     ]  # fmt: skip
-    return Card(f"Unknown sender {sender} wrote by {letter.channel}", body)
+    return Card(f"Unknown sender {sender} wrote by {way}", body)
 
 
 # --- what did not arrive --------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def _subject(session: Session, message: Message) -> _Subject:
     whom = ", ".join(blocks.inline(name) for name in names) or "somebody"
     if address is not None:
         whom += f" at {blocks.inline(blocks.mask(address.kind, address.value))}"
-    return _Subject(subject, f"{records.named(subject)} by {subject.channel}", whom, client)
+    return _Subject(subject, naming.sent(subject), whom, client)
 
 
 def _lost(session: Session, _office: Office, message: Message) -> Card:
@@ -222,7 +226,7 @@ def _instead(session: Session, lost: Message) -> str:
             .order_by(col(Message.id))
         ).first()
         if later is not None:
-            return f"it goes by {later.channel} instead ({later.state.replace('_', ' ')})."
+            return f"it goes by {naming.way(later.channel)} instead ({records.stand(later)})."
         again = "the step is tried once more at its time, then it is a person's turn"
         if lost.rule in _REFUSED:
             return f"{again}. A working address helps: import the client with one."
@@ -280,8 +284,8 @@ def _imported_cases(session: Session, office: Office, message: Message) -> Card:
     items = [_imported(session, office, case, client) for case, client in mine[:_LISTED]]
     if len(mine) > _LISTED:
         items.append(f"and {len(mine) - _LISTED} more")
-    count = f"{len(mine)} {'debt' if len(mine) == 1 else 'debts'}"
-    title = f"{count} came with the import and need a person"
+    count = "1 debt" if len(mine) == 1 else f"{len(mine)} debts"
+    title = f"{count} came with the import and {'needs' if len(mine) == 1 else 'need'} a person"
     body = [
         blocks.section(f"*{title}.* They were old before we came, so nothing was sent."),
         *blocks.lines("", items),

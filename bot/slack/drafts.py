@@ -3,6 +3,7 @@
 from sqlmodel import Session
 
 from billing.models import Address, Client, Staff
+from bot.reasons import naming
 from bot.slack import blocks, records
 from bot.slack.blocks import Block
 from bot.slack.escalations import Card
@@ -18,7 +19,7 @@ def asked(session: Session, office: Office, message: Message) -> Card:
     """May these words go? Not the words themselves: who may reads them by the button."""
     draft = session.get_one(Message, message.subject_id)
     client = session.get_one(Client, draft.client_id)
-    name = blocks.inline(client.name)
+    name, way = blocks.inline(client.name), naming.way(draft.channel)
     if draft.state != State.AWAITING:
         said = f"Decided: what was written to {name} {_fate(draft)}."
         return Card(said, [blocks.section(said)])
@@ -27,7 +28,7 @@ def asked(session: Session, office: Office, message: Message) -> Card:
     why = clearance.named(found.labels & SEALING) or " ".join(found.untold)
     what = f"{blocks.inline(by.name) if by else 'Somebody'} asks whether this may go"
     body = [
-        blocks.section(f"*{what}*: to {name} by {draft.channel} {_place(session, draft)}".rstrip()),
+        blocks.section(f"*{what}*: to {name} by {way} {_place(session, draft)}".rstrip()),
         blocks.section(f"What is in it: {blocks.inline(why, 600)}"),
         blocks.context("Reading it, and what you say, is written on the client's chain."),
     ]

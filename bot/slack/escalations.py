@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from billing import accounts, arrears, money
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, EscalationCase, LegalEntity, Staff
+from bot.reasons import naming
 from bot.slack import blocks, records
 from bot.slack.blocks import Block
 from comms.models import Message, State, Touchpoint
@@ -88,7 +89,7 @@ def _last_words(session: Session, office: Office, client: Client) -> list[Block]
         return [blocks.section("*Their last words*: they have not written.")]
     said = records.spoken(session, office, touchpoint)
     when = blocks.day(local_date(touchpoint.occurred_at, client.timezone))
-    title = blocks.section(f"*Their last words*, {when} by {touchpoint.channel}:")
+    title = blocks.section(f"*Their last words*, {when} by {naming.way(touchpoint.channel)}:")
     if "sealed" in said:
         return [title, *records.sealed(said)]
     return [title, blocks.words(said.get("visible", "") or "(no words of their own)")]

@@ -83,15 +83,24 @@ def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords | Seal
     touchpoint = touchpoint_of(session, mark)
     if touchpoint is None:
         return _NO_CARD
-    if refused := _refusal(session, person, touchpoint, mark.means):
+    return of_words(session, person, touchpoint, mark.means, mark.at)
+
+
+def of_words(
+    session: Session,
+    person: Person,
+    touchpoint: Touchpoint,
+    means: Meaning,
+    at: dt.datetime | None = None,
+) -> str | SealWords | UnsealWords:
+    """The same of what a client wrote, whichever way it was said: an emoji, a menu, a button."""
+    if refused := _refusal(session, person, touchpoint, means):
         return refused
-    if mark.means == "unseal":
+    if means == "unseal":
         cleared = tuple(sorted(access.cleared(person.roles)))
-        return UnsealWords(
-            touchpoint_id=touchpoint.id, cleared=cleared, said_at=mark.at, by=person.id
-        )
-    label = Label.PRIVILEGED if mark.means == "privileged" else Label.PHI
-    return SealWords(touchpoint_id=touchpoint.id, label=label, said_at=mark.at, by=person.id)
+        return UnsealWords(touchpoint_id=touchpoint.id, cleared=cleared, said_at=at, by=person.id)
+    label = Label.PRIVILEGED if means == "privileged" else Label.PHI
+    return SealWords(touchpoint_id=touchpoint.id, label=label, said_at=at, by=person.id)
 
 
 def _of_stranger(person: Person, card: Message, means: Meaning) -> str | SealCard:

@@ -29,7 +29,7 @@ from billing.models import (
 )
 from billing.models import Sequence as Ladder
 from bot.reasons import against as stands
-from bot.reasons import turns
+from bot.reasons import naming, turns
 from bot.slack import blocks
 from comms import consent, seals
 from comms.compliance import clearance
@@ -161,25 +161,26 @@ def touch_line(client: Client, row: tuple[Touchpoint, Message | None]) -> str:
     touchpoint, message = row
     parts = [
         blocks.day(local_date(touchpoint.occurred_at, client.timezone)),
-        f"{touchpoint.channel} {_WHERE[touchpoint.direction]}",
-        named(message) if message else touchpoint.kind.replace("_", " "),
+        f"{naming.way(touchpoint.channel)} {_WHERE[touchpoint.direction]}",
+        naming.called(message) if message else touchpoint.kind.replace("_", " "),
     ]
     if message is not None:
         parts.append(fate(message))
     return " · ".join(parts)
 
 
-def named(message: Message) -> str:
-    """What a message is, as people say it."""
-    return (message.template or message.purpose).replace("_", " ")
-
-
 def fate(message: Message) -> str:
     """Where it stands, and why where that needs saying."""
-    state = message.state.replace("_", " ")
+    state = stand(message)
     return f"{state}: {blocks.inline(message.reason)}" if message.reason else state
 
 
+def stand(message: Message) -> str:
+    """How far it has come, in a word or two."""
+    return _STANDS.get(message.state, message.state.replace("_", " "))
+
+
+_STANDS: Mapping[str, str] = {State.CLAIMED: "on its way", State.SENDING: "on its way"}
 CHANNEL = Reader(Sink.CHANNEL)
 """Everybody in a channel of the firm's own, whatever their roles."""
 
@@ -244,8 +245,8 @@ def decision_line(session: Session, office: Office, client: Client, decision: De
     when = blocks.day(local_date(decision.decided_at, client.timezone))
     reason = vault.text(session, office.keyring, decision.reason_id)
     until = f" Next look {blocks.moment(decision.until)}." if decision.until else ""
-    said = f"*{decision.verdict}* ({decision.rule})"
-    return f"{when} · {said} {blocks.inline(reason, 600)}{until}"
+    said = f"*{naming.decided(decision.verdict)}*"
+    return f"{when} · {said}: {blocks.inline(reason, 600)}{until} `{decision.rule}`"
 
 
 def next_steps(session: Session, office: Office, client: Client) -> list[str]:
@@ -287,7 +288,7 @@ def waiting(session: Session, client: Client, limit: int = 10) -> list[str]:
 
 def _waiting(message: Message) -> str:
     until = f" until {blocks.moment(message.wake_at)}" if message.wake_at else ""
-    return f"{named(message)} by {message.channel}: {fate(message)}{until}"
+    return f"{naming.sent(message)}: {fate(message)}{until}"
 
 
 # --- what stands in the way -----------------------------------------------------------------------
@@ -335,20 +336,21 @@ def disputes(session: Session, client: Client) -> list[str]:
 
 
 def renewals(session: Session, client: Client) -> list[str]:
-    """What will come up for renewal, and when."""
-    query = (
-        select(Agreement)
-        .where(
-            col(Agreement.client_id).in_(aliases.group(session, client.id)),
-            Agreement.state == AgreementState.ACTIVE,
-        )
-        .order_by(col(Agreement.renews_on))
-    )
-    return [
-        f"{blocks.inline(one.name)} renews {blocks.day(one.renews_on)} for "
-        f"{money.display(one.amount, one.currency)}"
-        for one in session.exec(query)
-    ]
+    """What will come up for renewal, and when; and what came of what has ended."""
+    ours = col(Agreement.client_id).in_(aliases.group(session, client.id))
+    found = session.exec(select(Agreement).where(ours).order_by(col(Agreement.renews_on))).all()
+    running = [one for one in found if one.state == AgreementState.ACTIVE]
+    ended = [one for one in reversed(found) if one.state != AgreementState.ACTIVE]
+    return [_renewal(one) for one in (*running, *ended)[:_MOST]]
+
+
+def _renewal(agreement: Agreement) -> str:
+    """One agreement: what it is, when it renews or how it ended, and for how much."""
+    name, day = blocks.inline(agreement.name), blocks.day(agreement.renews_on)
+    amount = money.display(agreement.amount, agreement.currency)
+    if agreement.state == AgreementState.ACTIVE:
+        return f"{name} renews {day} for {amount}"
+    return f"{name}: {agreement.state} (its term was to {day}, {amount})"
 
 
 def addresses(session: Session, client: Client) -> list[str]:

@@ -52,7 +52,8 @@ def of_reply(session: Session, touchpoint: Touchpoint) -> list[Block]:
     if task.state == "open":
         text = f"Reminders wait until somebody has dealt with it: {turns.owner(session, task)}."
         return [blocks.context(blocks.inline(text))]
-    return [blocks.context(f"{_done(session, task, client)}: reminders may go on.".capitalize())]
+    done = _done(session, task, client)
+    return [blocks.context(f"{done[:1].upper()}{done[1:]}: reminders may go on.")]
 
 
 def buttons_of_reply(session: Session, touchpoint: Touchpoint) -> list[Block]:

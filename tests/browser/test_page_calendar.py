@@ -12,7 +12,7 @@ from tests.browser.visitor import DESKTOP, PHONE, Stage
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("browser"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 

@@ -8,12 +8,13 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import NewStage, Visit
+from tests.browser.test_page_for_everybody import problems
 from tests.browser.visitor import DESKTOP, PHONE, Stage, Visitor
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("browser"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 
@@ -158,3 +159,31 @@ async def test_a_second_window_follows_the_first(later: Stage, visit: Visit) -> 
     await first.texts("Is anybody there?")
     await second.sees(second.page.locator("#texts"), "Is anybody there?")
     await second.sees(second.page.locator("#news"), "1 new text")
+
+
+async def test_what_nobody_may_see_is_sealed_read_and_unsealed(later: Stage, visit: Visit) -> None:
+    visitor = await visit(later)
+    page, posts = visitor.page, visitor.posts
+    await visitor.chooses("Driftwood Studio")
+    await page.get_by_role("button", name="Legal advice").click()
+    await page.locator("#text-form").get_by_role("button", name="Send").click()
+    await visitor.enters("#clients")
+    card = posts.locator(".thread .post").filter(has_text="Sealed: legal advice")
+    await visitor.sees(card, "is approved for payment")
+    await expect(posts.get_by_text("Bram claim")).to_have_count(0)
+    await page.get_by_role("tab", name="Sealed").click()
+    await visitor.sees(page.locator("#ledger"), "attorney-client")
+    await page.get_by_role("button", name="Read it as Ruth").click()
+    await visitor.sees(page.get_by_role("alert"), "is not cleared for legal advice")
+    visitor.complaints.clear()  # the browser says that this was refused
+    await page.get_by_label("You are").select_option("U0DANA")
+    await page.get_by_role("button", name="Read it as Dana").click()
+    shown = page.get_by_role("dialog", name="Driftwood Studio: read as Dana")
+    await visitor.sees(shown, "should we settle the Bram claim")
+    assert await problems(page) == []
+    await shown.get_by_role("button", name="Close").click()
+    await visitor.sees(page.locator("#ledger .looks"), "Dana read it")
+    await card.get_by_role("button", name="React with :unlock:").click()
+    await visitor.sees(posts, "should we settle the Bram claim")
+    await visitor.sees(page.locator("#ledger .looks"), "Dana took the seal off")
+    await page.get_by_label("You are").select_option("U0RUTH")

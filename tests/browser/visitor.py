@@ -22,7 +22,7 @@ PHONE = (390, 844)
 THIRTIETH_DAY = "2026-02-03T06:00:00+00:00"
 STILL = 0.05
 """The cumulative layout shift that nobody notices (browsers call 0.1 good)."""
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds until something must have happened, also on a machine that is busy."""
 
 # What moved without anybody having touched it just before (the browser leaves out the 500 ms

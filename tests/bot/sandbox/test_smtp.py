@@ -16,8 +16,6 @@ from bot.sandbox.smtp import Letter, Mail
 
 OURS = "billing@firm.test"
 ADA = "ada@client.test"
-SILENCE = 0.3
-"""Seconds after which one who gets no answer gives up; an answer may take as long as it likes."""
 
 
 @pytest.fixture
@@ -51,16 +49,14 @@ def _letter(**headers: str) -> EmailMessage:
     return letter
 
 
-async def _send(
-    port: int, letter: EmailMessage | None = None, *to: str, patience: float = 10
-) -> Any:
+async def _send(port: int, letter: EmailMessage | None = None, *to: str) -> Any:
     return await aiosmtplib.send(
         letter or _letter(),
         sender=OURS,
         recipients=list(to or (ADA,)),
         hostname="127.0.0.1",
         port=port,
-        timeout=patience,
+        timeout=60,
         start_tls=False,
     )
 
@@ -123,17 +119,16 @@ async def test_a_planned_refusal_keeps_nothing(
         pytest.param("data", Fault.CUT, {}, 0, id="cut"),
         pytest.param("rcpt", Fault.CUT, {}, 0, id="cut at rcpt"),
         pytest.param("data", Fault.CUT_AFTER_ACCEPT, {}, 1, id="cut after accept"),
-        pytest.param("data", Fault.TIMEOUT_AFTER_ACCEPT, {"seconds": 9}, 1, id="silent after"),
-        pytest.param("data", Fault.TIMEOUT, {"seconds": 9}, 0, id="silent"),
+        pytest.param("data", Fault.TIMEOUT_AFTER_ACCEPT, {"seconds": 0.05}, 1, id="silent after"),
+        pytest.param("data", Fault.TIMEOUT, {"seconds": 0.05}, 0, id="silent"),
     ],
 )
 async def test_the_wire_breaks_as_planned(
     port: int, mail: Mail, command: str, fault: Fault, detail: Any, kept: int
 ) -> None:
     mail.faults.plan(command, fault, **detail)
-    silent = fault in (Fault.TIMEOUT, Fault.TIMEOUT_AFTER_ACCEPT)
-    with pytest.raises((aiosmtplib.SMTPException, TimeoutError, OSError)):
-        await _send(port, patience=SILENCE if silent else 10)
+    with pytest.raises((aiosmtplib.SMTPException, OSError)):
+        await _send(port)
     assert len(mail.letters) == kept
 
 

@@ -152,8 +152,8 @@ def test_an_escalation_says_everything_that_is_needed(firm: Any) -> None:
         "Their last words",
         "look into it &amp; call you",
         "Suggested",
-        "sms from them",
-        "*send*",
+        "SMS from them",
+        "*Due*",
     ):
         assert word in text
     three = ["case.close", "case.pause", "case.assign"]
@@ -249,7 +249,7 @@ def test_a_lost_step_names_the_channel_it_goes_by_instead(firm: Any) -> None:
     firm.change(Message, step.id, state=State.FAILED, reason="Nobody there.")
     to_client(firm, channel="sms", step_id=step.step_id, state=State.QUEUED)
     text = shown(compose(firm, tell(firm, "lost", ("message", step.id))))
-    assert "it goes by sms instead (queued)" in text
+    assert "it goes by SMS instead (queued)" in text
 
 
 def test_a_doubt_has_two_buttons_until_it_is_settled(firm: Any) -> None:
@@ -304,4 +304,4 @@ def test_dates_are_days_of_the_client(firm: Any) -> None:
     )
     firm.wrote("Evening in New York")
     _, message_id = firm.escalate()
-    assert "Mon 5 Jan 2026 · sms from them" in shown(compose(firm, message_id))
+    assert "Mon 5 Jan 2026 · SMS from them" in shown(compose(firm, message_id))
