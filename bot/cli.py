@@ -3,6 +3,8 @@
 Only names stand here; importing this loads nothing of the product.
 """
 
+import os
+import resource
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
@@ -123,6 +125,14 @@ def root(
     """Chase invoices and renew agreements without ever sending the wrong message."""
 
 
+def keep_to_ourselves() -> None:
+    """What this process writes is its owner's alone, and no crash leaves its memory in a file."""
+    os.umask(os.umask(0o077) | 0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
 def main() -> None:
     """Run the command line."""
+    keep_to_ourselves()
     app()

@@ -88,6 +88,7 @@ def _dangers(given: Settings) -> Iterator[Finding]:
         advice = "Set it to the name with which your mail server begins its Authentication-Results."
         yield warning("email_host", said, advice)
     yield from _key_file(given)
+    yield from _open_files(given)
 
 
 def _key_file(given: Settings) -> Iterator[Finding]:
@@ -103,6 +104,15 @@ def _key_file(given: Settings) -> Iterator[Finding]:
         said = f"{path.name} lies in the folder of the rows, so a copy of that folder opens them."
         advice = "Move it elsewhere, and name it with COUNTERFOIL_MASTER_KEY_FILE."
         yield warning("master_key", said, advice)
+
+
+def _open_files(given: Settings) -> Iterator[Finding]:
+    """Files that a version before this one made, or that somebody copied."""
+    for name, url in (("database_url", given.database_url), ("keyring_url", given.keyring_url)):
+        path = Path(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite:///") and path.exists() and path.stat().st_mode & 0o077:
+            said = f"Others on this machine may read {path} (mode {path.stat().st_mode & 0o777:o})."
+            yield warning(name, said, f"chmod 600 {path}*")
 
 
 def _policy(given: Settings) -> Iterator[Finding]:

@@ -1,4 +1,6 @@
 import json
+import os
+import resource
 import stat
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from bot import cli
+from bot import cli, schema
 
 Run = Callable[..., Result]
 HEADER = "client,invoice,issued,due,amount,client_name,timezone\n"
@@ -38,7 +40,8 @@ def run(store: Path) -> Run:
 
 
 @pytest.fixture
-def migrated(run: Run) -> Run:
+def migrated(run: Run, store: Path) -> Run:
+    schema.lay(f"sqlite:///{store}")
     run("migrate")
     return run
 
@@ -249,3 +252,15 @@ def test_help_is_there_at_once() -> None:
 
 def test_the_version_is_told(run: Run) -> None:
     assert run("--version").stdout.startswith("counterfoil ")
+
+
+def test_what_a_command_writes_is_its_owners_alone_and_no_core_is_left(tmp_path: Path) -> None:
+    before, core = os.umask(0o022), resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        cli.keep_to_ourselves()
+        (tmp_path / "report.csv").write_text("x")
+        assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    finally:
+        os.umask(before)
+        resource.setrlimit(resource.RLIMIT_CORE, core)
+    assert (tmp_path / "report.csv").stat().st_mode & 0o777 == 0o600

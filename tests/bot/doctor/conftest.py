@@ -36,6 +36,8 @@ async def standing(
     folder = tmp_path_factory.mktemp("town")
     for name in ("cf.db", "authority.key", "authority.pem"):
         shutil.copy(installed / name, folder / name)
+    (folder / "cf.db").chmod(0o600)
+    (folder / "cf-keyring.db").touch(0o600)
     (folder / "keys").mkdir()
     new_master_key(folder / "keys" / "master.key")
     told = SECRETS | {
