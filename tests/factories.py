@@ -346,7 +346,7 @@ async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIte
     clock = WallClock(NOON)
     twilio = Twilio("AC" + "5a" * 16, TOKEN, clock)
     slack = Slack(f"xoxb-{TOKEN}", SIGNING_SECRET, clock)
-    slack.webhook_seconds = 20  # of a busy machine; Slack waits three
+    slack.webhook_seconds = 60  # of a busy machine; Slack waits three
     mail = Mail(clock)
     twilio.senders.add(SENDER)
     async with AsyncExitStack() as stack:

@@ -10,7 +10,7 @@ from billing.models import Client
 from billing.store import Moved, Store
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
-PATIENCE = 10
+PATIENCE = 100
 
 
 def clients(store: Store, *ids: int) -> None:

@@ -21,7 +21,7 @@ from billing.models import Client, LegalEntity
 from billing.store import Store, StoreBusy, StoreClosed
 
 NOW = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
-PATIENCE = 10
+PATIENCE = 100
 
 
 def entity(session: Session, name: str) -> None:

@@ -217,7 +217,7 @@ def typed(env: Mapping[str, str | None], *args: str) -> Result:
     return CliRunner().invoke(cli.app, list(args), env=env)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_commands_write_through_the_process_that_serves(
     sqlite_database: Database, tmp_path: Path, port: int
 ) -> None:

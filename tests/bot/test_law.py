@@ -15,7 +15,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from billing import obligations, packs, policy, rules
-from bot import cli, lawbook
+from bot import cli, lawbook, schema
 from bot.doctor import environment
 from comms.compliance import disclosure
 
@@ -39,6 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
+    schema.lay(f"sqlite:///{tmp_path / 'cf.db'}")
     invoke("migrate")
     (tmp_path / "ar.csv").write_text(ROWS)
     invoke("import", str(tmp_path / "ar.csv"))

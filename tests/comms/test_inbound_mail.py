@@ -225,7 +225,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=2_000)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(HEADERS, VALUES), max_size=8), st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(headers: list[tuple[str, bytes]], body: bytes) -> None:
     head = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers)

@@ -20,7 +20,7 @@ from tests.faults.troubles import cannot_trace
 
 SEEDS = os.environ.get("FAULT_SEEDS", "1..25")
 SHORT = range(1, plans.SHORT_ONES + 1)
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def seeds(text: str) -> list[int]:

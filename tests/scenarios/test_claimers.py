@@ -50,7 +50,7 @@ class Firm:
     def claim_all(self, wanted: Sequence[tuple[Known, int]]) -> list[int]:
         """Each message has a worker of its own; the ids of what they got, in any order."""
         office = replace(factories.office(self.keyring), policy=self.policy)
-        together = threading.Barrier(len(wanted), timeout=20)
+        together = threading.Barrier(len(wanted), timeout=100)
 
         def work(known: Known, message_id: int) -> list[int]:
             together.wait()

@@ -14,7 +14,7 @@ from tests.factories import CLIENTS, FINANCE
 from tests.scenarios import parlour
 from tests.scenarios.parlour import Parlour
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 HEALTH = '[pack]\nadd_ons = ["healthcare"]\n[retention]\ndecisions = 2192\n'
 PHONE = "+12125550190"
 CHEMO = "Why do I owe this chemo bill? My insurance should have covered it."

@@ -16,7 +16,7 @@ from bot.staff import ladders, publishing
 from tests.scenarios.parlour import Parlour, database_in, open_parlour
 from tests.scenarios.test_money import bill, client, paid
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 DAY = dt.timedelta(days=1)
 REMIND = 'action = "remind"\nchannels = ["email"]\ntemplate = '
 

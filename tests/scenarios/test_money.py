@@ -26,7 +26,7 @@ from tests.bot import telling
 from tests.conftest import Database
 from tests.factories import Product
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 DAY = dt.timedelta(days=1)
 ENTITY = "Harrow Law"
 NBSP = "\N{NO-BREAK SPACE}"

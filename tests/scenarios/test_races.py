@@ -34,7 +34,7 @@ from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
 
-PATIENCE = 20
+PATIENCE = 100
 _SUBJECTS = itertools.count(1)
 T = TypeVar("T")
 Look = Callable[[Session], Collection[int]]

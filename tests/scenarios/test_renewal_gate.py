@@ -16,7 +16,7 @@ from tests.factories import FINANCE
 from tests.scenarios.parlour import ADA, FINN, OWNER, Parlour, database_in, open_parlour
 from tests.scenarios.test_money import bill, client, failed, paid
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 POLICY = """
 [renewal]
 without = ["Elm Advisory"]

@@ -22,7 +22,7 @@ from tests.scenarios import parlour
 from tests.scenarios.parlour import Parlour
 from tests.scenarios.test_money import bill, client, paid
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 FIRST, FIRMER = ("first_reminder", "email"), ("firmer_reminder", "email")
 
 

@@ -27,7 +27,7 @@ from tests.scenarios import parlour
 from tests.scenarios.parlour import Parlour
 from tests.scenarios.test_money import address, bill, client, paid
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 BY_MAIL, BY_TEXT = ("first_reminder", "email"), ("first_reminder", "sms")
 
 

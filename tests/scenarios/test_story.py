@@ -45,7 +45,7 @@ from comms.models import (
     Touchpoint,
 )
 
-pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(900)]
 GONE = (State.SENT, State.DELIVERED)
 
 

@@ -13,7 +13,7 @@ from bot.sandbox.world import running
 from comms import timeline
 from comms.models import Decision, Message
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 DAYS = 24
 """Up to the STOP, the landline, the lost answer and the payment that came in between."""
 
@@ -34,8 +34,9 @@ async def played(folder: Path, **databases: str) -> tuple[Counter[str], Counter[
 
 
 async def test_the_story_is_the_same_on_both_databases(
-    tmp_path: Path, fresh_postgres: tuple[str, str]
+    tmp_path: Path, fresh_postgres: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a store that is no file keeps its spool where it was started
     rows, keys = fresh_postgres
     folders = tmp_path / "sqlite", tmp_path / "postgresql"
     for folder in folders:

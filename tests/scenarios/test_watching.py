@@ -25,7 +25,7 @@ from bot.watching.metrics import Scrape
 from bot.watching.standstills import Finding
 from comms.models import Message
 
-pytestmark = [pytest.mark.xdist_group("watching"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("watching"), pytest.mark.timeout(900)]
 CANARY = "canary-brimstone"
 STRANGER = "+12125550143"
 

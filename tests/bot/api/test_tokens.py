@@ -10,7 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from bot import cli, console
+from bot import cli, console, schema
 from bot.operations import OPERATIONS
 from bot.report import silent
 from tests.bot import telling
@@ -30,6 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
+    schema.lay(f"sqlite:///{tmp_path / 'cf.db'}")
     invoke("migrate")
     yield invoke
     structlog.reset_defaults()

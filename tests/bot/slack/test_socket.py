@@ -116,7 +116,7 @@ def made(firm: Any, folder: Path, clock: TurnedClock, slack_url: str) -> App:
 
 
 def people(slack: Slack) -> None:
-    slack.webhook_seconds = 20  # of a busy machine; Slack waits three
+    slack.webhook_seconds = 60  # of a busy machine; Slack waits three
     slack.add_user(ADA, "ada", "ada@firm.example")
     slack.add_channel(OPEN, "clients", {ADA})
     slack.add_channel(SHARED, "with-client", {ADA}, ext_shared=True)
@@ -137,7 +137,7 @@ async def over_http(firm: Any, folder: Path, clock: TurnedClock) -> AsyncIterato
 
 @asynccontextmanager
 async def over_socket(
-    firm: Any, folder: Path, clock: TurnedClock, *, shut: int = 0, patience: float = 1.2
+    firm: Any, folder: Path, clock: TurnedClock, *, shut: int = 0, patience: float = 6
 ) -> AsyncIterator[Talk]:
     slack = SocketSlack(BOT_TOKEN, APP_TOKEN, clock)
     slack.shut = shut
@@ -355,7 +355,7 @@ async def test_a_refusal_says_what_to_do(
         settings = app.settings.model_copy(update={"slack_app_token": SecretStr(token)})
         object.__setattr__(app, "settings", settings)
         with capture_logs() as lines:
-            task = asyncio.create_task(run_socket(app, Desk(app), stop, patience=0.6))
+            task = asyncio.create_task(run_socket(app, Desk(app), stop, patience=20))
             await until(lambda: bool(lines))
             stop.set()
             await task

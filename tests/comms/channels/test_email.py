@@ -73,7 +73,7 @@ class Post:
         if reply == "hang up":
             return False
         if reply == "silence":
-            await asyncio.sleep(3)
+            await asyncio.Event().wait()
             return False
         writer.write(reply.encode() + b"\r\n")
         await writer.drain()
@@ -90,7 +90,7 @@ async def posting(
     server = await asyncio.start_server(post.serve, "127.0.0.1", 0)
     url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     silent = any("silence" in said for said in post.replies.values())
-    sender = Email(url, SystemClock(), timeout=0.5 if silent else 10, local_name="localhost")
+    sender = Email(url, SystemClock(), timeout=1.5 if silent else 60, local_name="localhost")
     async with server:
         try:
             yield post, sender
