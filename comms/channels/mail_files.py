@@ -80,8 +80,14 @@ def _unwrapped(mail: Message, wrapped: str) -> bytes:
 
 
 def _mail(name: str, content: bytes, sender: str, depth: int) -> Iterator[File]:
-    """A mail that came as a file: what is in it, or the file where it cannot be opened."""
-    mail = _parsed(content) if depth < _DEEPEST else None
+    """A mail that came as a file: what is in it, or the file where it cannot be opened.
+
+    One that lies very deep is left to whoever reads files.
+    """
+    if depth >= _DEEPEST:
+        yield File(name, "message/rfc822", content, "", sender)
+        return
+    mail = _parsed(content)
     if mail is None:
         yield File(name, "message/rfc822", content, "", sender, unread="broken")
         return

@@ -36,6 +36,8 @@ _TEXT_CODECS = re.compile(
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ONE_LINE = re.compile("[\x00-\x1f\x7f]+")
+_TURNED = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Signs that nobody sees, and that make ``exe`` look like the end of ``fdp.exe``."""
 _ENCODED_WORD = re.compile(r"=\?[\w*-]{1,40}\?[bq]\?[^?]{0,2000}\?=", re.IGNORECASE)
 
 
@@ -151,7 +153,7 @@ def filename(part: Message) -> str:
     except (ValueError, TypeError, LookupError, IndexError, AttributeError):
         name = "unnamed"
     base = re.split(r"[/\\]", str(name)[:2_000])[-1]
-    return decoded(base, 200)
+    return _TURNED.sub("", decoded(base, 200))
 
 
 def field(part: Message, name: str) -> str:
