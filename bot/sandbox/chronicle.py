@@ -21,7 +21,7 @@ from bot.reasons.naming import called, way
 from bot.sandbox.dealings import Dealings
 from comms import outbox, seals
 from comms.compliance.clearance import Reader, Sink
-from comms.models import Attempt, Audience, Decision, Message, Purpose, State, Touchpoint
+from comms.models import Access, Attempt, Audience, Decision, Message, Purpose, State, Touchpoint
 
 ROUTINE = frozenset({"quiet_hours", "thread_pending", "throttled", "retry"})
 """Waits that end by themselves within a day; who tells a story counts them only."""
@@ -52,8 +52,13 @@ class Line:
         return said.format(kind=kind, who=self.who, by=by, what=self.what)
 
 
+_LOOKED = {
+    "read": "has read what is sealed; the look is on the chain",
+    "sealed": "has sealed what they wrote",
+    "unsealed": "has taken the seal off",
+}
 _TO_STAFF = ("escalated", "thread", "alert", "updated")
-_DEALINGS = ("paid", "now", "answered", "share", "took back", "gave back")
+_DEALINGS = ("paid", "now", "answered", "share", "took back", "gave back", *_LOOKED)
 _SAID = {
     "sent": "Sent to {who}{by}: {what}",
     "released": "Released to {who}{by}: {what}",
@@ -97,6 +102,7 @@ class Chronicle:
                 *self._doubts(session),
                 *self._messages(session),
                 *self._holds(session),
+                *self._looks(session),
             ]
         found.sort(key=lambda line: line.at)
         self.lines += found
@@ -134,8 +140,10 @@ class Chronicle:
                 continue
             said = seals.words(session, self._app.office(), touchpoint, Reader(Sink.CHANNEL))
             did = f" ({said['did']})" if said.get("did") else ""
-            quoted = f"“{_clip(said.get('visible', ''))}”"
-            what = f"{said['sealed']} {quoted}" if "sealed" in said else f"{quoted}{did}"
+            words = _clip(said.get("visible", ""))
+            what = f"“{words}”{did}"
+            if "sealed" in said:
+                what = f"{said['sealed']}" + (f" May be known: “{words}”" if words else "")
             who = self._name(session, touchpoint.client_id)
             yield Line(touchpoint.recorded_at, "wrote", touchpoint.channel, who, what)
 
@@ -239,6 +247,15 @@ class Chronicle:
             unread = ", or until somebody has read it" if hold.reason == "reply" else ""
             what = f"no reminders{about}{until}{unread}{who_says}"
             yield Line(hold.placed_at, hold.reason, "", who, what, hold.reason)
+
+    def _looks(self, session: Session) -> Iterator[Line]:
+        """Who sealed, unsealed or read what is sealed."""
+        for look in self._fresh(session, Access):
+            if look.change not in _LOOKED or look.touchpoint_id is None:
+                continue
+            by = session.exec(select(Staff.name).where(Staff.email == look.by)).first()
+            what = f"{by or look.by} {_LOOKED[look.change]}"
+            yield Line(look.occurred_at, look.change, "", self._name(session, look.client_id), what)
 
 
 def _successor(session: Session, message: Message) -> dt.datetime | None:

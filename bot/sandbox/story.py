@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from billing import money
-from billing.models import Address, Client, Contact, ContactAddress, Payment, PaymentState
+from billing.models import Address, Client, Contact, ContactAddress, Payment, PaymentState, Staff
+from bot.custody import privilege
+from bot.report import silent
 from bot.sandbox.chronicle import ROUTINE, Chronicle, Line
 from bot.sandbox.faults import Fault
 from bot.sandbox.world import World, client_named, slack_id
 from bot.slack import blocks
 from comms import timeline
-from comms.models import Audience, ChainEntry, Message, State
+from comms.models import Audience, ChainEntry, Message, State, Touchpoint
 
 DAYS = 90
 WIDTH = 120
@@ -165,6 +167,33 @@ def reads(person: str, client: str) -> Act:
     return act
 
 
+def locks(person: str, client: str, emoji: str) -> Act:
+    """Somebody sets a lock, open or closed, beside what a client wrote."""
+
+    async def act(world: World) -> None:
+        user, room = slack_id(person), world.app.settings.slack_clients_channel
+        wrote = f"{blocks.inline(client)} wrote"
+        cards = [post for post in world.slack.messages(room) if wrote in post.text]
+        await world.slack.react(user, room, cards[-1].ts, emoji)
+        await world.settle()
+
+    return act
+
+
+def opens_what_is_sealed(person: str, client: str) -> Act:
+    """Somebody who is cleared reads it at the terminal, with `counterfoil privilege read`."""
+
+    async def act(world: World) -> None:
+        with world.app.store.read() as session:
+            theirs = Touchpoint.client_id == client_named(session, client).id
+            said = select(func.max(Touchpoint.id)).where(theirs, Touchpoint.direction == "in")
+            who = select(Staff.email).where(Staff.slack_user == slack_id(person))
+            asked = {"touchpoint": session.exec(said).one(), "by": session.exec(who).one()}
+        await privilege.read(world.app, asked, silent)
+
+    return act
+
+
 BEATS = (
     Beat(1, 7, "Elmgate's number turns out to be a landline", is_a_landline("Elmgate Supply")),
     Beat(2, 15, "The door to clients is opened", opens_the_door()),
@@ -178,6 +207,17 @@ BEATS = (
          texts("Brook & Fen Estates", "Sorry! The cheque goes out on Monday.")),
     Beat(15, 14, "Dana reads what Brook & Fen Estates wrote",
          reads("dana", "Brook & Fen Estates")),
+    Beat(16, 15, "Quarry Street Barbers text a card number",
+         texts("Quarry Street Barbers", "Just take it from 4242 4242 4242 4242, 04/28, cvc 737")),
+    Beat(16, 16, "Priya tells them how to pay, and says that it is read",
+         reads("priya", "Quarry Street Barbers")),
+    Beat(17, 15, "Poplar Print asks its lawyers for advice in the answer to a reminder",
+         answers("Poplar Print", "Invoice LAW-1013 is approved for payment. Between us: should we "
+                 "settle the Bram claim, or does that admit liability?\n\nPia")),
+    Beat(17, 16, "Mei, who is not cleared, tries to unseal it",
+         locks("mei", "Poplar Print", "unlock")),
+    Beat(17, 17, "Dana, who is, reads it", opens_what_is_sealed("dana", "Poplar Print")),
+    Beat(17, 18, "Dana has answered Poplar Print", reads("dana", "Poplar Print")),
     Beat(18, 7, "Twilio takes a text to Hollis Marine and its answer is lost",
          loses_the_answer("Hollis Marine")),
     Beat(23, 10, "Ivy Lane Pottery says STOP while a text to it waits for the morning",

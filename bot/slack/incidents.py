@@ -5,6 +5,7 @@ from sqlmodel import Session
 from billing.models import Client
 from bot.custody import copies, incidents
 from bot.models import Incoming
+from bot.reasons import naming
 from bot.slack import blocks
 from bot.slack.escalations import Card
 from comms.compliance import clearance
@@ -21,7 +22,7 @@ def compose(session: Session, _office: Office, message: Message) -> Card:
     who = blocks.inline(client.name) if client else "Somebody whom we do not know"
     labels = incident.labels.split() if incident else (row.labels or "").split()
     channel = incident.channel if incident else row.source
-    what = f"{who} sent {clearance.named([Label(one) for one in labels])} by {channel}"
+    what = f"{who} sent {clearance.named([Label(one) for one in labels])} by {naming.way(channel)}"
     asked = copies.of_incoming(session, [row.id]).get(row.id, ())
     body = [
         blocks.section(f"*{what}*, on {blocks.moment(row.received_at)}."),
