@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 from billing import vault
 from bot import access, factsheet, hearsay, inbox, intake
 from bot.app import App
-from bot.custody import incidents, redaction
+from bot.custody import earlier, incidents, redaction
 from bot.inbox import Parcel
 from bot.models import Incoming
 from bot.slack.marks import Mark
@@ -76,6 +76,8 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
     if not await _welcome(app, found):
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
+    with app.store.read() as session:
+        found = earlier.joined(session, app.keyring, incoming_id, parcel, found)
     covered = await _covered(app, parcel, found)
     keys = hearsay.spare_keys(app, found)
     app.inbox.open_day(app.clock.now())

@@ -29,7 +29,7 @@ from comms.listening.screening import MASKED
 
 Cover = Callable[[str], str]
 Read = Callable[[Parcel], Sequence[object]]
-_TEXTS = frozenset({"Body", "ButtonText"})
+_TEXTS = frozenset({"Body", "ButtonPayload", "ButtonText", "ProfileName", "Label", "Address"})
 """Fields of Twilio's request that hold what a person wrote."""
 _ROUNDS = 3
 NOTE = "This file held a number that may not be kept. Its words, without such numbers:\n\n"
@@ -55,7 +55,7 @@ def redacted(parcel: Parcel, message: InboundMessage, read: Read) -> Parcel:
     """
     hide = rough.hidden if Label.UNSCREENED in message.labels else cover
     if parcel.source == "twilio.sms":
-        return replace(parcel, body=_form(parcel.body, hide))
+        return replace(parcel, body=_form(parcel.body, message, hide))
     held = {one.digest: one for one in message.enclosed if not MASKED.isdisjoint(one.labels)}
     try:
         made = replace(parcel, body=_mail(parcel.body, hide, held))
@@ -83,8 +83,10 @@ def _plain(message: InboundMessage) -> bytes:
     return (head + kind + said).encode(errors="replace")
 
 
-def _form(body: bytes, hide: Cover) -> bytes:
-    fields = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+def _form(body: bytes, message: InboundMessage, hide: Cover) -> bytes:
+    """The words as they were read: what they complete of an earlier text shows in none alone."""
+    told = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    fields = [(name, message.body if name == "Body" else value) for name, value in told]
     shown = [(name, hide(value) if name in _TEXTS else value) for name, value in fields]
     return urlencode(shown).encode()
 

@@ -4,6 +4,7 @@ Numbers that nobody may see are covered before anything is written; what is to b
 whole, with its labels. A message that could not be screened in time is sealed as well.
 """
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -12,6 +13,7 @@ from comms.compliance.labels import SEALING, Label, Span
 from comms.compliance.material import Content, Parties, Role
 from comms.compliance.screening import Screen, Spent
 from comms.facts import Enclosed, InboundMessage
+from comms.listening import seams
 
 PURGED: Final = frozenset({Label.PAN, Label.CVV})
 """What a card is paid with: it is never kept, and who sends it hears how to pay instead (PCI DSS
@@ -19,6 +21,8 @@ PURGED: Final = frozenset({Label.PAN, Label.CVV})
 MASKED: Final = frozenset(Label) - SEALING - {Label.NONE}
 """Of these not even the raw request is kept as it came."""
 NOBODY: Final = Parties()
+_DIGITS: Final = re.compile(r"\d.{0,3}$")
+"""A subject that ends with a digit may be the beginning of a number."""
 
 
 def screened(
@@ -60,15 +64,19 @@ def _letter(
     new = found if alone or Label.UNSCREENED in found.labels else screen(own, spent)
     if Label.UNSCREENED in new.labels:
         return _unscreened(message)
-    body, subject = masking.masked(whole, _numbers(found.spans))
-    visible = body if alone else masking.masked(own, _numbers(new.spans))[0]
+    spans, mine = _numbers(found.spans), _numbers(new.spans)
+    if _DIGITS.search(message.subject):
+        spans += seams.continued(message.subject, message.body, screen)
+        mine += seams.continued(message.subject, message.visible, screen)
+    body, subject = masking.masked(whole, spans)
+    visible = body if alone else masking.masked(own, mine)[0]
     return message.model_copy(
         update={
             "body": body,
             "subject": subject or "",
             "visible": visible,
             "fact": new.billing_fact or found.billing_fact or "",
-            "labels": _named((*found.labels, *new.labels)),
+            "labels": _named((*found.labels, *new.labels, *(span.label for span in spans))),
         }
     )
 

@@ -146,3 +146,34 @@ async def test_a_lock_beside_the_card_of_a_case_seals_the_words_on_it(product: P
     await product.slack.react(CLERKS, FINANCE, post.ts, "lock")
     await product.settle()
     assert shown(product, "Arnes") == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "hidden"),
+    [
+        (("5555 5555", "5555 4444"), "5555 4444"),
+        (("My card is 5555 5555 5555 4444", "12/27", "913"), "913"),
+    ],
+    ids=["a card in two texts", "a code in a text of its own"],
+)
+async def test_a_number_in_several_texts_is_kept_nowhere(
+    product: Product, texts: tuple[str, ...], hidden: str
+) -> None:
+    product.known()
+    for words in texts:
+        assert await product.twilio.text(PHONE, SENDER, words) == 200
+        await product.later(seconds=20)
+    bodies = sealing.everywhere(product)
+    forms = [hidden, hidden.replace(" ", "+"), hidden.replace(" ", "%20")]
+    assert [one for one in forms if f"Body={one}" in bodies or f'"{one}"' in bodies] == []
+    assert shown(product, f'"{hidden}"') == []
+
+
+async def test_bare_digits_of_another_phone_or_another_hour_are_no_code(product: Product) -> None:
+    product.known()
+    assert await product.twilio.text(PHONE, SENDER, "My card is 5555 5555 5555 4444") == 200
+    await a_stranger_wrote(product, "913")
+    await product.later(minutes=20)
+    assert await product.twilio.text(PHONE, SENDER, "914") == 200
+    await product.settle()
+    assert shown(product, '"914"') == [CLIENTS]
