@@ -8,6 +8,7 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -166,15 +167,26 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     given = ("facts_hook_secret",) if settings.facts_hook_secret else ()
     settings.need("master_key", *CHANNEL_SETTINGS, *given)
     settings.need_apart()
-    traced = tracing.begin(settings.otlp_url)
-    app = books(settings, clock)
-    _need_fit(settings, app.rules.packs())
-    erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
+    with ExitStack() as opened:
+        traced = tracing.begin(settings.otlp_url)
+        opened.callback(traced.close)
+        app = books(settings, clock)
+        opened.callback(app.store.close)
+        opened.callback(app.keyring.close)
+        _need_fit(settings, app.rules.packs())
+        erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
+        whole = _with_edges(replace(app, tracing=traced))
+        opened.pop_all()
+    return whole
+
+
+def _with_edges(app: App) -> App:
+    """The same with every way in and out."""
+    settings = app.settings
     reading = readers(settings, app.clock, knows=acquainted(app))
     shown = readers(settings, app.clock, knows=acquainted(app), whole=False)
     return replace(
         app,
-        tracing=traced,
         channels=_channels(settings, app.clock),
         readers=reading,
         places=Places(web_client(_secret(settings, "slack_bot_token"), settings.slack_base_url)),
@@ -209,32 +221,33 @@ def books(
 
     Raises:
         SettingsMissing, StoreBusy, PolicyError, SchemaMismatch: see ``live``.
+        billing.keyring.WrongMasterKey: the keyring was made with another master key.
         bot.report.Wrong: the register of processors cannot be used.
     """
     settings.need("master_key")
     known = processors.parties(processors.register(settings))
     policy = policies.load(settings.policy_file) if settings.policy_file else policies.default()
-    store = Store(settings.database_url, writable=writable, durable=durable)
-    try:
+    with ExitStack() as opened:
+        store = Store(settings.database_url, writable=writable, durable=durable)
+        opened.callback(store.close)
         schema.need_head(store.engine)
-    except schema.SchemaMismatch:
-        store.close()
-        raise
-    keys = masterkeys.valid(settings)
-    keyring = Keyring(settings.keyring_url, *keys)
-    app = App(
-        settings=settings,
-        clock=clock or SystemClock(),
-        store=store,
-        keyring=keyring,
-        policy=policy,
-        templates=Templates([settings.templates_dir] if settings.templates_dir else []),
-        inbox=Inbox(store, keyring, policy),
-        spool=Spool(settings.spool_file, *keys),
-        links=Links(settings.public_url, keys) if settings.public_url else None,
-        processors=known,
-    )
-    app.refresh()
+        keys = masterkeys.valid(settings)
+        keyring = Keyring(settings.keyring_url, *keys)
+        opened.callback(keyring.close)
+        app = App(
+            settings=settings,
+            clock=clock or SystemClock(),
+            store=store,
+            keyring=keyring,
+            policy=policy,
+            templates=Templates([settings.templates_dir] if settings.templates_dir else []),
+            inbox=Inbox(store, keyring, policy),
+            spool=Spool(settings.spool_file, *keys),
+            links=Links(settings.public_url, keys) if settings.public_url else None,
+            processors=known,
+        )
+        app.refresh()
+        opened.pop_all()
     return app
 
 

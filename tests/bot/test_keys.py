@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from billing.keyring import Keyring, new_master_key
+from billing.keyring import Keyring, WrongMasterKey, new_master_key
 from bot import cli, masterkeys, settings
+from bot.app import books
 from bot.settings import SettingsMissing
 from bot.spool import Spool
 from tests.conftest import Database
@@ -83,6 +84,17 @@ def test_doctor_says_which_keys_are_still_under_the_previous_master_key(
 
 def test_a_master_key_is_never_written_over_another(run: Run, files: tuple[Path, Path]) -> None:
     assert "will not be overwritten" in run("keys", "make", str(files[0]), code=2)
+
+
+async def test_a_wrong_master_key_leaves_the_store_to_whoever_asks_next(
+    run: Run, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("keys", "make", str(files[1]))
+    monkeypatch.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(files[1]))
+    with pytest.raises(WrongMasterKey):
+        books(settings.read())
+    monkeypatch.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(files[0]))
+    await books(settings.read()).close()
 
 
 def test_what_waited_in_the_spool_is_read_under_the_next_master_key(tmp_path: Path) -> None:
