@@ -130,46 +130,50 @@ def build_all(
     spent = _spent(session, office, outward, known.kin)
     doubtful = _unresolved(session, messages)
     stream = complaints.pause(session, office) if any(map(_is_commercial, outward)) else None
-    cases: list[Case] = []
+    cases = []
     for message in messages:
         client = known.clients.get(message.client_id or 0)
         if message.audience != Audience.CLIENT or client is None:
-            case = Case(
-                message.audience,
-                message.purpose,
-                message.channel,
-                office.now,
-                message.expires_at,
-                sync=gates.sync_refusal(unresolved=message.client_id in doubtful),
-                unsigned=_unsigned(office, message, None),
-            )
-        else:
-            refused, passed = _billing(known, office, message, client)
-            draft = drafts.of(session, office, message)
-            case = Case(
-                audience=message.audience,
-                purpose=message.purpose,
-                channel=message.channel,
-                now=office.now,
-                expires_at=message.expires_at,
-                live=_live(session, client, office.now, known.switches),
-                recipient=_recipient(known, message, client),
-                sender=_sender(known, message),
-                billing=refused,
-                overridden=passed,
-                spent=spent[message.id],
-                written_by_person=message.purpose == Purpose.STAFF_TEXT,
-                labels=draft.labels,
-                untold=draft.untold,
-                released=draft.released,
-                stream=stream if _is_commercial(message) else None,
-                unsigned=_unsigned(
-                    office, message, known.entities.get(message.legal_entity_id or 0)
-                ),
-                legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
-            )
+            cases.append(_inward(office, message, unresolved=message.client_id in doubtful))
+            continue
+        refused, passed = _billing(known, office, message, client)
+        draft = drafts.of(session, office, message)
+        entity = known.entities.get(message.legal_entity_id or 0)
+        case = Case(
+            audience=message.audience,
+            purpose=message.purpose,
+            channel=message.channel,
+            now=office.now,
+            expires_at=message.expires_at,
+            live=_live(session, client, office.now, known.switches),
+            recipient=_recipient(known, message, client),
+            sender=_sender(known, message),
+            billing=refused,
+            overridden=passed,
+            spent=spent[message.id],
+            written_by_person=message.purpose == Purpose.STAFF_TEXT,
+            labels=draft.labels,
+            untold=draft.untold,
+            released=draft.released,
+            stream=stream if _is_commercial(message) else None,
+            unsigned=_unsigned(office, message, entity),
+            legal=legal.stops(known.legal.get(known.kin[client.id], ()), message),
+        )
         cases.append(case)
     return cases, known
+
+
+def _inward(office: Office, message: Message, *, unresolved: bool) -> Case:
+    """Of a message to staff or another system, which is asked for little."""
+    return Case(
+        message.audience,
+        message.purpose,
+        message.channel,
+        office.now,
+        message.expires_at,
+        sync=gates.sync_refusal(unresolved=unresolved),
+        unsigned=_unsigned(office, message, None),
+    )
 
 
 def _unsigned(office: Office, message: Message, entity: LegalEntity | None) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from billing import accounts, aliases, calendar, vault
+from billing.arrears import OpenInstalment
 from billing.keyring import Keyring
 from billing.models import (
     Chargeback,
@@ -151,17 +152,7 @@ def statement(
     for debt in accounts.owed(session, client.id):
         key, one = (debt.legal_entity_id, debt.currency), debt.instalment
         under_way[key] = under_way.get(key, 0) + one.in_flight
-        items.setdefault(key, []).append(
-            facts.Item(
-                number=one.number,
-                issued_on=one.issued_on,
-                due_on=one.due_on,
-                amount=one.amount,
-                open=one.open,
-                in_query=one.disputed,
-                kind=one.kind,
-            )
-        )
+        items.setdefault(key, []).append(_item(one))
     cash = {
         (one.legal_entity_id, one.currency): one.unapplied
         for one in accounts.balances(session, client.id, today)
@@ -185,6 +176,18 @@ def statement(
             )
             for key in keys
         ),
+    )
+
+
+def _item(one: OpenInstalment) -> facts.Item:
+    return facts.Item(
+        number=one.number,
+        issued_on=one.issued_on,
+        due_on=one.due_on,
+        amount=one.amount,
+        open=one.open,
+        in_query=one.disputed,
+        kind=one.kind,
     )
 
 

@@ -118,7 +118,7 @@ def test_a_receipt_and_where_the_money_went(paper: Paper) -> None:
         (("invoice", "Acme & Sons"), "no invoice"),
         (("receipt", "P-9"), "no payment P-9"),
         (("statement", "Nobody"), "nothing called Nobody"),
-        (("statement", "Acme & Sons", "--since", "yesterday"), "no day"),
+        (("statement", "Acme & Sons", "--since", "yesterday"), "write the day like"),
     ],
     ids=["a client", "no payment", "no client", "no day"],
 )
