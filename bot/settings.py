@@ -133,9 +133,6 @@ class Settings(BaseSettings):
     email_hook_secret_previous: SecretStr | None = None
 
     stripe_api_key: SecretStr | None = None
-    stripe_webhook_secret: SecretStr | None = None
-    stripe_webhook_secret_previous: SecretStr | None = None
-    stripe_base_url: str = "https://api.stripe.com"
     facts_hook_secret: SecretStr | None = None
     facts_hook_secret_previous: SecretStr | None = None
     facts_hook_sources: str = ""
@@ -147,7 +144,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("public_url", "twilio_base_url", "slack_base_url", "stripe_base_url")
+    @field_validator("public_url", "twilio_base_url", "slack_base_url")
     @classmethod
     def _web(cls, value: str) -> str:
         parts = urlsplit(value)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
-_WEB = ("public_url", "twilio_base_url", "slack_base_url", "stripe_base_url")
+_WEB = ("public_url", "twilio_base_url", "slack_base_url")
 _STORES = ("database_url", "keyring_url")
 
 

@@ -218,8 +218,3 @@ Heard: TypeAlias = ClientSaid | ReplyHandled | ConsentStated
 """What others tell of a conversation."""
 Tellable: TypeAlias = facts.Fact | Heard
 """Everything that another system may tell."""
-
-
-def rank(standing: Standing) -> int:
-    """How far along a standing is; a report of a lower or equal rank changes nothing."""
-    return list(Standing).index(standing)

@@ -12,7 +12,6 @@ from bot.slack.escalations import Card
 from comms.models import Message, Task, TaskKind, Touchpoint
 from comms.office import Office
 
-Button = dict[str, object]
 _UNTIL_HELD = (
     "A hold keeps everything that Counterfoil has of them, and their keys; nothing is held yet. "
     "Tell whoever keeps mail, texts and Slack as well."
