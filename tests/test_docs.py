@@ -20,6 +20,7 @@ FILES = [*DOCUMENTS, *sorted(path for path in ROOT.glob("ops/*") if path.is_file
 _COMMAND = re.compile(r"(?<![\w./=-])counterfoil(?:-admin)? ([a-z][a-z-]*)((?: [^\n`|;&#]+)?)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_PLACE = re.compile(r"(?<![\w/.])((?:billing|comms|bot|tests|rules)/[\w/]+(?:\.\w+)?)(?:: (\w+))?")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -81,6 +82,26 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         target = (document.parent / file).resolve() if file else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        links = (
+            link.partition("#")[0] for link in _LINK.findall(page.read_text()) if ":" not in link
+        )
+        for target in ((page.parent / file).resolve() for file in links if file):
+            found = sorted(target.glob("*.md")) if target.is_dir() else [target]
+            ahead.extend(one for one in found if one.suffix == ".md" and one not in reached)
+    assert [label(page) for page in DOCUMENTS if page not in reached] == []
+
+
+def test_code_that_is_named_is_there(document: Path) -> None:
+    for file, name in _PLACE.findall(code(document.read_text())):
+        assert (ROOT / file).exists(), file
+        assert not name or re.search(rf"\b{name}\b", (ROOT / file).read_text()), (file, name)
 
 
 def test_every_hook_named_is_served(document: Path) -> None:
