@@ -323,7 +323,7 @@ class Product:
         await self.settle()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
-        answer = await loopback.post(self.url + path, body, headers)
+        answer = await loopback.post(self.url + path, body, headers, 60)
         return answer.status
 
 
@@ -346,8 +346,9 @@ async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIte
     clock = WallClock(NOON)
     twilio = Twilio("AC" + "5a" * 16, TOKEN, clock)
     slack = Slack(f"xoxb-{TOKEN}", SIGNING_SECRET, clock)
-    slack.webhook_seconds = 60  # of a busy machine; Slack waits three
+    slack.webhook_seconds = twilio.webhook_seconds = 60  # of a busy machine; Slack waits three
     mail = Mail(clock)
+    mail.webhook_seconds = 60
     twilio.senders.add(SENDER)
     async with AsyncExitStack() as stack:
         port = stack.enter_context(ports.held())

@@ -22,8 +22,6 @@ SHORT = 0.06
 """Seconds that a provider stays silent before its connection breaks; the product would wait 20."""
 BAD_AFTER = 8192
 """Bytes of a file on a bad disk that can be written; SQLite meets an I/O error beyond them."""
-FELT_SLOWLY = 0.4
-"""Seconds for which an answer is held back while the database server is stopped."""
 
 
 async def befall(ordeal: Ordeal, trouble: Trouble) -> None:
@@ -226,27 +224,34 @@ async def _stop_postgres_sending(ordeal: Ordeal, trouble: Trouble) -> None:
     faults = {"send": around.twilio.faults, "data": around.mail.faults}.get(
         endpoint, around.slack.faults
     )
-    name = "stop postgres, sending"
-    armed = True
 
     def pull(_facts: Mapping[str, str]) -> bool:
-        nonlocal armed
-        if armed:
-            armed = False
-            ordeal.tasks.append(asyncio.create_task(_pull_plug(ordeal, name, 0)))
+        if ordeal.plug.locked() or ordeal.pulled:
+            return False
+        assert ordeal.stop_postgres is not None
+        ordeal.pulled = "stop postgres, sending"
+        ordeal.stop_postgres()  # nothing else runs in this loop: the answer cannot be earlier
+        ordeal.tasks.append(asyncio.create_task(_start_again(ordeal)))
         return True
 
-    faults.plan(endpoint, Fault.SLOW, match=pull, seconds=FELT_SLOWLY)
+    faults.plan(endpoint, Fault.SLOW, match=pull, seconds=SHORT)
 
 
 async def _pull_plug(ordeal: Ordeal, name: str, after: float) -> None:
-    assert ordeal.stop_postgres is not None
-    assert ordeal.start_postgres is not None
     await asyncio.sleep(after)
-    async with ordeal.plug:  # two messages on the wire at once must not stop it at once
-        ordeal.pulled = name
-        await asyncio.to_thread(ordeal.stop_postgres)
-        await asyncio.sleep(0.05)
+    async with ordeal.plug:
+        if not ordeal.pulled:
+            assert ordeal.stop_postgres is not None
+            ordeal.pulled = name
+            await asyncio.to_thread(ordeal.stop_postgres)
+            await asyncio.sleep(0.05)
+    await _start_again(ordeal)
+
+
+async def _start_again(ordeal: Ordeal) -> None:
+    """Harmless where it runs."""
+    assert ordeal.start_postgres is not None
+    async with ordeal.plug:
         await asyncio.to_thread(ordeal.start_postgres)
 
 
