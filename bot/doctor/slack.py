@@ -9,9 +9,10 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.finding import Finding, ok, skipped, warning, wrong
+from bot.doctor.finding import Finding, Verdict, ok, skipped, warning, wrong
 from bot.doctor.wire import Wire, secure, unreachable
 from bot.settings import Settings
+from bot.slack.readership import Readership
 
 SCOPES: Mapping[str, str] = {
     "channels:read": "channels that are shared with another organisation are not told apart",
@@ -95,7 +96,26 @@ class Slack:
             said, _ = await self._ask("conversations.info", channel=channel)
         except Refused as refused:
             return [judge_refusal(what, name, channel, refused)]
-        return judge_channel(what, channel, said["channel"])
+        found = judge_channel(what, channel, said["channel"])
+        return (
+            found
+            if found[0].verdict is not Verdict.OK
+            else [await self._read_by(what, channel, found[0])]
+        )
+
+    async def _read_by(self, what: str, channel: str, fine: Finding) -> Finding:
+        """As it is, or that a guest reads there: then nothing is told in it."""
+
+        async def ask(method: str, args: Mapping[str, object]) -> Mapping[str, object]:
+            return (await self._ask(method, **args))[0]
+
+        try:
+            guest = await Readership(ask).has_guest(channel)
+        except Refused as refused:
+            return skipped(what, f"Slack does not say who reads there: {refused.word}.")
+        seen = "A guest of the workspace is in the channel, so nothing is posted there."
+        advice = "Take them out of it, or choose another channel."
+        return wrong(what, seen, advice) if guest else fine
 
     async def socket(self) -> list[Finding]:
         """Would Slack open a socket for us? None is opened: the ticket expires unused."""

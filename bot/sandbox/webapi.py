@@ -123,6 +123,12 @@ def conversation_info(team: Workspace, args: Args) -> Json:
     return {"channel": show_channel(channel, team.bot_user)}
 
 
+def conversation_members(team: Workspace, args: Args) -> Json:
+    """conversations.members: who is in a channel, the bot as well."""
+    channel = team.channel(_need(args, "channel", "channel_not_found"))
+    return _paged("members", sorted(channel.members), args)
+
+
 def conversation_list(team: Workspace, args: Args) -> Json:
     """conversations.list: channels of the asked types that the bot can see."""
     kinds = set(str(args.get("types") or "public_channel").split(","))
@@ -236,6 +242,7 @@ METHODS: Mapping[str, Method] = {
     "conversations.open": conversation_open,
     "conversations.info": conversation_info,
     "conversations.list": conversation_list,
+    "conversations.members": conversation_members,
     "conversations.history": history,
     "conversations.replies": replies,
     "users.info": user_info,
@@ -330,7 +337,7 @@ def _kind(channel: Channel) -> str:
     return "private_channel" if channel.is_private else "public_channel"
 
 
-def _paged(name: str, found: Sequence[Json], args: Args) -> Json:
+def _paged(name: str, found: Sequence[Json | str], args: Args) -> Json:
     size = min(int(args.get("limit") or 100), 1000)
     start = int(args.get("cursor") or 0)
     more = start + size < len(found)

@@ -26,7 +26,7 @@ _ROW = 5
 _LEAST = 200
 _PAIRED = {"*": "\u2217", "_": "\uff3f", "~": "\u223c", "`": "\u02cb"}
 _LOUD = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SPACE = re.compile(r"\s+")
 _CUT = re.compile(r"&[a-z]{0,4}$")
 
@@ -192,4 +192,5 @@ def _plain(text: str, limit: int) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str, limit: int) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": clip(text, limit) or " "}
+    # Verbatim: of an address or a #name in somebody's words Slack makes no link.
+    return {"type": "mrkdwn", "text": clip(text, limit) or " ", "verbatim": True}

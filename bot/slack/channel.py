@@ -16,6 +16,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.readership import Readership
 from comms.ports import Copy, DeliveryError, Found, Outgoing, Sent, Throttled, Uncertain
 
 EVENT_TYPE = "counterfoil"
@@ -56,10 +57,20 @@ _GONE = "message_not_found"
 _UNCLEAR = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that part of the work may have been done."""
 
-_READS = frozenset({"conversations.history", "conversations.info", "conversations.replies"})
+_READS = frozenset(
+    {
+        "conversations.history", "conversations.info", "conversations.members",
+        "conversations.replies", "users.info",
+    }
+)  # fmt: skip
 _SHARED = "The channel is shared with another organisation; choose an internal one in the settings."
+_GUEST = (
+    "A guest of the workspace would read it; take them out of the channel, or choose another one in"
+    " the settings. It is tried again."
+)
+_HAS_GUEST = "guest_reads"
 _PENDING = "is_pending_ext_shared"
-_KEPT = 600.0
+_KEPT = 60.0
 """Seconds for which a channel counts as seen."""
 _NO_ANSWER = (
     aiohttp.ClientError,
@@ -92,7 +103,8 @@ class SlackChannel:
         )
         self._direct: dict[str, str] = {}
         self._ours: dict[str, float] = {}
-        """Channels that were seen not to be shared, and until when that counts."""
+        """Channels that were seen to be read by our own people, and until when that counts."""
+        self._readers = Readership(self._look)
         self._looking = asyncio.Lock()
 
     async def send(self, message: Outgoing) -> Sent:
@@ -104,6 +116,8 @@ class SlackChannel:
         body = _body(message)
         body["channel"] = await self._channel(message.to)
         await self._must_be_ours(body["channel"])
+        if _USER.fullmatch(message.to) and await self._readers.is_guest(message.to):
+            raise DeliveryError(_GUEST, permanent=False, code=_HAS_GUEST)
         if message.updates:
             answer = await self._ask("chat.update", body | {"ts": message.updates})
         else:
@@ -173,6 +187,8 @@ class SlackChannel:
             told = (await self._look("conversations.info", {"channel": name})).get("channel")
             if not isinstance(told, dict) or told.get("is_ext_shared") or told.get(_PENDING):
                 raise DeliveryError(_SHARED, permanent=True, code="shared_channel")
+            if await self._readers.has_guest(name):
+                raise DeliveryError(_GUEST, permanent=False, code=_HAS_GUEST)
             self._ours[name] = time.monotonic() + _KEPT
 
     async def _look(self, method: str, body: Mapping[str, object]) -> Mapping[str, object]:

@@ -333,7 +333,8 @@ async def test_nothing_is_sent_and_nothing_is_kept(
 ) -> None:
     report = await around.doctor(monkeypatch)
     assert dict(findings(report, "ok"))["work"].startswith("0 sequences, 0 messages")
-    assert {method for method, _ in around.slack.calls} == {"auth.test", "conversations.info"}
+    asked = {method for method, _ in around.slack.calls}
+    assert asked == {"auth.test", "conversations.info", "conversations.members", "users.info"}
     assert (around.mail.letters, around.twilio.messages, around.slack.opened) == ([], {}, 0)
     assert "inbox" not in dict(findings(report, "wrong"))
 
@@ -408,6 +409,16 @@ async def test_a_store_that_others_on_the_machine_may_read_is_told_of(
     [found] = [one for one in report.data["findings"] if one["what"] == "database_url"]
     assert "(mode 640)" in found["said"]
     assert found["do"] == f"chmod 600 {rows}*"
+
+
+async def test_a_guest_who_reads_where_we_speak_is_told_of(
+    around: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around.slack.add_user("U0GUEST", "guest", "guest@harrow.example", restricted=True)
+    around.slack.workspace.channels["C0FINANCE"].members.add("U0GUEST")
+    report = await around.doctor(monkeypatch)
+    assert "A guest" in dict(findings(report, "wrong"))["slack finance channel"]
+    assert dict(findings(report, "ok"))["slack clients channel"]
 
 
 async def test_every_line_is_explained(around: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,13 @@ def test_slack_takes_every_card(parts: list[tuple[int, str]], buttons: list[Any]
     ]
 
 
+def test_slack_makes_no_link_of_an_address_in_somebodys_words() -> None:
+    said = blocks.inline("pay at https://evil.example or #general")
+    shown = [blocks.section(said), blocks.context(said), *blocks.lines("", [said])]
+    texts = [one["text"] if "text" in one else one["elements"][0] for one in shown]
+    assert [text["verbatim"] for text in texts] == [True] * 3
+
+
 @given(TEXT)
 def test_nothing_from_outside_rings_or_links(text: str) -> None:
     for shown in (blocks.inline(text), blocks.words(text)["text"]["text"]):

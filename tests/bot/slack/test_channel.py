@@ -55,6 +55,8 @@ async def answering(status: int, body: str, **headers: str) -> AsyncIterator[str
     async def answer(request: web.BaseRequest) -> web.Response:
         if request.path.endswith("conversations.info"):
             return web.json_response({"ok": True, "channel": {"id": FINANCE}})
+        if request.path.endswith("conversations.members"):
+            return web.json_response({"ok": True, "members": []})
         kind = headers.pop("kind", "application/json")
         return web.Response(status=status, text=body, content_type=kind, headers=headers)
 
@@ -94,6 +96,23 @@ async def test_a_channel_shared_with_others_is_told_nothing(
     with pytest.raises(DeliveryError, match="shared with another organisation") as caught:
         await channel.send(alert())
     assert (caught.value.permanent, stand_in.messages(FINANCE)) == (True, [])
+
+
+async def test_where_a_guest_reads_nothing_is_told_until_they_are_gone(
+    slack: tuple[Slack, SlackChannel],
+) -> None:
+    stand_in, channel = slack
+    stand_in.add_user("U0GUEST", "guest", "guest@firm.example", restricted=True)
+    members = stand_in.workspace.channels[FINANCE].members
+    members.add("U0GUEST")
+    for to in (FINANCE, "U0GUEST"):
+        with pytest.raises(DeliveryError, match="A guest") as caught:
+            await channel.send(alert(to=to))
+        assert not caught.value.permanent
+    assert stand_in.messages(FINANCE) == []
+    members.remove("U0GUEST")
+    await channel.send(alert())
+    assert [post.text for post in stand_in.messages(FINANCE)] == ["Paid"]
 
 
 async def test_a_channel_is_looked_at_once_in_a_while(slack: tuple[Slack, SlackChannel]) -> None:
