@@ -97,13 +97,21 @@ _GROUPS = {
     "paper": paper.paper,
 }
 
+_SHELVES = {
+    **dict.fromkeys(("access", "keys", "policy"), "Set up"),
+    **dict.fromkeys(
+        ("legal-state", "legal-hold", "rights", "privilege", "incidents"),
+        "What must be kept, hidden or answered",
+    ),
+}
+"""Under which heading the help lists a group; the others are for asking."""
+
 policy.policy.command("diff")(diff.diff)
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 for _name, _group in _GROUPS.items():
-    _asks = _name in ("audit", "report", "paper")
-    app.add_typer(_group, name=_name, rich_help_panel="Ask" if _asks else "Set up")
+    app.add_typer(_group, name=_name, rich_help_panel=_SHELVES.get(_name, "Ask"))
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

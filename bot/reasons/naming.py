@@ -19,7 +19,7 @@ _CALLED: Final[Mapping[str, str]] = {
 }
 _DECIDED: Final[Mapping[str, str]] = {
     "send": "Due", "notify": "Due", "wait": "Not yet", "held": "Held", "idle": "Nothing to do",
-    "escalate": "A person's turn", "exhausted": "With its owner", "cured": "Settled",
+    "escalate": "Escalated", "exhausted": "With its owner", "cured": "Settled",
     "late": "Missed", "credit": "Counted as sent", "credited": "Counted as sent",
     "unheard": "No answer",
     "allow": "May leave", "defer": "Held", "review": "Asks a person", "withhold": "Withheld",

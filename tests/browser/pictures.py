@@ -20,7 +20,7 @@ from tests.browser.visitor import DESKTOP, PHONE, Stage, Visitor, staged, visiti
 PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
 MOMENT = "2026-02-04T16:30:00+00:00"
 """A renewal waits for a debt, and a case has come to its owner's turn."""
-CLIENT, CASE = "Rowan Fitness", "Cobalt Cycles"
+CLIENT, CASE, ADVISED = "Rowan Fitness", "Cobalt Cycles", "Driftwood Studio"
 LARGEST = 400_000
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -69,6 +69,26 @@ async def converse(visitor: Visitor) -> None:
     await visitor.page.locator("#mails .mail").last.click()
 
 
+async def seal(visitor: Visitor) -> None:
+    """A client asks for advice: finance sees what may be known, and who has read it."""
+    page = visitor.page
+    await visitor.chooses(ADVISED)
+    await page.locator("#text-ideas").get_by_role("button", name="Legal advice").click()
+    await page.locator("#text-form").get_by_role("button", name="Send").click()
+    await visitor.enters("#clients")
+    await visitor.sees(visitor.posts, "Sealed: legal advice")
+    await page.get_by_role("tab", name="Sealed").click()
+    await page.get_by_label("You are").select_option("U0DANA")
+    await page.get_by_role("button", name="Read it as Dana").click()
+    await page.locator("#confirm").get_by_role("button", name="Close").click()
+    await page.get_by_label("You are").select_option("U0MEI")
+    await visitor.sees(page.locator("#ledger .looks"), "Dana read it")
+    await page.get_by_label("Search clients").fill("")
+    await page.locator("#posts").evaluate("(one) => (one.scrollTop = one.scrollHeight)")
+    await page.get_by_role("button", name="Read it as Mei").scroll_into_view_if_needed()
+    await page.evaluate("document.activeElement.blur()")
+
+
 async def look(browser: Browser, stage: Stage) -> None:
     async with visiting(browser, stage.url, DESKTOP) as visitor:
         page = visitor.page
@@ -84,6 +104,8 @@ async def look(browser: Browser, stage: Stage) -> None:
         await page.set_viewport_size({"width": 1920, "height": 1600})
         await take(visitor, "escalation.png", "#posts .post >> nth=-1")
         await page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+        await seal(visitor)
+        await take(visitor, "sealed.png")
         await page.get_by_role("link", name="Calendar").click()
         await visitor.sees(page.locator("#strip"), "held now")
         await take(visitor, "calendar.png")

@@ -165,7 +165,7 @@ async def test_what_nobody_may_see_is_sealed_read_and_unsealed(later: Stage, vis
     visitor = await visit(later)
     page, posts = visitor.page, visitor.posts
     await visitor.chooses("Driftwood Studio")
-    await page.get_by_role("button", name="Legal advice").click()
+    await page.locator("#text-ideas").get_by_role("button", name="Legal advice").click()
     await page.locator("#text-form").get_by_role("button", name="Send").click()
     await visitor.enters("#clients")
     card = posts.locator(".thread .post").filter(has_text="Sealed: legal advice")
