@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN003, ANN202, ARG002, C901
+# ruff: noqa: ANN001, ANN003, ANN201, ANN202, ARG002
 """What Presidio's pattern recognisers find in the same texts: runs in an environment of its own.
 
 It stands on nothing of the product, for it is started by another Python (``PRESIDIO_PYTHON``) that
@@ -11,14 +11,12 @@ import sys
 import time
 
 
-def main() -> None:
+def blank():
+    """An engine of words and nothing else: no model is needed for patterns."""
     import spacy
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
     class Blank(NlpEngine):
-        """Words and nothing else: no model is needed for patterns."""
-
         def __init__(self) -> None:
             self.nlp = spacy.blank("en")
 
@@ -47,6 +45,12 @@ def main() -> None:
         def get_supported_languages(self):
             return ["en"]
 
+    return Blank()
+
+
+def analyzer():
+    """Presidio's own engine with its recognisers of numbers."""
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.predefined_recognizers import (
         AbaRoutingRecognizer,
         CreditCardRecognizer,
@@ -65,7 +69,11 @@ def main() -> None:
         UsBankRecognizer,
     ):
         registry.add_recognizer(recogniser())
-    engine = AnalyzerEngine(registry=registry, nlp_engine=Blank(), supported_languages=["en"])
+    return AnalyzerEngine(registry=registry, nlp_engine=blank(), supported_languages=["en"])
+
+
+def main() -> None:
+    engine = analyzer()
     texts = json.load(sys.stdin)
     engine.analyze(texts[0], "en")
     began = time.process_time()
@@ -79,4 +87,5 @@ def main() -> None:
     json.dump({"seconds": time.process_time() - began, "found": found}, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

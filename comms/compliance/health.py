@@ -7,7 +7,6 @@ diagnosis are nobody's. It takes a person as well: one who is named, or the one 
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +15,9 @@ from comms.compliance.labels import Label, Part, Span
 from comms.compliance.likeness import Likeness, Passage, Told
 from comms.compliance.material import Material, Role, span
 from comms.compliance.patterns import Which
+from comms.compliance.reach import Reach
 from comms.compliance.reading import Reading
-from comms.compliance.sentences import Sentence, sentences
+from comms.compliance.sentences import Sentence
 from comms.compliance.words import words
 
 _WORDS: Final[Mapping[str, Any]] = tomllib.loads(
@@ -25,7 +25,9 @@ _WORDS: Final[Mapping[str, Any]] = tomllib.loads(
 )
 
 
-_LIKELY: Final = float(_WORDS["likely"])
+_LONG: Final = 900
+"""Characters; what is longer is read at once, and asked only where something was found."""
+LIKELY: Final = float(_WORDS["likely"])
 _LIKENESS: Final = Likeness("health")
 
 
@@ -90,25 +92,25 @@ _SIGNS: Final = (
     *("body", "complaint", "clinician", "visit", "drug", "dose", "codes", "leave", "life"),
     "animal",
 )
-_WHICH: Final = Which(
-    {
-        "plain": _source("plain"),
-        "ambiguous": _source("ambiguous"),
-        "payer": _source("payer"),
-        "care": _source("care"),
-        "insured": _source("insured"),
-        "general": _source("general"),
-        "idiom": _source("idiom"),
-        "machine": _source("machine"),
-        **{name: _source(name) for name in _SIGNS},
-        "some": _SOME,
-        "kin": _KIN,
-        "loose": _LOOSE,
-        "owned": _OWNED,
-        "suffered": _SUFFERED,
-        "ailing": _AILING,
-    }
-)
+_PATTERNS: Final[Mapping[str, str]] = {
+    "plain": _source("plain"),
+    "ambiguous": _source("ambiguous"),
+    "payer": _source("payer"),
+    "care": _source("care"),
+    "insured": _source("insured"),
+    "general": _source("general"),
+    "idiom": _source("idiom"),
+    "machine": _source("machine"),
+    **{name: _source(name) for name in _SIGNS},
+    "some": _SOME,
+    "kin": _KIN,
+    "loose": _LOOSE,
+    "owned": _OWNED,
+    "suffered": _SUFFERED,
+    "ailing": _AILING,
+}
+_WHICH: Final = Which(_PATTERNS)
+REACH: Final = Reach(_LIKENESS, _PATTERNS)
 _TITLED: Final = re.compile(
     r"\b(?:Mrs?|Ms|Miss|Mx|Sra?|Srta|Herr|Frau|Mme|Pt|Patient|patient|pt|Client|Name|Re"
     r"|RE)\b[.:]?\s+(?:[A-Z]\.\s?)?[A-Z][a-z]+"
@@ -121,9 +123,11 @@ _THE_KELLERS: Final = re.compile(
     r"\bthe [A-Z][a-z]+ (?:boy|girl|kid|kids|child|baby|twins|family|lady)\b"
 )
 _NOBODY: Final = words("no_names")
-_DISCLAIMS: Final = re.compile(
-    r"(?i)intended recipient|confidentiality notice|this (?:e-?mail|message) (?:may|contains|is)"
+_NOTICE: Final = (
+    r"intended recipient|confidentiality notice|this (?:e-?mail|message) (?:may|contains|is)"
 )
+_DISCLAIMS: Final = re.compile(_NOTICE, re.IGNORECASE)
+_DISCLAIMING: Final = Which({"notice": _NOTICE})
 _CUES: Final = frozenset(
     {
         *("plain", "ailing", "insured", "complaint", "life", "leave", "drug", "codes", "clinician"),
@@ -135,46 +139,69 @@ _STRONG_PERSON: Final = frozenset({"some", "kin"})
 
 def possible(material: Material) -> bool:
     """Whether there is a word of health, of care or of a person at all."""
+    return not _short(material) or _shows(material)
+
+
+def _short(material: Material) -> bool:
+    return len(material.text) <= _LONG
+
+
+def _shows(material: Material) -> bool:
     return not _WHICH(material.text).isdisjoint(_CUES)
 
 
 def find(material: Material) -> Iterator[Span]:
     """The sentences that tell of somebody's health."""
-    for part, reading, told, ruled in _read(material):
-        for passage in _passages(material, told, ruled):
-            if _LIKENESS(passage.traits) >= _LIKELY:
-                chosen = likeness.telling(_LIKENESS, told, passage, ruled, material.role)
-                for at in sorted(chosen):
-                    yield _span(part, reading, told[at][0])
+    near = [
+        (part, reading, said, seen.at)
+        for part, reading in material.parts()
+        for said in (own(reading),)
+        for seen in REACH([one.text for one in said], material.role, LIKELY)
+        if seen.near
+    ]
+    if not near or not (_short(material) or _shows(material)):
+        return
+    known = _somebody(material)
+    for part, reading, said, here in near:
+        for sentence in _telling(material, said, here, known=known):
+            yield _span(part, reading, sentence)
+
+
+def _telling(
+    material: Material, said: Sequence[Sentence], here: range, *, known: bool
+) -> Iterator[Sentence]:
+    """The sentences of a passage that tell of somebody's health."""
+    told = [Told(one, _WHICH(one.text)) for one in said[here.start : here.stop]]
+    ruled = {at - here.start for at in _ruled(material, said, here, known=known)}
+    passage = likeness.passage(told, range(len(told)), ruled, material.role)
+    if _LIKENESS(passage.traits) >= LIKELY:
+        for at in sorted(likeness.telling(_LIKENESS, told, passage, ruled, material.role)):
+            yield told[at].sentence
 
 
 def passages(material: Material) -> list[Passage]:
     """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same."""
-    return [
-        passage
-        for _, _, told, ruled in _read(material)
-        for passage in _passages(material, told, ruled)
-    ]
-
-
-def _passages(
-    material: Material, told: Sequence[Told], ruled: AbstractSet[int]
-) -> Iterator[Passage]:
-    return likeness.passages(told, ruled, material.role)
-
-
-def _read(material: Material) -> Iterator[tuple[Part, Reading, list[Told], set[int]]]:
-    """Each part of a message in sentences, and which of them a rule tells."""
+    found: list[Passage] = []
     known = _somebody(material)
-    for part, reading in material.parts():
-        own = [one for one in sentences(reading.text) if not _DISCLAIMS.search(one.text)]
-        told = [(one, _WHICH(one.text)) for one in own]
-        ruled = {
-            at
-            for at, one in enumerate(own)
-            if _tells(one, own[at - 1] if at else None, material, known)
-        }
-        yield part, reading, told, ruled
+    for _, reading in material.parts():
+        said = own(reading)
+        told = [Told(one, _WHICH(one.text)) for one in said]
+        ruled = _ruled(material, said, range(len(said)), known=known)
+        found += likeness.passages(told, ruled, material.role)
+    return found
+
+
+def own(reading: Reading) -> Sequence[Sentence]:
+    """The sentences that are not of a disclaimer."""
+    said = reading.sentences
+    if not _DISCLAIMING(reading.text):
+        return said
+    return [one for one in said if not _DISCLAIMS.search(one.text)]
+
+
+def _ruled(material: Material, said: Sequence[Sentence], here: range, *, known: bool) -> set[int]:
+    """Which of these a rule tells."""
+    return {at for at in here if _tells(said[at], said[at - 1] if at else None, material, known)}
 
 
 def _span(part: Part, reading: Reading, sentence: Sentence) -> Span:

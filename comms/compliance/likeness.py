@@ -8,23 +8,54 @@ itself: the traits that weighed most are its reasons.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, overload
 
-from comms.compliance.sentences import Sentence
+from typing_extensions import override
+
+from comms.compliance.sentences import Sentence, stretches
 
 RULE: Final = "=rule"
 _WORD: Final = re.compile(r"[a-zà-öø-ÿ]+(?:'[a-z]+)?|[0-9]+|[?!$€£]")
-_LETTERS: Final = 5
-_LONG: Final = 400
+LETTERS: Final = 5
+LONG: Final = 400
 _HERE: Final = Path(__file__).parent
 
-Told = tuple[Sentence, frozenset[str]]
-"""A sentence, and the signs that the rules see in it."""
+
+class Told(NamedTuple):
+    """A sentence, the signs that the rules see in it, and what they weigh by themselves."""
+
+    sentence: Sentence
+    signs: frozenset[str]
+    weight: float = 0.0
+
+
+class WhenAsked(Sequence[Told]):
+    """Sentences of which the rules say something when it is asked for, and once."""
+
+    def __init__(self, said: Sequence[Sentence], tell: Callable[[Sentence], Told]) -> None:
+        self._said, self._tell = said, tell
+        self._known: dict[int, Told] = {}
+
+    @override
+    def __len__(self) -> int:
+        return len(self._said)
+
+    @overload
+    def __getitem__(self, at: int) -> Told: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Told]: ...
+    @override
+    def __getitem__(self, at: int | slice) -> Told | list[Told]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        known = self._known.get(at)
+        if known is None:
+            known = self._known[at] = self._tell(self._said[at])
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +70,42 @@ class Likeness:
     """The weights of one label, as they were learned."""
 
     def __init__(self, name: str) -> None:
-        self._weights: dict[str, float] = {}
+        self.weights: dict[str, float] = {}
         for line in (_HERE / f"{name}.weights").read_text(encoding="utf-8").splitlines():
             if not line.startswith("#"):
                 trait, _, weight = line.partition("\t")
-                self._weights[trait] = float(weight)
-        self._least = self._weights.pop("")
-        self._known = frozenset(self._weights)
+                self.weights[trait] = float(weight)
+        self.least = self.weights.pop("")
+        self._known = frozenset(self.weights)
 
     def __call__(self, traits: AbstractSet[str]) -> float:
         """Above nought: more like those with the label than like those without it."""
-        told = math.fsum(map(self._weights.__getitem__, self._known & traits))
-        return self._least + told / math.sqrt(len(traits) or 1)
+        told = math.fsum(map(self.weights.__getitem__, self._known & traits))
+        return self.least + told / math.sqrt(len(traits) or 1)
+
+    def weight(self, trait: str) -> float:
+        """What one trait weighs; nought where it was never learned."""
+        return self.weights.get(trait, 0.0)
 
     def reasons(self, traits: AbstractSet[str], many: int = 5) -> list[str]:
         """The traits that spoke most for the label, the heaviest first."""
-        known = self._weights
+        known = self.weights
         heavy = (trait for trait in traits if known.get(trait, 0.0) > 0)
         return sorted(heavy, key=lambda trait: (-known[trait], trait))[:many]
 
 
 def words(text: str) -> set[str]:
     """What stays of the words of a text; all numbers are one."""
-    cut = {word[:_LETTERS] for word in _WORD.findall(text.lower())}
+    cut = {word[:LETTERS] for word in _WORD.findall(text.lower())}
     digits = {word for word in cut if word[0].isdigit()}
     return (cut - digits) | {"#"} if digits else cut
 
 
 def traits(told: Sequence[Told], *marks: str) -> frozenset[str]:
-    """The words of some sentences, and what is known of them, each alone and each two together."""
-    signs = frozenset[str]().union(*(had for _, had in told))
-    known = sorted([*marks, *(f"@{sign}" for sign in signs)])
-    found = {*known, *(f"{one}+{other}" for one, other in combinations(known, 2))}
-    for sentence, _ in told:
-        found.update(words(sentence.text))
+    """The words of some sentences, and what is known of them."""
+    signs = frozenset[str]().union(*(one.signs for one in told))
+    found = {*marks, *(f"@{sign}" for sign in signs)}
+    found |= words("\n".join(one.sentence.text for one in told))
     return frozenset(found)
 
 
@@ -80,14 +113,20 @@ def passages(
     told: Sequence[Told], ruled: AbstractSet[int], role: str, above: Sequence[Told] = ()
 ) -> Iterator[Passage]:
     """A text in stretches of a few sentences, each under what stands above them all."""
-    first, size = 0, 0
-    for at, (sentence, _) in enumerate(told):
-        size += len(sentence.text)
-        if size >= _LONG or at == len(told) - 1:
-            here = range(first, at + 1)
-            marks = (f"={role}",) if ruled.isdisjoint(here) else (f"={role}", RULE)
-            yield Passage(here, traits([*above, *told[first : at + 1]], *marks))
-            first, size = at + 1, 0
+    for here in stretches([len(one.sentence.text) for one in told], LONG):
+        yield passage(told, here, ruled, role, above)
+
+
+def passage(
+    told: Sequence[Told],
+    here: range,
+    ruled: AbstractSet[int],
+    role: str,
+    above: Sequence[Told] = (),
+) -> Passage:
+    """Some neighbouring sentences of a text, under what stands above them."""
+    marks = (f"={role}",) if ruled.isdisjoint(here) else (f"={role}", RULE)
+    return Passage(here, traits([*above, *told[here.start : here.stop]], *marks))
 
 
 def telling(

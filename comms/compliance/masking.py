@@ -27,6 +27,8 @@ _INSTEAD: Final = {
     Label.DOB: "[date]",
 }
 _NOT_DIGIT: Final = re.compile(r"\D")
+_NOT_SIGN: Final = re.compile(r"[\W_]+")
+_BETWEEN: Final = bytes(code for code in range(128) if not chr(code).isalnum())
 _SHORTEST_AGAIN: Final = 3
 _LONG: Final = 20_000
 _MOST_VALUES: Final = 40
@@ -35,7 +37,7 @@ _MOST_VALUES: Final = 40
 
 def masked(content: Content, spans: Sequence[Span]) -> tuple[str, str | None]:
     """The body and the subject, with what is labelled covered."""
-    values = set(_values(content, spans))
+    values = sorted(set(_values(content, spans)), key=lambda one: (-len(one[0]), one))
     if len(values) > _MOST_VALUES:
         return SEALED, None if content.subject is None else SEALED
     body = _again(_covered(content.body, spans, "body"), values)
@@ -83,15 +85,23 @@ def _values(content: Content, spans: Sequence[Span]) -> Iterable[tuple[str, Labe
 
 def _again(text: str, values: Iterable[tuple[str, Label]]) -> str:
     """Cover the same values where they are written once more, with whatever between the signs."""
+    joined = _signs(text)
     for value, label in values:
-        signs = re.sub(r"[\W_]", "", read(value).text)
+        signs = _signs(read(value).text)
         if label is Label.SECRET:
             text = text.replace(value, _INSTEAD[label])
-        elif len(signs) >= _SHORTEST_AGAIN and len(signs) <= 40:
+        elif _SHORTEST_AGAIN <= len(signs) <= 40 and signs in joined:
             gap = r"[\W_]{0,3}" if len(signs) > 4 else ""
             again = r"(?<![\w*])" + gap.join(map(re.escape, signs)) + r"(?!\w)"
             text = _without(text, again, label)
     return text
+
+
+def _signs(text: str) -> str:
+    """Its letters and digits alone."""
+    if text.isascii():
+        return text.encode().translate(None, _BETWEEN).decode()
+    return _NOT_SIGN.sub("", text)
 
 
 def _without(text: str, pattern: str, label: Label) -> str:

@@ -9,7 +9,7 @@ among others of the passage it stands in, and how these weigh together was learn
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,17 +18,18 @@ from typing import Any, Final
 
 from comms.compliance import likeness
 from comms.compliance.labels import Label, Part, Span
-from comms.compliance.likeness import Likeness, Passage, Told
+from comms.compliance.likeness import RULE, Likeness, Passage, Told, WhenAsked
 from comms.compliance.material import Material, Role, span
 from comms.compliance.patterns import Which
+from comms.compliance.reach import Reach, Seen
 from comms.compliance.reading import Reading
-from comms.compliance.sentences import Sentence, sentences
+from comms.compliance.sentences import Sentence, stretches
 
 _DATA: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("privilege.toml").read_text(encoding="utf-8")
 )
 _ENOUGH: Final = float(_DATA["enough"])
-_LIKELY: Final = float(_DATA["likely"])
+LIKELY: Final = float(_DATA["likely"])
 _LONGER: Final = float(_DATA["longer"])
 _LIKENESS: Final = Likeness("privilege")
 _SIGNALS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["signal"]
@@ -52,19 +53,17 @@ _DISCLAIMS: Final = (
     r"|ce (?:message|courriel).{0,40}confidentiel|not (?:constitute|intended as) legal advice"
     r"|not legal advice"
 )
-_WHICH: Final = Which(
-    {
-        **{
-            name: "|".join(f"(?:{one})" for one in signal["any"])
-            for name, signal in _SIGNALS.items()
-        },
-        "modal": _MODAL,
-        "mine": r"\b(?:i|i'm|i've|i'd|i'll|im|ive|me|my|mine|we|we're|we've|we'd|we'll|us|our"
-        r"|ours|you|your|you're|you've)\b",
-        "disclaims": _DISCLAIMS,
-        "header": r"privilege|attorney[ -/]client|work product|anwaltlich|secreto profesional",
-    }
-)
+_PATTERNS: Final[Mapping[str, str]] = {
+    **{name: "|".join(f"(?:{one})" for one in signal["any"]) for name, signal in _SIGNALS.items()},
+    "modal": _MODAL,
+    "mine": r"\b(?:i|i'm|i've|i'd|i'll|im|ive|me|my|mine|we|we're|we've|we'd|we'll|us|our"
+    r"|ours|you|your|you're|you've)\b",
+    "disclaims": _DISCLAIMS,
+    "header": r"privilege|attorney[ -/]client|work product|anwaltlich|secreto profesional",
+}
+_WHICH: Final = Which(_PATTERNS)
+REACH: Final = Reach(_LIKENESS, _PATTERNS)
+_ODD: Final = Which({name: f"(?m:{_PATTERNS[name]})" for name in ("disclaims", "header")})
 _HEADER: Final = re.compile(
     r"(?:privileged\s?(?:and|&|/|\+|,)?\s?(?:and )?confidential"
     r"|attorney[ -/]client(?: privileged?)?"
@@ -73,6 +72,7 @@ _HEADER: Final = re.compile(
     r"|privileged\b|streng vertraulich[ -]+anwaltlich|secreto profesional)",
     re.IGNORECASE,
 )
+_MARKED: Final = Which({"header": _HEADER.pattern})
 _OFFICE: Final = re.compile(
     r"\b(?:kitchen|lunch|parking|printer|coffee|fridge|floor|holiday|office (?:is|will be)|closed"
     r"|birthday|party|invoice|payment|wifi|building|elevator|desk|snacks|fire drill|dress code)\b",
@@ -84,6 +84,10 @@ _COURTESY: Final = re.compile(
     r" you|regards|best|cheers|kind regards|sincerely|many thanks|gruß|saludos)\b[^.?!]{0,30}",
     re.IGNORECASE,
 )
+_GREETS: Final = frozenset({"hi", "he", "de", "se", "ho", "bo", "go", "te", "al", "th", "re", "be",
+                            "ch", "ki", "si", "ma", "gr", "sa"})  # fmt: skip
+"""The first letters of every courtesy."""
+_LINE: Final = 40
 _SHORT: Final = 12
 _NAME: Final = 3
 _LONG: Final = 900
@@ -93,11 +97,14 @@ _NEWS_MORE: Final = 2.0
 _TAUGHT_LESS: Final = 1.5
 _TAUGHT_MORE: Final = 3.0
 _STORY: Final = 5
-_NEWS: Final = re.compile(
-    r"\bbyline\b|\bstaff writer|all rights reserved|copyright (?:\(c\)|©|19|20)"
-    r"|associated press|reuters"
-    r"|dow jones|newswire|\btold reporters\b|press release|for immediate release",
-    re.IGNORECASE,
+_NEIGHBOURS: Final = 3
+_ASKS: Final = frozenset({"asks_advice", "asks_counsel"})
+_NEWS: Final = Which(
+    {
+        "news": r"\bbyline\b|\bstaff writer|all rights reserved|copyright (?:\(c\)|©|19|20)"
+        r"|associated press|reuters"
+        r"|dow jones|newswire|\btold reporters\b|press release|for immediate release",
+    }
 )
 _NO_COMPANY: Final = frozenset({"request", "service", "market", "talk", "logistics"})
 _EVERYDAY: Final = frozenset({"billing", "service", "request", "fees", "logistics", "market"})
@@ -108,57 +115,112 @@ _PLAIN_BUSINESS: Final = frozenset({"billing", "logistics", "request", "talk"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
-    sentence: Sentence
-    had: frozenset[str]
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Read:
-    """A message as it was weighed: its own sentences, and which of them a rule tells."""
+    """A message as it is weighed: its own sentences, and those above them."""
 
-    above: Sequence[_Weighed]
-    body: Sequence[_Weighed]
-    ruled: AbstractSet[int]
+    said: Sequence[Sentence]
+    over: Sequence[Sentence]
+    body: Sequence[Told]
+    above: Sequence[Told]
     marked: bool
 
 
 def find(material: Material) -> Iterator[Span]:
     """The stretches of a message that only a client and counsel may share."""
-    read = _read(material)
-    taught = _taught(material)
-    chosen = set(read.ruled) if read.marked and taught <= 0 else set[int]()
-    told, found = _told(read.body), passages(material, read)
-    likely = _LIKELY + taught
-    if material.role is Role.UNKNOWN:
-        likely += _LONGER * math.log2(max(1, len(found)))
-    for passage in found:
+    read, taught = _read(material), _taught(material)
+    marked = read.marked and taught <= 0
+    seen, likely = _seen(material, read, taught)
+    near = [one.at for one in seen if one.near]
+    if len(seen) > 1:
+        near = [here for here in near if _likeliest(read, here, material) >= likely]
+    if not (near or marked) or not (_short(material) or _shows(material)):
+        return
+    ruled = _ruled(material, read, near if _by_itself(material, read, seen) else None)
+    chosen = set(ruled) if marked else set[int]()
+    for here in near:
+        passage = likeness.passage(read.body, here, ruled, material.role, read.above)
         if _LIKENESS(passage.traits) >= likely:
-            chosen |= likeness.telling(_LIKENESS, told, passage, read.ruled, material.role)
-    yield from _stretches("body", material.body, read.body, sorted(chosen))
+            chosen |= likeness.telling(_LIKENESS, read.body, passage, ruled, material.role)
+    yield from _stretches("body", material.body, read.said, sorted(chosen))
 
 
-def passages(material: Material, read: _Read | None = None) -> list[Passage]:
+def _seen(material: Material, read: _Read, taught: float) -> tuple[list[Seen], float]:
+    """Its passages, and how likely one must be."""
+    names, texts = material.parties.names, [one.text for one in read.said]
+    likely = LIKELY + taught
+    if material.role is Role.UNKNOWN:
+        likely += _LONGER * math.log2(max(1, len(stretches([*map(len, texts)], likeness.LONG))))
+    over = [one.text for one in read.over]
+    return REACH(texts, material.role, likely, over, lambda text: _called(text, names)), likely
+
+
+def _likeliest(read: _Read, here: range, material: Material) -> float:
+    """What a passage comes to with a rule, or without."""
+    ruled = likeness.passage(read.body, here, {here.start}, material.role, read.above).traits
+    return max(_LIKENESS(ruled), _LIKENESS({trait for trait in ruled if RULE not in trait}))
+
+
+def passages(material: Material) -> list[Passage]:
     """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same."""
-    known = read or _read(material)
-    told = _told(known.body)
-    return list(likeness.passages(told, known.ruled, material.role, _told(known.above)))
+    read = _read(material)
+    ruled = _ruled(material, read)
+    return list(likeness.passages(read.body, ruled, material.role, read.above))
 
 
-def _told(weighed: Sequence[_Weighed]) -> list[Told]:
-    return [(one.sentence, one.had) for one in weighed]
+def own(material: Material) -> Sequence[Sentence]:
+    """What it says itself: no disclaimer, no greeting, no header."""
+    return _read(material).said
 
 
 def _read(material: Material) -> _Read:
-    above = _weighed(material.subject, material) if material.subject else []
-    weighed = _weighed(material.body, material)
-    body = [one for one in weighed if _own(one)]
-    enough = _enough(material)
-    ruled = {at for at, one in enumerate(body) if one.weight >= enough}
-    ruled |= _together(body, above, material.role, enough) or _story(body)
-    marked = _marked(material, weighed)
-    return _Read(above, body, ruled or _by_context(material, body, marked=marked), marked)
+    odd = _ODD(_called(material.text, material.parties.names))
+    over, all_said = material.subject.sentences if material.subject else (), material.body.sentences
+    if "disclaims" in odd:
+        over, all_said = _undisclaimed(over, material), _undisclaimed(all_said, material)
+    said = [one for one in all_said if not _courteous(one.text)]
+    if "header" in odd:
+        said = [one for one in said if not ("header" in _signs(one, material) and _heads(one.text))]
+    above = _weighed(over, material.subject, material)[:] if material.subject else []
+    body = _weighed(said, material.body, material)
+    return _Read(said, over, body, above, _marked(material, all_said))
+
+
+def _by_itself(material: Material, read: _Read, seen: Sequence[Seen]) -> bool:
+    """Whether a passage and what stands next to it say all that the rules need to know."""
+    if read.marked or material.role is Role.COUNSEL:
+        return False
+    if _topics(frozenset[str]().union(*(one.signs for one in seen))) < _STORY:
+        return True
+    asking = (at for one in seen if one.signs & _ASKS for at in one.at)
+    return not any(_asks(read.body[at]) for at in asking)
+
+
+def _ruled(
+    material: Material, read: _Read, near: Sequence[range] | None = None
+) -> AbstractSet[int]:
+    """Which sentences a rule tells; ``near`` where only those of some passages matter."""
+    body, enough = read.body, _enough(material)
+    asked = range(len(body)) if near is None else _around(near, len(body))
+    alone = {at for at in asked if body[at].weight >= enough}
+    together = _together(body, asked, read.above, material.role, enough)
+    if near is not None:
+        return alone | together
+    return (alone | (together or _story(body))) or _by_context(material, body, marked=read.marked)
+
+
+def _around(near: Sequence[range], many: int) -> Sequence[int]:
+    """With the sentences that follow: together with them one may say enough."""
+    found = {at for here in near for at in range(here.start, here.stop + _NEIGHBOURS)}
+    return sorted(at for at in found if at < many)
+
+
+def _undisclaimed(said: Sequence[Sentence], material: Material) -> Sequence[Sentence]:
+    return [one for one in said if "disclaims" not in _signs(one, material)]
+
+
+def _heads(text: str) -> bool:
+    header = _HEADER.search(text)
+    return header is not None and len(text) - len(header[0]) < 25
 
 
 def _enough(material: Material) -> float:
@@ -166,7 +228,7 @@ def _enough(material: Material) -> float:
     text = material.body.text
     more = _LONG_MORE if len(text) > _LONG else 0.0
     less = _COUNSEL_LESS if material.role is Role.COUNSEL else 0.0
-    return _ENOUGH + more - less + (_NEWS_MORE if _NEWS.search(text[:60_000]) else 0.0)
+    return _ENOUGH + more - less + (_NEWS_MORE if _NEWS(text[:60_000]) else 0.0)
 
 
 def signals(material: Material) -> frozenset[str]:
@@ -196,36 +258,51 @@ def _taught(material: Material) -> float:
     return _TAUGHT_MORE if known else 0.0
 
 
-def _story(body: Sequence[_Weighed]) -> set[int]:
+def _story(body: Sequence[Told]) -> set[int]:
     """A long tale of a legal trouble, and somewhere in it the question."""
-    told = frozenset[str]().union(*(one.had for one in body)) if body else frozenset[str]()
-    topics = sum(_is_subject(name) for name in told) + ("law" in told)
-    if topics < _STORY:
+    if _topics(frozenset[str]().union(*(one.signs for one in body))) < _STORY:
         return set()
-    return {
-        at
-        for at, one in enumerate(body)
-        if one.had & {"asks_advice", "asks_counsel"} and "mine" in one.had and one.weight >= 2
-    }
+    return {at for at, one in enumerate(body) if _asks(one)}
+
+
+def _topics(signs: AbstractSet[str]) -> int:
+    return sum(_is_subject(name) for name in signs) + ("law" in signs)
+
+
+def _asks(one: Told) -> bool:
+    return bool(one.signs & _ASKS) and "mine" in one.signs and one.weight >= 2
 
 
 def possible(material: Material) -> bool:
     """Whether there is any sign of it at all; most mail has none but a plain question."""
+    return not _short(material) or _shows(material)
+
+
+def _short(material: Material) -> bool:
+    """What is longer is read at once, and asked only where something was found."""
+    return len(material.text) <= _LONG
+
+
+def _shows(material: Material) -> bool:
     had = _WHICH(_called(material.text, material.parties.names))
     if material.role is Role.COUNSEL or not had.isdisjoint(_CUES):
         return True
     return "asks" in had and had.isdisjoint(_EVERYDAY)
 
 
-def _weighed(reading: Reading, material: Material) -> list[_Weighed]:
-    role, names = material.role, material.parties.names
-    told = ((one, _WHICH(_called(one.text, names))) for one in sentences(reading.text))
+def _weighed(said: Sequence[Sentence], reading: Reading, material: Material) -> WhenAsked:
     long = len(reading.text) > _LONG
-    return [
-        _Weighed(one, had, _weight(had, role) if not long or _addressed(had) else 0.0)
-        for one, had in told
-        if "disclaims" not in had
-    ]
+
+    def weigh(sentence: Sentence) -> Told:
+        had = _signs(sentence, material)
+        counts = not long or _addressed(had)
+        return Told(sentence, had, _weight(had, material.role) if counts else 0.0)
+
+    return WhenAsked(said, weigh)
+
+
+def _signs(sentence: Sentence, material: Material) -> frozenset[str]:
+    return _WHICH(_called(sentence.text, material.parties.names))
 
 
 def _called(text: str, names: frozenset[str]) -> str:
@@ -246,13 +323,11 @@ def _addressed(had: frozenset[str]) -> bool:
     return bool(had & {"mine", "work", "reports"})
 
 
-def _own(one: _Weighed) -> bool:
-    """Not a greeting, a name or a header."""
-    text = one.sentence.text
-    if len(text) < 40 and _COURTESY.fullmatch(text.strip(" ,.!")):
+def _courteous(text: str) -> bool:
+    if len(text) >= _LINE:
         return False
-    header = _HEADER.search(text) if "header" in one.had else None
-    return header is None or len(text) - len(header[0]) >= 25
+    bare = text.strip(" ,.!")
+    return bare[:2].lower() in _GREETS and _COURTESY.fullmatch(bare) is not None
 
 
 @lru_cache(maxsize=20_000)
@@ -295,18 +370,19 @@ def _helping(had: frozenset[str]) -> Iterator[str]:
 
 
 def _together(
-    body: Sequence[_Weighed], above: Sequence[_Weighed], role: Role, enough: float
+    body: Sequence[Told], asked: Iterable[int], above: Sequence[Told], role: Role, enough: float
 ) -> set[int]:
     """Sentences that are enough with their neighbours, or with the subject line."""
-    topic = {name for one in above for name in _helping(one.had) if _is_subject(name)}
+    topic = {name for one in above for name in _helping(one.signs) if _is_subject(name)}
     found: set[int] = set()
-    for at, one in enumerate(body):
+    for at in asked:
+        one = body[at]
         if not 0 < one.weight < enough:
             continue
-        if topic and _weight(one.had | topic, role) >= enough + 0.5:
+        if topic and _weight(one.signs | topic, role) >= enough + 0.5:
             found.add(at)
-        for first in (at - 1, at - 2, at - 3):
-            if first >= 0 and _pair(body, first, at, role, enough):
+        for first in range(at - 1, max(-1, at - 1 - _NEIGHBOURS), -1):
+            if _pair(body, first, at, role, enough):
                 found |= set(range(first, at + 1))
                 break
     return found
@@ -316,22 +392,22 @@ def _is_subject(name: str) -> bool:
     return name == "law" or name.startswith("topic_")
 
 
-def _pair(body: Sequence[_Weighed], first: int, at: int, role: Role, enough: float) -> bool:
+def _pair(body: Sequence[Told], first: int, at: int, role: Role, enough: float) -> bool:
     """Whether two sentences say together what neither says alone."""
     one, other = body[first], body[at]
-    if min(one.weight, other.weight) <= 0 or (one.had | other.had) & _NO_COMPANY:
+    if min(one.weight, other.weight) <= 0 or (one.signs | other.signs) & _NO_COMPANY:
         return False
-    return _weight(frozenset(_helping(one.had)) | other.had, role) >= enough
+    return _weight(frozenset(_helping(one.signs)) | other.signs, role) >= enough
 
 
-def _marked(material: Material, weighed: Sequence[_Weighed]) -> bool:
+def _marked(material: Material, said: Sequence[Sentence]) -> bool:
     """Whether it says at its top that it is privileged."""
     subject = material.subject.text if material.subject else ""
-    top = " ".join(one.sentence.text for one in weighed[:2])[:200]
-    return bool(_HEADER.search(subject) or _HEADER.search(top))
+    top = " ".join(one.text for one in said[:2])[:200]
+    return bool(_MARKED(f"{subject}\n{top}"))
 
 
-def _by_context(material: Material, body: Sequence[_Weighed], *, marked: bool) -> set[int]:
+def _by_context(material: Material, body: Sequence[Told], *, marked: bool) -> set[int]:
     """What no sentence says alone: a header at the top, counsel's own voice."""
     full = [at for at, one in enumerate(body) if len(one.sentence.text) >= _SHORT]
     if marked:
@@ -341,18 +417,18 @@ def _by_context(material: Material, body: Sequence[_Weighed], *, marked: bool) -
     return set()
 
 
-def _opines(one: _Weighed) -> bool:
-    return "modal" in one.had and one.weight >= 0 and not one.had & _PLAIN_BUSINESS
+def _opines(one: Told) -> bool:
+    return "modal" in one.signs and one.weight >= 0 and not one.signs & _PLAIN_BUSINESS
 
 
-def _is_office(one: _Weighed) -> bool:
-    legal = any(_is_subject(name) for name in one.had)
-    other = one.had & {"logistics", "talk", "market", "billing"}
+def _is_office(one: Told) -> bool:
+    legal = any(_is_subject(name) for name in one.signs)
+    other = one.signs & {"logistics", "talk", "market", "billing"}
     return not legal and (bool(other) or _OFFICE.search(one.sentence.text) is not None)
 
 
 def _stretches(
-    part: Part, reading: Reading, body: Sequence[_Weighed], chosen: Sequence[int]
+    part: Part, reading: Reading, said: Sequence[Sentence], chosen: Sequence[int]
 ) -> Iterator[Span]:
     """Neighbours are one stretch, with what stands between them."""
     rows: list[list[int]] = []
@@ -362,5 +438,5 @@ def _stretches(
         else:
             rows.append([at])
     for row in rows:
-        start, end = body[row[0]].sentence.start, body[row[-1]].sentence.end
+        start, end = said[row[0]].start, said[row[-1]].end
         yield span(part, reading, start, end, Label.PRIVILEGED)

@@ -10,7 +10,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
+
+from comms.compliance.sentences import Sentence, sentences
 
 _HIDDEN: Final = "\u200b"
 _INVISIBLE: Final = frozenset(
@@ -66,7 +69,7 @@ def _read(sign: str) -> str:
 _FOLDING: Final = _Folding()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """A text in its plain form, and where each character of that form came from."""
 
@@ -80,6 +83,11 @@ class Reading:
         if self.starts is None or self.ends is None or start >= end:
             return start, end
         return self.starts[start], self.ends[end - 1]
+
+    @cached_property
+    def sentences(self) -> Sequence[Sentence]:
+        """The sentences of the plain form, cut when somebody first asks."""
+        return [*sentences(self.text)]
 
 
 def read(original: str, *, markup: bool = False) -> Reading:

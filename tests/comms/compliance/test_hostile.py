@@ -4,14 +4,11 @@ Work is counted, not timed: every call of a function, of Python or of C, is one.
 within one call is measured by ``make hostile``.
 """
 
-import sys
-from collections.abc import Callable
-from types import FrameType
-
 import pytest
 
 from benchmarks import hostile
 from comms.compliance.screening import screen
+from tests.comms.compliance.work import calls
 
 _SIZE = 1_200
 _SLACK = 1_000
@@ -19,27 +16,11 @@ _SLACK = 1_000
 MIXTURES = sorted({*hostile.FRAGMENTS, *hostile.pieces(seed=7, many=20)})
 
 
-def _calls(work: Callable[[], object]) -> int:
-    counted = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal counted
-        counted += event in {"call", "c_call"}
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return counted
-
-
 @pytest.mark.parametrize("piece", MIXTURES)
 def test_four_times_the_text_is_no_more_than_four_times_the_work(piece: str) -> None:
     short, long = (hostile.repeated(piece, size) for size in (_SIZE, 4 * _SIZE))
     screen(long)  # builds automata, and fills what is remembered
-    few, many = _calls(lambda: screen(short)), _calls(lambda: screen(long))
+    few, many = calls(lambda: screen(short)), calls(lambda: screen(long))
     assert many <= 5 * few + _SLACK
 
 
@@ -49,4 +30,4 @@ def test_the_measure_sees_a_square() -> None:
             for other in range(one):
                 abs(other)
 
-    assert _calls(lambda: square(80)) > 5 * _calls(lambda: square(20)) + _SLACK
+    assert calls(lambda: square(80)) > 5 * calls(lambda: square(20)) + _SLACK
