@@ -154,8 +154,10 @@ CHANNEL_SETTINGS = (
 )
 
 
-def live(settings: Settings, clock: Clock | None = None) -> App:
+def live(settings: Settings, clock: Clock | None = None, *, durable: bool = True) -> App:
     """The product as it serves: its store, its keys, and every way in and out.
+
+    ``durable`` False is for a store that is thrown away when the process ends.
 
     Raises:
         SettingsMissing: one sentence for each setting that is missing or a default.
@@ -170,7 +172,7 @@ def live(settings: Settings, clock: Clock | None = None) -> App:
     with ExitStack() as opened:
         traced = tracing.begin(settings.otlp_url)
         opened.callback(traced.close)
-        app = books(settings, clock)
+        app = books(settings, clock, durable=durable)
         opened.callback(app.store.close)
         opened.callback(app.keyring.close)
         _need_fit(settings, app.rules.packs())

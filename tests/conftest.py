@@ -281,13 +281,13 @@ def fresh_postgres(cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def store(database: Database) -> Iterator[Store]:
-    with closing(Store(database.url)) as store:
+    with closing(Store(database.url, durable=False)) as store:
         yield store
 
 
 @pytest.fixture
 def sqlite_store(sqlite_database: Database) -> Iterator[Store]:
-    with closing(Store(sqlite_database.url)) as store:
+    with closing(Store(sqlite_database.url, durable=False)) as store:
         yield store
 
 

@@ -387,7 +387,7 @@ async def outside(database: Any, folder: Path, public_url: str = "") -> AsyncIte
 async def serving(around: Outside) -> AsyncIterator[Product]:
     """The product on what is there: started, or started again."""
     async with AsyncExitStack() as stack:
-        app = live(around.settings, around.clock)
+        app = live(around.settings, around.clock, durable=False)
         app = replace(app, spool=Spool(around.folder / "spool", bytes(range(32))))
         stack.push_async_callback(app.close)
         site = web(app, _when_asked(app))

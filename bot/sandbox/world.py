@@ -219,7 +219,7 @@ async def running(folder: Path, **settings_: object) -> AsyncIterator[World]:
             }
         )
         schema.lay(settings.database_url)
-        app = live(settings, clock)
+        app = live(settings, clock, durable=False)
         stack.push_async_callback(app.close)
         site = web(app, slack_side(Desk(app)))
         url = await stack.enter_async_context(loopback.serve(site, listener))

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,12 +28,14 @@ from billing.models import (
     StepTaken,
 )
 from billing.store import Store
+from bot import audit
 from bot.models import Incoming
 from bot.sandbox import portrait, story
 from bot.sandbox.message_resource import Record
 from bot.sandbox.workspace import Post
 from bot.sandbox.world import World, client_named, running
 from bot.slack import answers
+from bot.watching.standstills import Finding
 from comms import timeline
 from comms.models import (
     Attempt,
@@ -44,6 +47,7 @@ from comms.models import (
     Task,
     Touchpoint,
 )
+from tests.scenarios import watch
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(900)]
 GONE = (State.SENT, State.DELIVERED)
@@ -66,6 +70,8 @@ class Told:
     transcript: list[str]
     store: Store
     seen: dict[tuple[int, str], Seen]
+    standstills: dict[int, list[Finding]]
+    log: str
 
 
 STANDS = {
@@ -103,21 +109,25 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     transcript: list[str] = []
 
     seen: dict[tuple[int, str], Seen] = {}
+    stood: dict[int, list[Finding]] = {}
 
     async def play(folder: Path) -> tuple[World, story.Outcome]:
         async with running(folder) as world:
 
             def out(text: str) -> None:
                 transcript.append(text)
+                if over := re.search(r", day (\d+)$", text):
+                    stood[int(over[1])] = audit.look(world.app)
                 for day, client in STANDS:
                     if text.endswith(f", day {day}"):
                         seen[day, client] = looked(world, client)
 
             return world, await story.play(world, out=out)
 
-    world, outcome = asyncio.run(play(tmp_path_factory.mktemp("story")))
+    with watch.heard() as log:
+        world, outcome = asyncio.run(play(tmp_path_factory.mktemp("story")))
     with closing(Store(world.app.store.url, writable=False)) as store:
-        yield Told(world, outcome, transcript, store, seen)
+        yield Told(world, outcome, transcript, store, seen, stood, log.getvalue())
 
 
 @pytest.fixture
@@ -522,6 +532,17 @@ async def test_programs_get_an_entry_for_each_line(tmp_path: Path) -> None:
     assert {"day", "at", "kind", "channel", "who", "what", "rule", "message"} == set(entries[0])
     assert entries[-1]["kind"] == "outcome"
     assert entries[-1]["sound"] is True
+
+
+def test_after_no_day_does_anything_stand_still(told: Told) -> None:
+    assert {day: found for day, found in told.standstills.items() if found} == {}
+    assert len(told.standstills) > 60  # the transcript leaves out days on which nothing happens
+    assert max(told.standstills) > 80
+
+
+def test_no_line_of_the_log_names_a_client_or_says_their_words(told: Told, rows: Session) -> None:
+    assert told.log.count('"event": "sent"') > 90
+    assert watch.told(watch.secrets(rows), told.log, watch.references(rows)) == []
 
 
 def test_the_readme_quotes_the_transcript(told: Told) -> None:

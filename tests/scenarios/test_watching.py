@@ -1,33 +1,32 @@
-"""The whole story is watched: nothing stands still, and no line of the log says who or what."""
+"""A story that is disturbed is watched: nothing stands still, and no line of the log says who.
+
+The whole of it, which nobody disturbs, is watched in ``test_story``.
+"""
 
 import asyncio
-import io
 import json
-import logging
 import re
-from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from sqlmodel import select
 
-from billing.models import Address, Client, Contact, LegalEntity
 from bot import audit
 from bot.models import Incoming
 from bot.sandbox import loopback, story
 from bot.sandbox.chronicle import Chronicle
 from bot.sandbox.world import World, running
-from bot.watching import logs
 from bot.watching.metrics import Scrape
 from bot.watching.standstills import Finding
-from comms.models import Message
+from tests.scenarios import watch
 
 pytestmark = [pytest.mark.xdist_group("watching"), pytest.mark.timeout(900)]
 CANARY = "canary-brimstone"
 STRANGER = "+12125550143"
+DAYS = 20
+"""The door is open, people answered, and staff sealed, read and answered what came."""
 
 
 @dataclass
@@ -69,58 +68,38 @@ async def disturb(world: World, day: int) -> None:
 async def tell(folder: Path) -> Watched:
     found: dict[int, list[Finding]] = {}
     async with running(folder) as world:
-        async for day in story.days(world, story.DAYS, Chronicle(world.app)):
+        async for day in story.days(world, DAYS, Chronicle(world.app)):
             await disturb(world, day.number)
             found[day.number] = audit.look(world.app)
         app = world.app
         scrape = Scrape(app.meters, app.store, app.spool, app.channels)
         scraped = scrape.text(world.clock.now()).decode()
         with app.store.read() as session:
-            secrets = {
-                *session.exec(select(Client.name)),
-                *session.exec(select(Contact.name)),
-                *session.exec(select(Address.value)),
-                *session.exec(select(LegalEntity.name)),
-            }
-            references = set(session.exec(select(Message.reference)))
+            secrets = watch.secrets(session) | {CANARY, STRANGER[1:]}
+            references = watch.references(session)
             incoming = set(session.exec(select(Incoming.id)))
-    known = {secret.lstrip("+").lower() for secret in secrets if len(secret) > 3}
-    return Watched(found, "", scraped, known | {CANARY, STRANGER[1:]}, references, incoming)
+    return Watched(found, "", scraped, secrets, references, incoming)
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    root, heard = logging.getLogger(), io.StringIO()
-    before = root.handlers, root.level
-    with redirect_stderr(heard):
-        logs.json_lines("debug")
-        try:
-            told = asyncio.run(tell(tmp_path_factory.mktemp("watched")))
-        finally:
-            structlog.reset_defaults()
-            root.handlers, root.level = before
-    told.log = heard.getvalue()
+    with watch.heard() as log:
+        told = asyncio.run(tell(tmp_path_factory.mktemp("watched")))
+    told.log = log.getvalue()
     return told
 
 
 def test_after_no_day_does_anything_stand_still(watched: Watched) -> None:
     assert {day: found for day, found in watched.standstills.items() if found} == {}
-    assert len(watched.standstills) == story.DAYS
+    assert len(watched.standstills) == DAYS
 
 
 def test_no_line_of_the_log_names_a_client_or_says_their_words(watched: Watched) -> None:
-    said = watched.log
-    for reference in watched.references:  # random letters, which are a short name now and then
-        said = said.replace(reference, "")
-    said = said.lower()
-    told = [rf"(?<![a-z0-9]){re.escape(secret)}(?![a-z0-9])" for secret in sorted(watched.secrets)]
-    assert [secret for secret in told if re.search(secret, said)] == []
+    assert watch.told(watched.secrets, watched.log, watched.references) == []
 
 
 def test_no_metric_names_a_client_or_says_their_words(watched: Watched) -> None:
-    said = watched.scraped.lower()
-    told = [rf"(?<![a-z0-9]){re.escape(secret)}(?![a-z0-9])" for secret in sorted(watched.secrets)]
-    assert [secret for secret in told if re.search(secret, said)] == []
+    assert watch.told(watched.secrets, watched.scraped) == []
     assert re.findall(r'="[^"]*(?:@|\+\d|\d{7})[^"]*"', watched.scraped) == []
 
 
