@@ -55,6 +55,15 @@ def unpacked(packed: Mapping[str, Any]) -> Report:
     return Report(packed["data"], packed["lines"], tables, packed["code"])
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet begins to reckon at, in full width too."""
+
+
+def harmless(cell: str) -> str:
+    """A cell of a CSV file that is text to a spreadsheet, whatever somebody called a client."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
 def silent(_done: int, _all: int) -> None:
     """Where nobody watches the progress."""
 

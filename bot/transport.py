@@ -29,7 +29,11 @@ def exposed(urls: Mapping[str, str], trusted: Collection[str]) -> Iterator[tuple
 def _postgresql(url: str, trusted: Collection[str]) -> Iterator[str]:
     parts = urlsplit(url)
     asked = parse_qs(parts.query)
-    if set(asked.get("sslmode", [])) & _ENCRYPTED:
+    modes = set(asked.get("sslmode", []))
+    if modes and modes <= _ENCRYPTED:
+        return
+    if "service" in asked:
+        yield "it names a service, which may lead anywhere; add ?sslmode=verify-full to it"
         return
     named = asked.get("host", []) or asked.get("hostaddr", []) or [_host_of(parts.netloc)]
     hosts = [host.partition(":")[0] if host.count(":") == 1 else host for host in named]

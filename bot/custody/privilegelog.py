@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from billing import aliases, vault
 from billing.models import Address, Client, Contact
-from bot.report import Report, Table
+from bot.report import Report, Table, harmless
 from comms import seals
 from comms.compliance import privilege
 from comms.compliance.labels import Label
@@ -77,12 +77,8 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for table in report.tables:
-        writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
+        writer.writerows([harmless(cell) for cell in row] for row in table.rows)
     return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _sealed(session: Session, client: Client | None) -> list[tuple[Touchpoint, list[Access]]]:

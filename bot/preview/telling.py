@@ -12,7 +12,7 @@ from billing import money
 from billing.calendar import local_date
 from bot.preview.course import Asked, Coming
 from bot.preview.entry import Entry, What
-from bot.report import Report, Table, Wrong
+from bot.report import Report, Table, Wrong, harmless
 
 ASSUMED = (
     "Assumed: nobody pays or answers, no promise is kept, no new invoice comes, what is under way "
@@ -236,6 +236,6 @@ def _cell(value: object) -> object:
         return value.isoformat()
     if isinstance(value, bool):
         return "yes" if value else ""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
+    if isinstance(value, str):
+        return harmless(value)
     return "" if value is None else value

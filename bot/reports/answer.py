@@ -17,7 +17,7 @@ from billing.history import Scope
 from billing.metrics import Definition, Period
 from billing.metrics.payments import BANK_DAYS
 from bot import charts
-from bot.report import Report, Table
+from bot.report import Report, Table, harmless
 
 _ROWS_SHOWN = 40
 """Of a table on a terminal; JSON and CSV have all."""
@@ -234,7 +234,7 @@ def _csv_cell(cell: Cell) -> str:
         case Number(Fraction() as value):
             return str(rounded(value, 4))
         case str():
-            return f"'{cell}" if cell[:1] in "=+-@\t\r" and cell != NOTHING else cell
+            return cell if cell == NOTHING else harmless(cell)
         case _:
             return written(cell)
 

@@ -168,6 +168,8 @@ OPEN = "postgresql+psycopg://u:topsecret@db.example/firm"
         ("database_url", OPEN, "add ?sslmode=verify-full"),
         ("keyring_url", OPEN, "add ?sslmode=verify-full"),
         ("database_url", f"{OPEN}?sslmode=prefer", "add ?sslmode=verify-full"),
+        ("database_url", f"{OPEN}?sslmode=require&sslmode=disable", "add ?sslmode=verify-full"),
+        ("database_url", "postgresql+psycopg:///firm?service=far", "names a service"),
         ("database_url", "postgresql+psycopg:///firm?host=10.1.2.3", "add ?sslmode=verify-full"),
         ("database_url", "postgresql+psycopg://u@[2001:db8::1]:5432/firm", "add ?sslmode"),
         ("smtp_url", "smtp://u:topsecret@relay.example?starttls=never", "remove ?starttls=never"),
