@@ -42,6 +42,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.policy import Policy
+from billing.store import table_of
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
 _STILL_OPEN = func.sum(col(Posting.amount))
@@ -83,7 +84,7 @@ _HOLDS = (
     .order_by(col(Hold.id))
 )
 _STEPS = (
-    core_select(*StepTaken.__table__.c)  # type: ignore[attr-defined]
+    core_select(*table_of(StepTaken).c)
     .where(
         col(StepTaken.enrolment_id).in_(bindparam("enrolments", expanding=True)),
         col(StepTaken.how) != "cancelled",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlmodel import Session
 
 from billing import books, facts, ledger, opening, references
@@ -22,15 +22,10 @@ from billing.facts import Fact, InvoiceIssued, PaymentSettled
 from billing.ledger import Applied
 from billing.models import Client, Enrolment, ExternalRef, Instalment, Invoice, Posting
 from billing.opening import Opening, Settlement
+from billing.store import table_of
 
-
-def _table(model: Any) -> Table:
-    found: Table = model.__table__
-    return found
-
-
-_CLIENT, _REF, _INVOICE = _table(Client), _table(ExternalRef), _table(Invoice)
-_INSTALMENT, _POSTING, _ENROLMENT = _table(Instalment), _table(Posting), _table(Enrolment)
+_CLIENT, _REF, _INVOICE = table_of(Client), table_of(ExternalRef), table_of(Invoice)
+_INSTALMENT, _POSTING, _ENROLMENT = table_of(Instalment), table_of(Posting), table_of(Enrolment)
 _CLIENTS: Select[Any] = (
     select(_REF.c.external_id, _CLIENT.c.id)
     .join(_CLIENT, _CLIENT.c.id == _REF.c.target_id)

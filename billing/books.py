@@ -39,6 +39,7 @@ from billing.settlement import (
     Spot,
     positions,
 )
+from billing.store import table_of
 
 Key = tuple[int, int, str]
 """Client id, legal entity id, currency: what is never netted with another."""
@@ -154,7 +155,7 @@ _POSTED = (
 _LAST_LINE = select(func.coalesce(func.max(col(Posting.line)), 0)).where(
     col(Posting.cause) == bindparam("cause")
 )
-_POST = insert(Posting.__table__)  # type: ignore[attr-defined]
+_POST = insert(table_of(Posting))
 _UNAPPLIED = (
     select(
         col(Posting.client_id),

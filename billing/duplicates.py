@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -27,9 +27,10 @@ from billing.models import (
     ExternalRef,
     Standing,
 )
+from billing.store import table_of
 
-_KEYS: Table = ClientKey.__table__  # type: ignore[attr-defined]
-_PAIRS: Table = Duplicate.__table__  # type: ignore[attr-defined]
+_KEYS = table_of(ClientKey)
+_PAIRS = table_of(Duplicate)
 _HELD = select(_KEYS.c.kind, _KEYS.c.value).where(_KEYS.c.client_id == bindparam("of"))
 _DUE = (
     select(_KEYS.c.client_id)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, insert, select, tuple_, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlmodel import Session
 
 from billing import duplicates, references
@@ -26,6 +26,7 @@ from billing.models import (
     PrimaryRecipient,
     Verification,
 )
+from billing.store import table_of
 
 Values = dict[str, Any]
 _UNSAID = {
@@ -84,25 +85,20 @@ def find_addresses(
     session: Session, wanted: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """The ids of those addresses that are known, by kind and value."""
-    table = _table(Address)
+    table = table_of(Address)
     query = select(table.c.kind, table.c.value, table.c.id)
     rows = session.execute(query.where(tuple_(table.c.kind, table.c.value).in_(sorted(wanted))))
     return {(row.kind, row.value): row.id for row in rows}
 
 
-def _table(model: Any) -> Table:
-    found: Table = model.__table__
-    return found
-
-
 def _insert(session: Session, model: Any, rows: list[Values]) -> None:
     if rows:
-        session.execute(insert(_table(model)), rows)
+        session.execute(insert(table_of(model)), rows)
 
 
 def _ids(session: Session, model: Any, rows: list[Values]) -> list[int]:
     """Insert rows and return their ids in the same order."""
-    table = _table(model)
+    table = table_of(model)
     adding = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     return list(session.execute(adding, rows).scalars())
 
@@ -136,7 +132,7 @@ def _addresses(
     """The ids of all addresses; those that nobody had are made."""
     known = find_addresses(session, wanted) if wanted else {}
     if known:  # one that wrote to us before anybody said whose it is
-        table = _table(Address)
+        table = table_of(Address)
         stranger = table.c.verification == Verification.UNVERIFIED.value
         named = update(table).where(table.c.id.in_(known.values()), stranger)
         session.execute(named.values(verification=Verification.ASSERTED.value))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, Table, bindparam, insert, select, update
+from sqlalchemy import Insert, bindparam, insert, select, update
 from sqlmodel import Session
 
 from billing.books import caused_by
@@ -27,6 +27,7 @@ from billing.models import (
     PostingKind,
 )
 from billing.models import Sequence as Ladder
+from billing.store import table_of
 
 Values = dict[str, Any]
 _KEPT = {
@@ -36,14 +37,9 @@ _KEPT = {
 }  # fmt: skip
 
 
-def _table(model: Any) -> Table:
-    found: Table = model.__table__
-    return found
-
-
-_ENROLMENT = _table(Enrolment)
-_POST, _REFER = insert(_table(Posting)), insert(_table(ExternalRef))
-_NAME = insert(_table(PaymentName))
+_ENROLMENT = table_of(Enrolment)
+_POST, _REFER = insert(table_of(Posting)), insert(table_of(ExternalRef))
+_NAME = insert(table_of(PaymentName))
 _ENROL = insert(_ENROLMENT)
 _DUNNED = select(_ENROLMENT.c.client_id, _ENROLMENT.c.legal_entity_id, _ENROLMENT.c.currency).where(
     _ENROLMENT.c.client_id.in_(bindparam("clients", expanding=True)),
@@ -126,7 +122,7 @@ def _insert(session: Session, model: Any, rows: list[Values]) -> list[int]:
 @functools.cache
 def _adding(model: Any) -> Insert:
     """Made once: building a statement costs more than SQLite takes to carry it out."""
-    table = _table(model)
+    table = table_of(model)
     return insert(table).returning(table.c.id, sort_by_parameter_order=True)
 
 

@@ -8,14 +8,15 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
 from billing import bulk, store
 from billing.models import PolicyPublication, PolicyVersion
 from billing.policy import Policy, whole
+from billing.store import table_of
 
-_VERSIONS: Table = PolicyVersion.__table__  # type: ignore[attr-defined]
+_VERSIONS = table_of(PolicyVersion)
 _LATEST = select(func.max(col(PolicyPublication.id)))
 _KEPT = select(_VERSIONS.c.version, _VERSIONS.c.said).where(
     _VERSIONS.c.version.in_(bindparam("versions", expanding=True))

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     Select,
+    Table,
     TypeDecorator,
     bindparam,
     make_url,
@@ -246,10 +247,16 @@ def by_id(
 @functools.cache
 def _rows_of(model: type[SQLModel], *, lock: bool) -> Select[Any]:
     """Made once: building a statement costs more than SQLite takes to answer it."""
-    table = model.__table__  # type: ignore[attr-defined]
+    table = table_of(model)
     those = table.c.id.in_(bindparam("ids", expanding=True))
     query = select(*table.c).where(those).order_by(table.c.id)
     return query.with_for_update() if lock else query
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model, for statements that must not make objects of rows."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def fresh(model: type[Model], **values: Any) -> Model:

@@ -20,9 +20,10 @@ from sqlmodel import Session
 from billing import bulk
 from billing.keyring import KeyGone, Keyring
 from billing.models import Vault
+from billing.store import table_of
 
 ERASED = "(erased)"
-_TABLE = Vault.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Vault)
 
 
 _DIGESTS = select(_TABLE.c.id, _TABLE.c.digest).where(

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Table, bindparam, insert, tuple_
+from sqlalchemy import bindparam, insert, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.keyring import KeyGone, Keyring
 from billing.policy import Policy
-from billing.store import Store
+from billing.store import Store, table_of
 from bot.groups import Together
 from bot.models import Incoming
 
@@ -27,7 +27,7 @@ TRIES = 8
 LONGEST_ID = 500
 TOGETHER = 64
 """How many are written in one go at most."""
-_TABLE: Table = Incoming.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Incoming)
 _ADD = insert(_TABLE)
 _BLANK = {
     name: field.get_default() for name, field in Incoming.model_fields.items() if name != "id"

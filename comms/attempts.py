@@ -3,15 +3,16 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Session
 
 from billing import bulk, store
 from billing.bulk import Values
+from billing.store import table_of
 from comms.models import Attempt
 from comms.ports import Sent
 
-_ATTEMPTS: Table = Attempt.__table__  # type: ignore[attr-defined]
+_ATTEMPTS = table_of(Attempt)
 _SO_FAR = (
     select(_ATTEMPTS.c.message_id, func.count())
     .where(_ATTEMPTS.c.message_id.in_(bindparam("ids", expanding=True)))

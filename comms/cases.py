@@ -28,6 +28,7 @@ from billing.models import (
     LiveSwitch,
     StepTaken,
 )
+from billing.store import table_of
 from comms import consent, gatekeeping, processors
 from comms.addresses import complaints, preferences, whereabouts
 from comms.consent import Consent
@@ -70,7 +71,7 @@ _COUNTED = (
     .order_by(col(Message.claimed_at))
 )
 _TURNS = (
-    core_select(*LiveSwitch.__table__.c)  # type: ignore[attr-defined]
+    core_select(*table_of(LiveSwitch).c)
     .where(
         or_(
             col(LiveSwitch.client_id).is_(None),

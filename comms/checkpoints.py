@@ -11,20 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, bindparam, exists, select, text
+from sqlalchemy import bindparam, exists, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as model_select
 
 from billing import bulk
+from billing.store import table_of
 from comms import timeline
 from comms.models import ChainEntry, ChainHead, Checkpoint, CheckpointHead
 from comms.timeline import GENESIS, Break
 
 MOST = 20_000
 """Ends in one link: their transaction holds others up for a fifth of a second."""
-_ENTRIES: Table = ChainEntry.__table__  # type: ignore[attr-defined]
-_HEADS: Table = ChainHead.__table__  # type: ignore[attr-defined]
-_NOTED: Table = CheckpointHead.__table__  # type: ignore[attr-defined]
+_ENTRIES = table_of(ChainEntry)
+_HEADS = table_of(ChainHead)
+_NOTED = table_of(CheckpointHead)
 _MOVED = (
     select(_HEADS.c.client_id, _HEADS.c.seq, _HEADS.c.hash)
     .where(

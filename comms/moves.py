@@ -7,14 +7,15 @@ the session, so what it shows is refreshed. Only ``outbox`` uses them.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam, update
+from sqlalchemy import ColumnElement, Update, bindparam, update
 from sqlmodel import Session
 
 from billing import bulk, store
 from billing.bulk import Values
+from billing.store import table_of
 from comms.models import UNSENT, Message, State
 
-MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
+MESSAGES = table_of(Message)
 
 
 BEGIN = (

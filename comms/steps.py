@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import Session
 
 from billing import bulk, charges, store
@@ -11,12 +11,13 @@ from billing.arrears import Account, OpenInstalment
 from billing.bulk import Values
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, StepListed, StepTaken
+from billing.store import table_of
 from comms.models import Message
 from comms.office import Office
 
-_STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
-_LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
-_ENROLMENTS: Table = Enrolment.__table__  # type: ignore[attr-defined]
+_STEPS = table_of(StepTaken)
+_LISTED = table_of(StepListed)
+_ENROLMENTS = table_of(Enrolment)
 _LOOK = (
     update(_ENROLMENTS)
     .where(_ENROLMENTS.c.id.in_(bindparam("ids", expanding=True)))

@@ -19,6 +19,7 @@ from billing import aliases, bulk, store, vault
 from billing.bulk import Values
 from billing.keyring import Keyring
 from billing.models import AliasEvent
+from billing.store import table_of
 from comms.models import (
     Access,
     ChainEntry,
@@ -41,13 +42,13 @@ _DETAILS: Mapping[str, type[Detail]] = {
     "access": Access,
 }
 _KINDS = {model: kind for kind, model in _DETAILS.items()}
-_ENTRIES: Table = ChainEntry.__table__  # type: ignore[attr-defined]
-_HEADS: Table = ChainHead.__table__  # type: ignore[attr-defined]
-_TOUCHPOINTS: Table = Touchpoint.__table__  # type: ignore[attr-defined]
-_EVENTS: Table = ConsentEvent.__table__  # type: ignore[attr-defined]
-_DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
-_ALIASES: Table = AliasEvent.__table__  # type: ignore[attr-defined]
-_ACCESSES: Table = Access.__table__  # type: ignore[attr-defined]
+_ENTRIES = table_of(ChainEntry)
+_HEADS = table_of(ChainHead)
+_TOUCHPOINTS = table_of(Touchpoint)
+_EVENTS = table_of(ConsentEvent)
+_DECISIONS = table_of(Decision)
+_ALIASES = table_of(AliasEvent)
+_ACCESSES = table_of(Access)
 
 
 # Statements are made once: building one costs more than SQLite takes to answer it.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Table, case, func, select
+from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from billing.history import Scope
@@ -25,6 +25,7 @@ from billing.models import (
     Posting,
     PostingKind,
 )
+from billing.store import table_of
 
 _UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 _CORRECTIONS = (PostingKind.CORRECTION, PostingKind.VOID, PostingKind.CREDIT)
@@ -160,7 +161,7 @@ def bases(session: Session, scope: Scope, period: Period) -> dict[str, list[Base
 
 def _agreements(session: Session, scope: Scope) -> Iterator[tuple[Any, list[Any]]]:
     changes: defaultdict[int, list[Any]] = defaultdict(list)
-    told: Table = AgreementChange.__table__  # type: ignore[attr-defined]
+    told = table_of(AgreementChange)
     for row in session.connection().execute(select(told).order_by(told.c.effective_on)):
         changes[row.agreement_id].append(row)
     query: Any = (

@@ -11,6 +11,7 @@ from sqlalchemy import Table, select
 from sqlmodel import Session
 
 from billing.models import Contact, ContactAddress
+from billing.store import table_of
 from bot import schema
 
 BODIES = frozenset(
@@ -92,7 +93,7 @@ def _leads(table: Table, reached: Collection[str]) -> list[tuple[str, str]]:
 
 
 def _addresses(session: Session, clients: Collection[int]) -> list[int]:
-    address, contact = ContactAddress.__table__, Contact.__table__  # type: ignore[attr-defined]
+    address, contact = table_of(ContactAddress), table_of(Contact)
     query = (
         select(address.c.address_id)
         .join(contact, contact.c.id == address.c.contact_id)

@@ -9,10 +9,11 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, insert
+from sqlalchemy import func, insert
 from sqlmodel import Session, col, select
 
 from billing.models import Erasure
+from billing.store import table_of
 from bot.custody.belongings import Found
 from bot.models import Incoming, Recall
 from comms.facts import InboundMessage
@@ -24,7 +25,7 @@ _TAKEN_BACK = ("sms", "slack")
 """Channels whose providers let us delete what we sent."""
 _ON_WIRE = dt.timedelta(days=30)
 """A message whose fate nobody knows may be found at its provider only days later."""
-_TABLE: Table = Recall.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Recall)
 
 
 def of_text(row: Incoming, message: InboundMessage, now: dt.datetime) -> Iterator[Recall]:

@@ -7,10 +7,11 @@ comes first, except that a number is covered even so: our own copy keeps the res
 import datetime as dt
 
 import structlog
-from sqlalchemy import Table, update
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 
+from billing.store import table_of
 from bot.app import App
 from bot.models import Recall, RecallState
 from comms.law import preservation
@@ -22,7 +23,7 @@ _FIRST = dt.timedelta(seconds=30)
 _LONGEST = dt.timedelta(hours=6)
 _HELD = dt.timedelta(hours=6)
 """So long until a hold is looked at again."""
-_TABLE: Table = Recall.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Recall)
 log = structlog.get_logger("recalls")
 
 

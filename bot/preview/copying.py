@@ -33,7 +33,7 @@ from billing.models import (
     InvoiceState,
     Posting,
 )
-from billing.store import Store
+from billing.store import Store, table_of
 from comms.models import UNSENT, Audience, ChainHead, Decision, Message, State
 
 MANY = 400
@@ -50,11 +50,11 @@ WITHOUT = frozenset(
 """What a preview can do without: bodies, what came in, the record of the past, other names."""
 EMPTY = frozenset({"note_id", "body_id", "draft_id", "reason_id", "description_id", "incoming_id"})
 """Columns that point at a body; in the copy there is none."""
-_MESSAGES: Table = Message.__table__  # type: ignore[attr-defined]
-_DECISIONS: Table = Decision.__table__  # type: ignore[attr-defined]
-_CLIENTS: Table = Client.__table__  # type: ignore[attr-defined]
-_ADDRESSES: Table = Address.__table__  # type: ignore[attr-defined]
-_CHAINS: Table = ChainHead.__table__  # type: ignore[attr-defined]
+_MESSAGES = table_of(Message)
+_DECISIONS = table_of(Decision)
+_CLIENTS = table_of(Client)
+_ADDRESSES = table_of(Address)
+_CHAINS = table_of(ChainHead)
 _WAITING = (*UNSENT, State.SENDING, State.IN_DOUBT)
 _numbers = itertools.count(1)
 

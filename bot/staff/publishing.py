@@ -9,7 +9,6 @@ import datetime as dt
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import exists, func, update
@@ -31,6 +30,7 @@ from billing.models import (
 from billing.models import Sequence as Ladder
 from billing.policy import Mistake, Policy, PolicyError, whole
 from billing.policy.ladders import DEFAULT
+from billing.store import table_of
 from bot.app import App
 from bot.report import Args, Progress, Report, Table, Wrong
 from comms import outbox
@@ -40,7 +40,7 @@ from comms.writing import template_lint
 
 LONGEST = 100_000
 """Characters of a policy file."""
-_ENROLMENTS: Any = Enrolment.__table__  # type: ignore[attr-defined]
+_ENROLMENTS = table_of(Enrolment)
 _AT_THE_DOOR = ("budget_day", "budget_week", "loop_brake", "quiet_hours", UNSIGNED)
 """What the door waits for by policy."""
 _PARTS = {"email": ("subject.txt", "email.txt", "email.html"), "sms": ("sms.txt",)}

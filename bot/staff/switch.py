@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
@@ -10,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from billing import facts
 from billing.models import Client, LegalEntity, LiveSwitch
+from billing.store import table_of
 from bot import subjects
 from bot.app import App
 from bot.custody import processors
@@ -17,7 +17,7 @@ from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms import cases, outbox
 from comms.models import Audience, Message, State
 
-_MESSAGES: Any = Message.__table__  # type: ignore[attr-defined]
+_MESSAGES = table_of(Message)
 _LACKING = ("postal_address", "from_address", "pay_link", "phone")
 
 

@@ -14,10 +14,11 @@ from sqlmodel import Session, col
 
 from billing import store
 from billing.models import StatedPreference
+from billing.store import table_of
 from comms.door import Preference
 
 _ROWS = (
-    core_select(*StatedPreference.__table__.c)  # type: ignore[attr-defined]
+    core_select(*table_of(StatedPreference).c)
     .where(
         col(StatedPreference.ended_at).is_(None),
         or_(

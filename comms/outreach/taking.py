@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Table, bindparam, func
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session
@@ -17,15 +17,16 @@ from billing.models import Client, Enrolment, StepListed, StepTaken
 from billing.models import Sequence as Ladder
 from billing.policy import Dunning, PreDue, RenewalStep, Step
 from billing.policy.ladders import DEFAULT
+from billing.store import table_of
 from comms import consent, outbox, timeline
 from comms.addresses import recipients
 from comms.models import Audience, Decision, Message, Purpose
 from comms.office import Office
 
 Pair = tuple[Enrolment, Client]
-SEQUENCES: Table = Enrolment.__table__  # type: ignore[attr-defined]
-STEPS: Table = StepTaken.__table__  # type: ignore[attr-defined]
-_LISTED: Table = StepListed.__table__  # type: ignore[attr-defined]
+SEQUENCES = table_of(Enrolment)
+STEPS = table_of(StepTaken)
+_LISTED = table_of(StepListed)
 _LOOKED_AT = ("step_queued", "renewals_disabled")
 """Rules that are asked again and again and say the same: their next look is no news."""
 _SAME = ("purpose", "template", "attachments", "subject_kind", "subject_id", "expires_at")
