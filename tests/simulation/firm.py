@@ -6,6 +6,7 @@ import random
 from bot.firm import Entity, Firm, Person
 from comms.duties import instructions
 from comms.duties.instructions import Instruction
+from tests.simulation import policy
 from tests.simulation.books import Hold
 from tests.simulation.judge import Rules
 from tests.simulation.life import Ordered
@@ -87,8 +88,9 @@ def next_to(world: World, client: str) -> str:
     return names[(names.index(client) + 1) % len(names)]
 
 
-def another_policy(text: str, dice: random.Random) -> tuple[str, Rules]:
+def another_policy(dice: random.Random) -> tuple[str, Rules]:
     """What the firm publishes next, and what that says of hours and budgets."""
+    text = policy.first()
     first, last = dice.choice(((8, 18), (9, 17), (10, 12)))
     week, offset = dice.choice((2, 3)), dice.choice((20, 30, 35))
     for old, new in (

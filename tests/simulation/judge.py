@@ -39,6 +39,8 @@ class Leaving:
     channel: str
     purpose: str
     client: str
+    reader: str
+    """Whose contact it is written to: of merged clients that may be the other."""
     to: str
     step: int
     ladder: tuple[int, int]
@@ -79,7 +81,7 @@ class Judge:
     def leaves(self, row: Any, imported: int, today_zone: str) -> None:
         """A message is about to go on the wire; nothing stands between any more."""
         world, client = self.world, row["client"]
-        person, kin = world.people[client], world.one_with(client)
+        kin = world.one_with(client)
         zones = {world.people[one].place.zone for one in kin} if len(kin) > 1 else {today_zone}
         today = min(local(world.now, zone).date() for zone in zones)
         late = {
@@ -89,7 +91,8 @@ class Judge:
         }
         leaving = Leaving(
             reference=row["reference"], key=row["key"], channel=row["channel"],
-            purpose=row["purpose"], client=client, to=row["to"], step=row["step"] or 0,
+            purpose=row["purpose"], client=client, reader=row["reader"], to=row["to"],
+            step=row["step"] or 0,
             ladder=(row["enrolment"] or 0, row["episode"] or 0),
             may_name=frozenset(), owes=bool(late),
         )  # fmt: skip
@@ -97,7 +100,7 @@ class Judge:
         world.note(client, f"leaves: {leaving.purpose} by {leaving.channel}, {leaving.key}")
         self._no_stop(leaving)
         self._hours(leaving, [world.people[one] for one in kin])
-        self._asked(leaving, person, kin)
+        self._asked(leaving, kin)
         if late and leaving.purpose not in ABOUT_THE_DEBT:
             world.break_(client, "renewals_wait", f"{leaving.key} leaves while {late} is overdue")
         if leaving.purpose == "dunning":
@@ -118,19 +121,18 @@ class Judge:
         before = [one for at, one in self.rules if at <= self.world.now - 5 * LEASE]
         return [*recent, *(before[-1:] or [Rules()])]
 
-    def _asked(self, leaving: Leaving, person: Person, kin: frozenset[str]) -> None:
+    def _asked(self, leaving: Leaving, kin: frozenset[str]) -> None:
         """The law, and what they asked for, let it go."""
         if leaving.purpose == "opt_out":
             return
         if states := [name for name, whose in self.world.legal.items() if whose in kin]:
             said = f"{leaving.key} leaves in spite of {states}"
             self.world.break_(leaving.client, "the_law_is_kept", said)
-        # Of merged clients each may have asked for something else: docs/simulation.md, open.
-        mine = [] if len(kin) > 1 else self.world.wishes.values()
-        wishes = [one for one in mine if _is_of(one, leaving.client)]
+        # A wish is a person's: who was merged with them may have asked for something else.
+        wishes = [one for one in self.world.wishes.values() if _is_of(one, leaving.reader)]
         if wishes and leaving.purpose not in ANY_HOUR:
             wish, moments = wishes[-1], (self.world.now, self.world.now - LEASE)
-            zone = wish.timezone or person.place.zone
+            zone = wish.timezone or self.world.people[leaving.reader].place.zone
             if not any(_as_wished(local(one, zone), leaving.channel, wish) for one in moments):
                 said = f"{leaving.key} leaves by {leaving.channel}, and they asked {wish}"
                 self.world.break_(leaving.client, "wishes_are_kept", said)

@@ -27,6 +27,7 @@ from bot.app import App, books, readers
 from bot.inbox import Inbox
 from bot.settings import Settings
 from comms.ports import Found, Outgoing, Sent
+from tests.simulation import policy
 from tests.simulation.people import CLIENTS, FINANCE
 
 T = TypeVar("T")
@@ -198,11 +199,13 @@ class Machine:
 
     def __post_init__(self) -> None:
         url = f"sqlite:///{self.folder}/store.db"
+        rules = self.folder / "policy.toml"
+        rules.write_text(policy.first())
         settings = Settings(
             database_url=url,
             keyring_url=f"sqlite:///{self.folder}/keys.db",
             master_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
-            policy_file=None,
+            policy_file=rules,
             email_host="accounts.harrow.example",
             slack_finance_channel=FINANCE,
             slack_clients_channel=CLIENTS,

@@ -13,10 +13,13 @@ from tests.simulation.world import World
 ENTITIES = {1: "", 2: "Harrow Europe"}
 _LEAVING = """
     SELECT m.id, m.key, m.reference, m.audience, m.channel, m.purpose, m.attempts,
-           c.name AS client, a.value AS "to", s.step, s.enrolment_id AS enrolment, s.episode,
+           c.name AS client, r.name AS reader, a.value AS "to", s.step,
+           s.enrolment_id AS enrolment, s.episode,
            e.legal_entity_id, e.currency
     FROM message m
     LEFT JOIN client c ON c.id = m.client_id
+    LEFT JOIN contact k ON k.id = m.contact_id
+    LEFT JOIN client r ON r.id = k.client_id
     LEFT JOIN address a ON a.id = m.address_id
     LEFT JOIN step_taken s ON s.id = m.step_id
     LEFT JOIN enrolment e ON e.id = s.enrolment_id
@@ -91,7 +94,9 @@ class Rows:
     def _told(self, row: Any) -> dict[str, Any]:
         entity = ENTITIES.get(row["legal_entity_id"], "")
         account: Key = (entity, row["currency"] or "")
-        return {**dict(row), "client": client_of(row["client"]), "account": account}
+        client = client_of(row["client"])
+        reader = client_of(row["reader"]) if row["reader"] else client
+        return {**dict(row), "client": client, "reader": reader, "account": account}
 
     def _imported(self, row: Any) -> int:
         if row["step"] is None:

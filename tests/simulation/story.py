@@ -19,7 +19,6 @@ from pathlib import Path
 from sqlmodel import Session
 from typing_extensions import override
 
-from billing import shipped
 from billing.facts import Fact
 from billing.models import LiveSwitch
 from bot import factsheet, worker
@@ -372,7 +371,7 @@ class Story:
 
     async def _publish(self, dice: random.Random) -> None:
         """The firm changes its mind; from the commit on, and a moment before, either may rule."""
-        text, rules = firm.another_policy(shipped.path("policy.toml").read_text(), dice)
+        text, rules = firm.another_policy(dice)
         self.judge.rules.append((self.clock.now(), rules))
         asked = {"text": text, "by": "dana@harrow.example"}
         await publishing.publish(self.machine.other(), asked, lambda *_: None)

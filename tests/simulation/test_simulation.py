@@ -17,9 +17,9 @@ FELT = (
     "deaths", "stalls", "meanwhile", "deliveries again", "email taken", "sms taken", "slack taken",
     "trouble: wall", "trouble: back", "trouble: off", "trouble: down", "stops", "staff: pause",
     "email: no answer, taken", "email: throttled", "a person said it went", "facts: refused",
-    "dunning left", "renewal left", "receipt left",
+    "dunning left", "renewal left", "receipt left", "offer left",
 )  # fmt: skip
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 _outcomes: dict[int, Outcome] = {}
 
 

@@ -30,7 +30,7 @@ _SPARE = """
 """
 _UNSENT = """
     SELECT m.id, m.key, m.state, m.rule, m.wake_at, m.wake_on_client, m.send_after, m.lease_until,
-           m.audience, m.attempts, c.name AS client,
+           m.audience, m.purpose, m.attempts, c.name AS client,
            EXISTS (SELECT 1 FROM decision d WHERE d.subject_kind = 'message'
                    AND d.subject_id = m.id) AS decided,
            EXISTS (SELECT 1 FROM message q WHERE q.subject_kind = 'message'
@@ -125,7 +125,8 @@ def _unexplained(row: Any, now: dt.datetime) -> Iterator[str]:
     ours = row["audience"] != "client"
     yield from _unsaid(row, ours=ours)
     yield from _unmoved(row, now)
-    if row["state"] == "failed" and not row["asked"] and not ours:
+    task = not ours and row["purpose"] != "offer"  # one that nobody reads is nobody's task
+    if row["state"] == "failed" and not row["asked"] and task:
         yield "failed and nobody was told"
     if row["state"] == "failed" and ours:
         yield "to staff is lost"
