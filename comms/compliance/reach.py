@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations
 from typing import Final, NamedTuple
 
 from comms.compliance.likeness import LETTERS, LONG, RULE, Likeness
@@ -113,9 +112,6 @@ class Reach:
 
     def _most(self, signs: frozenset[str], role: str) -> float:
         """What some of these signs could weigh together, with a rule and without one."""
-        weights, mark = self._weights, f"={role}"
-        known = sorted([mark, RULE, *(f"@{sign}" for sign in signs)])
-        pairs = (f"{one}+{other}" for one, other in combinations(known, 2))
-        alone = (one for one in known if one != mark)
-        most = sum(max(0.0, weights.get(one, 0.0)) for one in (*alone, *pairs))
-        return most + weights.get(mark, 0.0)
+        traits = {RULE, *(f"@{sign}" for sign in signs)}
+        most = sum(max(0.0, self._weights.get(trait, 0.0)) for trait in traits)
+        return most + self._weights.get(f"={role}", 0.0)
