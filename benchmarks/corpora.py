@@ -5,10 +5,12 @@ repository that is named beside the set. None of their text is committed here.
 """
 
 import argparse
+import ast
 import csv
 import email
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -137,12 +139,55 @@ def presidio_large(clone: Clone) -> Iterator[Row]:
     return _presidio(clone, "tests/data/generated_large.json", "presidio_large")
 
 
+_BLOCK: Final = re.compile(
+    r"\b(tps|fps)\s*:?=\s*(?:append\(\1,|\[\]string\{)(.*?)\n\t[)}]", re.DOTALL
+)
+_LITERAL: Final = re.compile(
+    r"^\s*(?:`([^`]+)`|\"((?:[^\"\\\\]|\\\\.)+)\"),\s*(?://.*)?$", re.MULTILINE
+)
+_SECRET: Final = {"tps": "password_or_secret", "fps": "none"}
+
+
+def gitleaks(clone: Clone) -> Iterator[Row]:
+    """gitleaks/gitleaks (MIT): what its rules must and must not find; the written-out ones."""
+    seen: set[str] = set()
+    for path in clone.paths():
+        if not path.startswith("cmd/generate/config/rules/") or not path.endswith(".go"):
+            continue
+        for kind, block in _BLOCK.findall(clone.text(path)):
+            for raw, quoted in _LITERAL.findall(block):
+                text = raw or quoted.replace('\\"', '"').replace("\\n", "\n")
+                if text not in seen:
+                    seen.add(text)
+                    name = f"{Path(path).stem}-{len(seen)}"
+                    yield _row(name, "unknown", "email", text, _SECRET[kind])
+
+
+def detect_secrets(clone: Clone) -> Iterator[Row]:
+    """Yelp/detect-secrets (Apache 2.0): the lines of its tests that say whether they are found."""
+    for path in clone.paths():
+        if not path.startswith("tests/plugins/") or not path.endswith("_test.py"):
+            continue
+        for at, (line, found) in enumerate(_flagged(ast.parse(clone.text(path)))):
+            label = "password_or_secret" if found else "none"
+            yield _row(f"{Path(path).stem}-{at}", "unknown", "email", line, label)
+
+
+def _flagged(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            line, found = (getattr(one, "value", None) for one in node.elts)
+            if isinstance(line, str) and isinstance(found, bool):
+                yield line, found
+
+
 SETS: Final[dict[str, Callable[[Clone], Iterator[Row]]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         *(enron, learned_hands, emailsense),
         *(mts_notes, mts_dialogues, mts_training),
         *(presidio_v2, presidio_large),
+        *(gitleaks, detect_secrets),
     )
 }
 

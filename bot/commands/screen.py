@@ -29,6 +29,10 @@ def screen(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="JSON lines; else standard input.")
     ] = None,
+    *,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say what spoke for legal advice and health, and against.")
+    ] = False,
 ) -> None:
     """Label each message: privileged, health, cards, accounts, secrets; and mask it.
 
@@ -49,7 +53,8 @@ def screen(
                 bad = True
                 typer.echo(f"line {number}: {wrong}", err=True)
                 continue
-            _say(_answer(given, content, screened(content)))
+            answer = _answer(given, content, screened(content))
+            _say(answer | {"why": _why(content)} if why else answer)
     if bad:
         raise typer.Exit(NO)
 
@@ -127,6 +132,24 @@ def _answer(given: Mapping[str, Any], content: "Content", screened: "Screened") 
     if screened.failed:
         answer["failed"] = list(screened.failed)
     return answer
+
+
+def _why(content: "Content") -> list[dict[str, Any]]:
+    """What weighed most in each passage that is sealed as advice or health, or in the likeliest."""
+    from comms.compliance.material import Material
+    from comms.compliance.reasons import reasons
+
+    return [
+        {
+            "label": one.label.value,
+            "likeness": one.likeness,
+            "sealed_from": one.likely,
+            "rule": one.rule,
+            "for": list(one.speaking_for),
+            "against": list(one.speaking_against),
+        }
+        for one in reasons(Material.of(content))
+    ]
 
 
 def _say(answer: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.learn import WHOLE
 from benchmarks.score import held_back, read
 from comms.compliance.labels import Label
 from comms.compliance.material import Content
@@ -35,7 +36,7 @@ def share(label: Label, *files: str, held: bool) -> float:
         label in got
         for file in files
         for row, got in found(file)
-        if "-first-" not in row["id"] and held_back(row["id"]) == held
+        if row["id"].split("-")[1] not in WHOLE and held_back(row["id"]) == held
     ]
     return sum(rows) / len(rows)
 

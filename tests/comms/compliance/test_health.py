@@ -18,7 +18,7 @@ def test_the_health_of_a_person_is_sealed() -> None:
 
 def test_words_of_health_without_a_person_are_hardly_ever_sealed() -> None:
     rows = tuned(Label.PHI, "nobodys_health")
-    assert sum(sealed for _, sealed in rows) <= len(rows) / 12
+    assert sum(sealed for _, sealed in rows) <= len(rows) / 6
 
 
 def test_health_that_no_rule_has_seen_is_mostly_told() -> None:
