@@ -277,4 +277,4 @@ def test_ten_thousand_clients_are_compared_in_a_blink() -> None:
     began = time.process_time()
     assert len(matching.candidates(clients)) == 5_000
     matching.propose(clients)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 30  # it takes half a second; all pairs take minutes

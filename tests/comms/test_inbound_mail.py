@@ -198,7 +198,7 @@ def test_what_no_person_sends_is_refused_quickly(raw: bytes) -> None:
     began = time.process_time()
     with pytest.raises(Unreadable):
         read(raw)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20  # a tenth of a second; what is quadratic, minutes
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_what_no_person_sends_is_refused_quickly(raw: bytes) -> None:
 def test_hostile_html_takes_no_long_time(piece: str) -> None:
     began = time.process_time()
     from_html((piece * 100_000)[:200_000])
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20  # a tenth of a second; what is quadratic, minutes
 
 
 HEADERS = st.sampled_from(
@@ -283,7 +283,7 @@ def test_own_words_are_never_invented(text: str) -> None:
 def test_hostile_bodies_take_no_long_time(piece: str) -> None:
     began = time.process_time()
     visible_text((piece * 200_000)[:200_000])
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20  # a tenth of a second; what is quadratic, minutes
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_any_text_has_an_answer(text: str) -> None:
 def test_long_texts_take_no_long_time(piece: str) -> None:
     began = time.process_time()
     asks_to_stop(piece * 20_000)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 20  # a tenth of a second; what is quadratic, minutes
 
 
 @pytest.mark.parametrize("name", ["replies.jsonl", "replies2.jsonl"])

@@ -36,6 +36,7 @@ from comms.duties import instructions
 from comms.duties.instructions import Instruction
 from comms.rendering import Templates
 from tests import ports
+from tests.waiting import until
 
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-0123456789abcdef", "xapp-0123456789abcdef", "8c" * 16
 ADA, OPEN, SHARED = "U0ADA", "C0OPEN", "C0SHARED"
@@ -170,12 +171,6 @@ async def talk(
 async def line(firm: Any, tmp_path: Path, clock: TurnedClock) -> AsyncIterator[Talk]:
     async with over_socket(firm, tmp_path, clock) as talk:
         yield talk
-
-
-async def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what is waited for is on the other side of the wire
-            await asyncio.sleep(0.01)
 
 
 def at(line: Talk) -> SocketSlack:
@@ -402,7 +397,7 @@ async def test_the_process_opens_the_line_and_closes_it(
             sys.executable, "-m", "bot", "serve", env=env, stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            await until(lambda: slack.lines == 1, 60)
+            await until(lambda: slack.lines == 1)
             answer = await slack.command(ADA, OPEN, "/acct", "help")
             assert "not linked to a member of staff" in answer.body
         finally:
