@@ -22,6 +22,7 @@ OPENERS: Mapping[str, str] = {
     "comms/duties/notes.py": "releases",
     # These show nobody anything: what they read is read again, judged, rendered or written anew.
     "bot/understanding.py": "reads a request again, and screens it on the way",
+    "bot/custody/earlier.py": "compares a text with what the same phone wrote just before",
     "bot/inbox.py": "compares a delivery with the one that was kept",
     "bot/custody/erasure.py": "looks for the names of whoever is to be erased",
     "bot/preview/copying.py": "copies drafts into memory, where the door judges them",
