@@ -3,6 +3,8 @@
 Expected are those that say what to do. All else is a fault of ours and shows where it happened.
 """
 
+from collections.abc import Sequence
+
 from cryptography.exceptions import InvalidTag
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -39,7 +41,7 @@ def sentence(error: BaseException) -> str:
     """What the person is told; nothing where the error is a fault of ours."""
     match error:
         case ValidationError():
-            return "; ".join(_field(fault) for fault in error.errors(include_url=False)) + "."
+            return "; ".join(_field(one["loc"], one["msg"]) for one in error.errors()) + "."
         case DBAPIError():
             said = str(error.orig).strip().splitlines()
             return f"The database cannot be used: {said[0] if said else type(error.orig).__name__}."
@@ -51,7 +53,6 @@ def sentence(error: BaseException) -> str:
             return str(error) if isinstance(error, EXPECTED) else ""
 
 
-def _field(fault: object) -> str:
-    where = ".".join(str(part) for part in fault["loc"])  # type: ignore[index]
-    reason = str(fault["msg"]).removeprefix("Value error, ")  # type: ignore[index]
+def _field(path: Sequence[str | int], said: str) -> str:
+    where, reason = ".".join(map(str, path)), said.removeprefix("Value error, ")
     return f"{where}: {reason}" if where else reason

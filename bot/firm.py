@@ -68,7 +68,9 @@ def read(path: Path) -> Firm:
     except tomllib.TOMLDecodeError as error:
         raise FirmError(f"{path.name} is not TOML: {error}") from error
     except ValidationError as error:
-        mistakes = [_sentence(path.name, fault) for fault in error.errors()]
+        mistakes = [
+            f"{path.name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        ]
         raise FirmError("\n".join(mistakes)) from error
 
 
@@ -99,8 +101,3 @@ def grant(session: Session, staff: Staff, role: Role, now: dt.datetime, by: str)
         return False
     session.add(StaffRole(staff_id=staff.id, role=role.value, granted_at=now, granted_by=by))
     return True
-
-
-def _sentence(name: str, fault: object) -> str:
-    where = ".".join(str(part) for part in fault["loc"])  # type: ignore[index]
-    return f"{name}: {where}: {fault['msg']}"  # type: ignore[index]

@@ -44,6 +44,8 @@ class Charge:
     due_on: dt.date
 
 
+_Bill = facts.InvoiceDrafted | facts.InvoiceIssued
+
 _NUMBERED = core_select(col(Invoice.id)).where(
     col(Invoice.legal_entity_id) == bindparam("entity"), col(Invoice.number) == bindparam("number")
 )
@@ -86,14 +88,14 @@ def issue(entry: Entry, fact: facts.InvoiceIssued) -> Applied:
     return Applied(client_id, invoice_id=invoice.id)
 
 
-def _find_own(session: Session, fact: Any) -> tuple[int, Invoice | None]:
+def _find_own(session: Session, fact: _Bill | facts.InvoiceCorrected) -> tuple[int, Invoice | None]:
     """The client, and the invoice that the source calls so."""
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     invoice_id = references.known(session, fact.source, "invoice", fact.invoice_key)
     return client_id, session.get(Invoice, invoice_id) if invoice_id else None
 
 
-def _told(fact: Any) -> dict[str, Any]:
+def _told(fact: _Bill) -> dict[str, Any]:
     told = fact.model_dump(include=_KEPT)
     return {**told, "ladder": fact.ladder or None, "first_due_on": fact.due_on}
 
@@ -102,7 +104,7 @@ def _differs(invoice: Invoice, told: dict[str, Any]) -> bool:
     return any(getattr(invoice, key) != value for key, value in told.items())
 
 
-def _make(entry: Entry, fact: Any, client_id: int, state: str, issued_on: dt.date) -> Invoice:
+def _make(entry: Entry, fact: _Bill, client_id: int, state: str, issued_on: dt.date) -> Invoice:
     session = entry.session
     entity = references.entity(session, fact.legal_entity, fact.currency)
     _free_number(session, entity, fact.number)
@@ -121,7 +123,7 @@ def _make(entry: Entry, fact: Any, client_id: int, state: str, issued_on: dt.dat
     return invoice
 
 
-def _rewrite(entry: Entry, invoice: Invoice, fact: Any) -> None:
+def _rewrite(entry: Entry, invoice: Invoice, fact: _Bill) -> None:
     """A draft says something new: its parts and lines are made anew, nothing was posted."""
     for model in (Instalment, InvoiceLine):
         for row in entry.session.exec(select(model).where(col(model.invoice_id) == invoice.id)):
@@ -130,7 +132,7 @@ def _rewrite(entry: Entry, invoice: Invoice, fact: Any) -> None:
     _write_parts(entry, invoice, fact)
 
 
-def _write_parts(entry: Entry, invoice: Invoice, fact: Any) -> None:
+def _write_parts(entry: Entry, invoice: Invoice, fact: _Bill) -> None:
     parts = fact.instalments or (facts.Part(due_on=fact.due_on, amount=fact.amount),)
     for position, part in enumerate(parts, 1):
         entry.session.add(
