@@ -35,6 +35,9 @@ START = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 MASTER_KEY = bytes(range(32))
 
 
+# Tests start the program some dozens of times; it is compiled once, wherever they run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ORDER = 20260105
 """Tests are shuffled, always alike: what fails fails again. ``--randomly-seed`` tries others."""
 
