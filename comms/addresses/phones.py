@@ -7,6 +7,7 @@ all candidates: a toll-free number says "42 zones", an unknown one says nothing.
 import functools
 
 import phonenumbers
+from babel.core import get_global
 from phonenumbers import timezone as number_zones
 
 UNITED_STATES = (
@@ -49,10 +50,23 @@ def place_of(number: str) -> str:
 
 @functools.lru_cache(maxsize=65536)
 def candidate_zones(number: str) -> tuple[str, ...]:
-    """Every IANA zone in which the phone may be; all of the United States where nobody knows."""
+    """Every IANA zone in which the phone may be.
+
+    All of its country where its area is in no plan; all of the United States where nobody knows.
+    """
     parsed = _parse(number, "US")
-    found = number_zones.time_zones_for_number(parsed) if parsed else ()
-    return tuple(zone for zone in found if zone != "Etc/Unknown") or UNITED_STATES
+    if parsed is None:
+        return UNITED_STATES
+    found = number_zones.time_zones_for_number(parsed)
+    return tuple(zone for zone in found if zone != "Etc/Unknown") or _of_country(parsed)
+
+
+def _of_country(number: phonenumbers.PhoneNumber) -> tuple[str, ...]:
+    code = number.country_code or 1
+    if code == 1:
+        return UNITED_STATES
+    main, *_ = phonenumbers.region_codes_for_country_code(code) or ("",)
+    return tuple(get_global("territory_zones").get(main, UNITED_STATES))
 
 
 def _parse(number: str, region: str) -> phonenumbers.PhoneNumber | None:

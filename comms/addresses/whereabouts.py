@@ -79,7 +79,7 @@ def of_phone(number: str, timezone: str = NOT_SAID) -> Evidence | None:
     It may be anywhere in its state, unless the account's time zone says where in it.
     """
     zones = phones.candidate_zones(number)
-    if len(zones) > len(phones.UNITED_STATES):
+    if number.startswith("+1") and len(zones) > len(phones.UNITED_STATES):
         return None
     state = rules.state_named(phones.place_of(number))
     everywhere = rules.of_state("US", state).zones

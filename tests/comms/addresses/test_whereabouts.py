@@ -55,6 +55,8 @@ PHONES = [
     pytest.param("+12145550123", (EAST, CENTRAL, MOUNTAIN), ("TX",), id="anywhere in Texas"),
     pytest.param("+14155550123", (WEST, EAST), ("CA",), id="Ann keeps her old number"),
     pytest.param(TOLL_FREE, (EAST,), (), id="a toll-free number says nothing"),
+    pytest.param("+44207941021", (EAST, "Europe/London"), (), id="an area that is in no plan"),
+    pytest.param("+35315550100", (EAST, "Europe/Dublin"), (), id="another country"),
 ]
 
 
@@ -66,6 +68,12 @@ def test_c08_the_area_code_adds_to_what_is_possible(
     found = whereabouts.of_address(account, "sms", number)
     assert {clock_of(one) for one in found.zones} == {clock_of(one) for one in zones}
     assert found.states == states
+
+
+def test_c08_a_phone_without_an_area_may_be_anywhere_in_a_country_of_many_clocks() -> None:
+    account = whereabouts.of_account("GB", "", "", "Europe/London")
+    found = whereabouts.of_address(account, "sms", "+79161234567")
+    assert {"Europe/Moscow", "Asia/Vladivostok"} <= set(found.zones)
 
 
 def test_c08_a_mailbox_says_nothing_of_where_they_are() -> None:
