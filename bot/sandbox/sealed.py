@@ -15,6 +15,7 @@ from comms import seals
 from comms.compliance import clearance
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING, Label
+from comms.listening import strangers
 from comms.models import Access, Message, Task, Touchpoint
 from comms.office import Office
 
@@ -87,8 +88,23 @@ def said(session: Session, posted: Mapping[str, int]) -> dict[str, Json]:
     wanted = {number for number in about.values() if number}
     query = select(Touchpoint).where(col(Touchpoint.id).in_(wanted), Touchpoint.direction == "in")
     held = seals.labels_of(session, session.exec(query).all())
-    return {
+    of_clients = {
         ts: {"touchpoint": number, "sealed": bool(held[number] & SEALING)}
         for ts, message in posted.items()
         if (number := about.get(message)) in held
+    }
+    return of_clients | _of_strangers(session, posted)
+
+
+def _of_strangers(session: Session, posted: Mapping[str, int]) -> dict[str, Json]:
+    """Nobody's record has what a stranger wrote: only its card does, under a seal or open."""
+    cards = select(Message.id, Message.template).where(
+        col(Message.id).in_(list(posted.values())),
+        col(Message.template).in_((strangers.CARD, *strangers.SEALED)),
+    )
+    drawn = dict(session.exec(cards).all())
+    return {
+        ts: {"touchpoint": None, "sealed": drawn[message] in strangers.SEALED}
+        for ts, message in posted.items()
+        if message in drawn
     }

@@ -93,7 +93,8 @@ def picture(session: Session, world: World) -> Picture:
     found.live = _live(session)
     found.next_event = _next_event(session, found.clients, world.next_moment())
     staffed = select(Message.id, Message.provider_id).where(Message.audience == Audience.STAFF)
-    found.posted = {ts: one for one, ts in session.exec(staffed) if ts}
+    drawn = session.exec(staffed.order_by(col(Message.id)))  # a card drawn anew has the same name
+    found.posted = {ts: one for one, ts in drawn if ts}
     found.people = _people(session, staff.values())
     found.sealed = sealed.rows(session, world.app.office())
     found.said = sealed.said(session, found.posted)

@@ -310,7 +310,9 @@ def _pair(then: Callable[[int, int, int], Instruction]) -> _Act:
     return act
 
 
-_FOR_COUNSEL = frozenset({"draft.read", "draft.release", "draft.refuse"})
+_FOR_COUNSEL = frozenset(
+    {"draft.read", "draft.release", "draft.refuse", "said.seal", "said.unseal"}
+)
 """Counsel needs to see no client for these; they ask for the role themselves."""
 _ACTS: Mapping[str, _Act] = {
     "client.card": _of_client(_card),

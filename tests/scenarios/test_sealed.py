@@ -145,7 +145,7 @@ async def test_a_person_seals_and_only_who_is_cleared_unseals(product: Product) 
     assert "Arnes" in timeline_of(product)
 
 
-async def test_a_button_seals_and_the_card_shows_it_no_more(product: Product) -> None:
+async def test_a_button_seals_and_unseals_for_who_may(product: Product) -> None:
     product.slack.add_user("U0CLERK", "clerk", CLERK)
     await texted(product, "Ms Arnes saw the second boat come in at noon on Monday.")
     [shown] = [one for one in product.slack.messages(CLIENTS) if "Arnes" in repr(one.blocks)]
@@ -154,6 +154,11 @@ async def test_a_button_seals_and_the_card_shows_it_no_more(product: Product) ->
     await product.settle()
     assert "Arnes" not in in_slack(product)
     assert "Sealed: legal advice" in in_slack(product)
+    product.slack.add_user("U0COUNSEL", "counsel", COUNSEL)
+    for person, opens in (("U0CLERK", False), ("U0COUNSEL", True)):
+        await product.slack.click(person, CLIENTS, shown.ts, "said.unseal")
+        await product.settle()
+        assert ("second boat" in repr(shown.blocks)) is opens
 
 
 def timeline_of(product: Product) -> str:

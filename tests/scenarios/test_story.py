@@ -516,6 +516,14 @@ def test_the_transcript_can_be_read(told: Told) -> None:
     assert told.outcome.sound
 
 
+def test_the_transcript_tells_what_was_covered_and_sealed_and_no_word_of_it(told: Told) -> None:
+    text = "\n".join(told.transcript)
+    for words in ("[card ****4242]", "Sealed: legal advice.", "Dana has read what is sealed"):
+        assert words in text
+    for words in ("4242 4242", "737", "Bram claim"):
+        assert words not in text
+
+
 async def test_the_same_days_are_told_in_the_same_words(tmp_path: Path) -> None:
     heard: list[list[str]] = []
     for name in ("one", "other"):

@@ -107,3 +107,20 @@ async def test_the_pages_menu_is_the_apps_own() -> None:
     shortcuts = json.loads(MANIFEST.read_text())["features"]["shortcuts"]
     shown = PAGE.read_text(encoding="utf-8")
     assert [one for one in shortcuts if f'{one["callback_id"]}: "{one["name"]}"' not in shown] == []
+
+
+async def test_what_a_stranger_wrote_is_sealed_by_its_menu_as_well(desk: SandboxDesk) -> None:
+    await desk.text("+12125550197", "I am the tall man of the second boat.")
+
+    def strangers() -> Json:
+        channels = look(desk)["slack"]["channels"]
+        posts = next(one["messages"] for one in channels if one["id"] == "C0CLIENTS")
+        return dict(next(one for one in posts if one["text"].startswith("Unknown sender")))
+
+    assert strangers()["said"] == {"touchpoint": None, "sealed": False}
+    await desk.become(DANA)
+    await desk.shortcut("C0CLIENTS", strangers()["ts"], "seal_privileged")
+    assert strangers()["said"]["sealed"]
+    assert "second boat" not in json.dumps(strangers()["blocks"])
+    await desk.shortcut("C0CLIENTS", strangers()["ts"], "unseal")
+    assert "second boat" in json.dumps(strangers()["blocks"])
