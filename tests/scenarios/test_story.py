@@ -520,7 +520,7 @@ def test_the_transcript_tells_what_was_covered_and_sealed_and_no_word_of_it(told
     text = "\n".join(told.transcript)
     for words in ("[card ****4242]", "Sealed: legal advice.", "Dana has read what is sealed"):
         assert words in text
-    for words in ("4242 4242", "737", "Bram claim"):
+    for words in ("4242 4242", "cvc 737", "Bram claim"):
         assert words not in text
 
 
