@@ -66,10 +66,10 @@ def _reason(
 
 def _plain(traits: Iterable[str], material: Material) -> tuple[str, ...]:
     told = material.text.split()
-    return tuple(_said(trait, told) for trait in traits)
+    return tuple(said(trait, told) for trait in traits)
 
 
-def _said(trait: str, told: Iterable[str]) -> str:
+def said(trait: str, told: Iterable[str]) -> str:
     """What a sign means, or the word of the text that a trait was cut from."""
     if trait[0] in "@=":
         return str(_SAID.get(trait) or _SAID["signs"][trait[1:]])

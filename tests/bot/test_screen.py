@@ -92,3 +92,20 @@ def test_counsel_may_be_told_by_address() -> None:
         line(body=words, **{"from": "ann@partner.example"}),
     )
     assert [answer["labels"] for answer in answers] == [["privileged"], ["none"]]
+
+
+def test_why_says_what_weighed_most_in_plain_words() -> None:
+    body = "Can my boss fire me if I refuse to sign the waiver?"
+    result = CliRunner().invoke(app, ["screen", "--why"], input=line(body=body) + "\n")
+    advice, health = json.loads(result.stdout)["why"]
+    assert (advice["label"], health["label"]) == ("privileged", "phi")
+    assert advice["likeness"] >= advice["sealed_from"] > health["likeness"]
+    assert advice["rule"]
+    assert "is about work" in advice["for"]
+    assert '"refuse"' in advice["for"]
+    assert "a client wrote it" in advice["against"]
+
+
+def test_nothing_is_said_of_why_where_nobody_asked() -> None:
+    _, answers, _ = asked(line(body="Can my boss fire me?"))
+    assert "why" not in answers[0]

@@ -58,3 +58,8 @@ def test_health_needs_no_name_of_an_illness(body: str) -> None:
 )
 def test_what_is_of_no_patient_is_not_sealed(body: str) -> None:
     assert Label.PHI not in labels("client", "email", body)
+
+
+def test_a_doctor_who_says_hi_is_nobodys_patient() -> None:
+    assert labels("client", "sms", "My doctor says hi") == {Label.NONE}
+    assert labels("client", "sms", "My doctor says it is cancer") == {Label.PHI}

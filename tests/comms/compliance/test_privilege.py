@@ -53,8 +53,14 @@ def test_a_header_on_an_office_notice_proves_nothing() -> None:
         "The rate card is confidential, please do not forward it to resellers.",
         "My attorney is also my neighbor, small world! Anyway, payment goes out today.",
         "Our legal department approved the invoice, payment run is on Tuesday.",
+        "Our legal department must approve the purchase first.",
+        "Please find the scan attached.",
+        "What are our options if we downgrade?",
     ],
-    ids=["a fee", "a settlement of an invoice", "prices", "small talk", "an approval"],
+    ids=[
+        *("a fee", "a settlement of an invoice", "prices", "small talk", "an approval"),
+        *("an approval to come", "a scan", "a smaller plan"),
+    ],
 )
 def test_what_is_of_bills_is_no_advice(body: str) -> None:
     assert labels("client", "email", body) == {Label.NONE}
