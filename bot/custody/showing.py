@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select
 
 from billing.models import Vault
@@ -27,10 +28,8 @@ _EXPIRED: Final = "expired"
 def expired(session: Session, now: dt.datetime) -> int:
     """Take from cards what has expired since they were shown; how many were made anew."""
     kept = select(Vault.id).where(Vault.id == Incoming.body_id).exists()
-    again = select(Message.updates_id).where(
-        col(Message.key).endswith(f":{_EXPIRED}", autoescape=True),
-        col(Message.updates_id).is_not(None),
-    )
+    anew = aliased(Message)
+    done = select(anew.id).where(col(anew.key) == col(Message.key) + f":{_EXPIRED}").exists()
     shown = (
         select(Message)
         .join(Incoming, col(Incoming.id) == Message.subject_id)
@@ -40,7 +39,7 @@ def expired(session: Session, now: dt.datetime) -> int:
             col(Message.updates_id).is_(None),
             col(Message.provider_id).is_not(None),
             ~kept,
-            col(Message.id).not_in(again),
+            ~done,
         )
     )
     cards = session.exec(shown).all()
