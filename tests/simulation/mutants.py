@@ -39,11 +39,6 @@ MUTANTS = (
         ("renewals_wait",),
     ),
     Mutant(
-        "offers do not ask whether anything is overdue", "comms/gatekeeping.py",
-        "GATED = (Purpose.RENEWAL, Purpose.OFFER)", "GATED = (Purpose.RENEWAL,)",
-        ("renewals_wait",),
-    ),
-    Mutant(
         "the door lets pass what somebody said no to", "comms/door/person.py",
         "if held.standing is Standing.REVOKED:", "if held.standing is None:",
         ("stop_is_kept",),
