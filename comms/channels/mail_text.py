@@ -19,6 +19,12 @@ _BREAKS = frozenset({"br", "div", "hr", "li", "p", "pre", "table", "tr", "dl", "
 _PARAGRAPHS = frozenset({"p", "table", "ul", "ol", "h1", "h2", "h3", "blockquote"})
 _GAP = re.compile(r"\n{3,}")
 _OPENING = re.compile(r"<[a-zA-Z]")
+# Between the digits of a card it would hide the number from us, and from no reader.
+_UNSHOWN = re.compile(
+    r"<([a-z]{1,10}) [^<>]{0,400}?(?:display\s?:\s?none|visibility\s?:\s?hidden|mso-hide\s?:\s?all"
+    r"|font-size\s?:\s?0(?![.\d]))[^<>]{0,400}>[^<>]{0,2000}</\1\s?>",
+    re.IGNORECASE,
+)
 
 
 def from_html(markup: str) -> str:
@@ -26,7 +32,8 @@ def from_html(markup: str) -> str:
     short = markup[:LONGEST_HTML]
     if len(_OPENING.findall(short)) > 50_000 or _looks_bottomless(short):
         return html.unescape(re.sub(r"<[^<>]{0,2000}>", " ", short)).strip()
-    clean = nh3.clean(short, tags=_TAGS, clean_content_tags=_GONE, attributes={}, link_rel=None)
+    shown = _UNSHOWN.sub("", short)
+    clean = nh3.clean(shown, tags=_TAGS, clean_content_tags=_GONE, attributes={}, link_rel=None)
     return _GAP.sub("\n\n", _lines(clean)).strip()
 
 

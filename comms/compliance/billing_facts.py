@@ -13,22 +13,24 @@ from comms.compliance.material import Content
 from comms.compliance.patterns import Where
 from comms.compliance.places import overlaps
 
+# A number is part of a fact, a name or a word is not: it may be the client's secret.
+_MONTH: Final = (
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+)
 _THING: Final = (
-    r"(?:(?:the|your|our|my|this|that|last|both|all|january|february|march|april|may|june"
-    r"|july|august"
-    r"|september|october|november|december)\s){0,3}(?:invoices?|inv\b\.?|bill|retainer"
-    r"|statement|fees?|po|purchase order)"
-    r"(?:\s(?:no\.?|number|#))?\s?[-#]?\s?[\w-]{0,20}"
+    rf"(?:(?:the|your|our|my|this|that|last|both|all|{_MONTH})\s){{0,3}}"
+    r"(?:invoices?|inv\b\.?|bill|retainer|statement|fees?|po|purchase order)"
+    r"(?:\s(?:no\.?|number|#))?(?:\s?[-#]?\s?[a-z]{0,6}-?\d[\w-]{0,16})?"
 )
 _INVOICE: Final = rf"(?:{_THING}|inv-?\d[\w-]{{0,20}}|po \d[\w-]{{0,20}})"
 _AMOUNT: Final = r"(?:(?:usd|eur|gbp)?\s?[$€£]?\d[\d,.]{0,12}\d?\s?(?:usd|eur|gbp|k)?)"
+_WEEKDAY: Final = r"(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
 _WHEN: Final = (
-    r"(?:\s(?:today|yesterday|this morning|tonight|tomorrow|already|in full|by (?:wire|card"
-    r"|ach|cheque"
-    r"|check|bank transfer|transfer)|for payment|on (?:the )?[\w ]{1,14}|(?:this |next "
-    r"|last )?(?:monday|tuesday"
-    r"|wednesday|thursday|friday|saturday|sunday)|at the desk|by the \d{1,2}(?:st|nd|rd|th)"
-    r"|(?:\([^()]{1,20}\))))"
+    r"(?:\s(?:today|yesterday|this morning|tonight|tomorrow|already|in full|for payment"
+    r"|by (?:wire|card|ach|cheque|check|bank transfer|transfer)|at the desk"
+    rf"|on (?:the )?\d{{1,2}}(?:st|nd|rd|th)?(?: of)?(?: {_MONTH})?|on {_MONTH} \d{{1,2}}"
+    rf"|(?:on |this |next |last )?{_WEEKDAY}|by the \d{{1,2}}(?:st|nd|rd|th)"
+    r"|\(\W{0,3}\d[\d.,/ -]{0,18}\)))"
 )
 _FACTS: Final = tuple(
     Where(pattern)
@@ -37,7 +39,7 @@ _FACTS: Final = tuple(
             rf"\b{_INVOICE}\s(?:is|are|was|were|has been|have been)?\s?(?:now |hereby |all "
             rf"|fully )?(?:approved|authori[sz]ed"
             rf"|paid|settled|received|cleared|ok(?:ay)? to pay|fine|issued|signed|accepted"
-            rf"|acknowledged)\b{_WHEN}{{0,3}}(?: for (?:the )?[\w ]{{1,20}}invoice)?"
+            rf"|acknowledged)\b{_WHEN}{{0,3}}(?: for (?:the )?(?:{_MONTH} )?invoice)?"
         ),
         (
             rf"\b{_INVOICE}\s(?:will be|is being|gets|goes out|is going to be|to be)\s(?:paid"
@@ -47,7 +49,7 @@ _FACTS: Final = tuple(
             rf"\b(?:(?:i|we)(?:'ve| have| did| just|'ll| will)?\s(?:just |already |also "
             rf"|now )?)?(?:paid|pay|sent|wired|mailed|posted|transferred|approved|approve"
             rf"|received|receive|acknowledge|settled)\s(?:{_AMOUNT}\s(?:for|on|towards?"
-            rf"|against)\s)?{_INVOICE}(?:\s\({_AMOUNT}(?: \w+)?\))?{_WHEN}{{0,3}}"
+            rf"|against)\s)?{_INVOICE}(?:\s\({_AMOUNT}(?: total)?\))?{_WHEN}{{0,3}}"
         ),
         (
             rf"\bpayment (?:of {_AMOUNT} )?(?:for|on|of) {_INVOICE} (?:was|is|has been|went"

@@ -202,8 +202,36 @@ def test_what_no_person_sends_is_refused_quickly(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "style",
+    [
+        "display:none",
+        "color:red; DISPLAY : none",
+        "visibility:hidden",
+        "font-size:0px",
+        "mso-hide:all",
+    ],
+)
+def test_what_no_reader_is_shown_does_not_stand_between_digits(style: str) -> None:
+    markup = f'<p>4111 11<span style="{style}">zz</span>11 1111 1111</p>'
+    assert from_html(markup) == "4111 1111 1111 1111"
+    assert from_html('<p>small <span style="font-size:0.8em">print</span></p>') == "small print"
+
+
+@pytest.mark.parametrize(
     "piece",
-    ["<div>", "<blockquote>", "<", "<!--", "<!", "&", '<a href="', "<b><i><p>", "<table>", "<svg>"],
+    [
+        "<a display:none ",
+        "<div>",
+        "<blockquote>",
+        "<",
+        "<!--",
+        "<!",
+        "&",
+        '<a href="',
+        "<b><i><p>",
+        "<table>",
+        "<svg>",
+    ],
 )
 def test_hostile_html_takes_no_long_time(piece: str) -> None:
     began = time.process_time()

@@ -26,10 +26,27 @@ from comms.compliance.screening import screen
             "We paid invoice 88 for settling the Hartwell fraud claim. Can they sue us again?",
             "We paid invoice 88",
         ),
+        (
+            "Our lawyer advises us to settle. Approved for payment: retainer for-Anna-Bolt",
+            "Approved for payment: retainer",
+        ),
+        (
+            "Our lawyer advises us to settle. Invoice 88 is paid (Anna Bolt).",
+            "Invoice 88 is paid",
+        ),
         ("We received invoice 88 for the divorce. Can he take the kids to Poland?", None),
         ("Can they sue us again if we settle before the hearing?", None),
     ],
-    ids=["E138", "engagement", "payment", "cut before the matter", "of the matter", "none"],
+    ids=[
+        "E138",
+        "engagement",
+        "payment",
+        "cut before the matter",
+        "a name for a number",
+        "a name in brackets",
+        "of the matter",
+        "none",
+    ],
 )
 def test_only_the_billing_fact_of_a_sealed_message_is_told(body: str, fact: str | None) -> None:
     """C-24."""
