@@ -72,7 +72,7 @@ def in_slack(product: Product) -> str:
 async def test_who_quotes_what_is_sealed_is_sealed_as_well(product: Product) -> None:
     await sealed(product)
     await mailed(product, f"What do you make of it?\r\n\r\n> {WORDS}")
-    assert newest(product).labels == "privileged"
+    assert "privileged" in newest(product).labels.split()
     assert "What do you make of it" not in in_slack(product)
 
 
@@ -87,7 +87,7 @@ async def test_staff_who_repeat_what_is_sealed_to_the_client_are_asked_first(
 ) -> None:
     await sealed(product)
     answer = product.write(lambda session: written(session, product, f"You said: {WORDS}."))
-    assert "legal advice in it" in answer
+    assert "There is legal advice" in answer
     assert factories.messages(product.store, purpose=Purpose.STAFF_TEXT)[0].state == "awaiting"
 
 
