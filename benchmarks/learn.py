@@ -42,6 +42,9 @@ _SEEN_ELSEWHERE: Final = 30
 _SEEN: Final = 3
 """A trait of fewer messages teaches nothing about the next."""
 
+_COURTESIES: Final = frozenset({"hello", "hi", "hey", "dear", "greet", "regar", "cheer"})
+"""Who says good day says it of everything; in few messages it looks as if it told something."""
+
 
 class Example(NamedTuple):
     """The traits of a passage, whether it has the label, and how much it counts."""
@@ -75,6 +78,7 @@ def examples(kind: str, others: Sequence[str] = ()) -> list[Example]:
     seen = Counter(trait for example in found for trait in example.traits)
     ours = Counter(trait for example in own for trait in example.traits)
     known = {one for one in seen if ours[one] >= _SEEN or seen[one] >= _SEEN_ELSEWHERE}
+    known -= _COURTESIES
     return [one._replace(traits=[trait for trait in one.traits if trait in known]) for one in found]
 
 
