@@ -81,6 +81,8 @@ async def serve(app: ASGIApp, at: int | socket.socket = 0) -> AsyncIterator[str]
         app,
         http=_Severable,
         ws="none",
+        # Nobody hangs up while the other may be asking: that would be one more fault than planned.
+        timeout_keep_alive=3600,
         log_config=None,
         access_log=False,
         date_header=False,
