@@ -46,7 +46,7 @@ _HINTS = {
     "slack_app_token": "make an app-level token with the scope connections:write",
     "slack_bot_token": "copy the Bot User OAuth Token from the Slack app's page",
     "slack_signing_secret": "copy it from Basic Information on the Slack app's page",
-    "smtp_url": "set it like smtp://user:password@host:587",
+    "smtp_url": "set it like smtp://host:587, user and password before the host",
     "twilio_account_sid": "copy it from the Twilio console",
     "twilio_auth_token": "copy it from the Twilio console",
     "twilio_from": "set our number, like +12125550100, or the SID of a messaging service",

@@ -62,7 +62,9 @@ async def look(url: str, senders: Sequence[str]) -> list[Finding]:
     relay = relay_of(url)
     if relay is None:
         said = "COUNTERFOIL_SMTP_URL cannot be used."
-        return [wrong("smtp", said, "Set it like smtp://user:password@host:587.")]
+        return [
+            wrong("smtp", said, "Set it like smtp://host:587, user and password before the host.")
+        ]
     smtp = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,

@@ -158,7 +158,7 @@ def verify(headers: Mapping[str, str], secrets: Sequence[str]) -> bool:
 def _client(url: str, timeout: float, local_name: str | None) -> aiosmtplib.SMTP:
     parts = urlsplit(url)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ValueError("COUNTERFOIL_SMTP_URL must look like smtp://user:password@host:587")
+        raise ValueError("COUNTERFOIL_SMTP_URL must look like smtp://host:587 or smtps://host:465")
     return aiosmtplib.SMTP(
         hostname=parts.hostname,
         port=parts.port,

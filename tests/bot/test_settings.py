@@ -2,6 +2,7 @@ import pytest
 
 from bot import settings
 from bot.settings import SettingsMissing
+from comms.writing import covering
 
 TOKEN = "k3Jf92LmQx81Zp0aVb7TnR5y"
 
@@ -66,6 +67,14 @@ def test_a_command_asks_only_for_what_it_uses(monkeypatch: pytest.MonkeyPatch) -
     assert "COUNTERFOIL_SLACK_BOT_TOKEN is missing" in str(caught.value)
     assert "COUNTERFOIL_SMTP_URL is missing" in str(caught.value)
     assert "MASTER_KEY" not in str(caught.value)
+
+
+def test_what_is_missing_is_said_in_words_that_a_terminal_shows_whole() -> None:
+    """A terminal covers what looks like a password, also in our own example of one."""
+    with pytest.raises(SettingsMissing) as caught:
+        settings.read().need(*sorted(settings.Settings.model_fields))
+    assert "smtp://host:587" in str(caught.value)
+    assert covering.line(str(caught.value)) == str(caught.value)
 
 
 def test_either_of_two_settings_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
