@@ -26,11 +26,16 @@ _ENDLESS = (LegalKind.BANKRUPTCY, LegalKind.CEASE)
 
 
 def place(entry: Entry, fact: facts.LegalStatePlaced) -> Applied:
-    """Nothing leaves any more; reminders rest. What stands already is left as it is."""
+    """Nothing leaves any more; reminders rest.
+
+    Two proceedings that another system has names for are two, and each is lifted by its own name.
+    What we recognised or were told here has none: it joins any that stands.
+    """
     session = entry.session
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     contact_id = _person(session, client_id, fact)
-    if _told(session, fact.key) or _stands(session, client_id, contact_id, fact.kind):
+    joins = fact.source == facts.OURSELVES and _stands(session, client_id, contact_id, fact.kind)
+    if joins or _told(session, fact.key):
         return Applied(client_id, changed=False)
     kind = LegalKind(fact.kind)
     by = fact.by or fact.source

@@ -116,6 +116,7 @@ async def lift(app: App, args: Args, _progress: Progress) -> Report:
             if standing
             else f"{client.name} was not in the state {asked.kind}."
         )
+        said += f" It was told of {len(standing)} times; all are lifted." if standing[1:] else ""
         data = {"client": client.id, "kind": asked.kind, "lifted": len(standing)}
         return Report(data, [said], code=DONE if standing else NO)
 
@@ -208,6 +209,7 @@ def listed(session: Session, client: Client | None) -> Report:
             "counsel": _name(session, one.counsel_id),
             "since": one.placed_at.isoformat(timespec="minutes"),
             "by": one.placed_by,
+            "told_as": one.told_as,
             "final_notice": one.notice_by,
         }
         for one in _standing(session, group)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, select
 
 from billing import aliases, store, vault
-from billing.facts import HoldPlaced, LegalStatePlaced
+from billing.facts import HoldPlaced, HoldReleased, LegalStateLifted, LegalStatePlaced
 from billing.models import (
     Client,
     LegalEntity,
@@ -42,17 +42,21 @@ def after(
 def _is_lawful(fact: object) -> bool:
     if isinstance(fact, HoldPlaced):
         return fact.reason in ("bankruptcy", "cease")
-    return isinstance(fact, LegalStatePlaced)
+    return isinstance(fact, LegalStatePlaced | LegalStateLifted | HoldReleased)
 
 
 def enforce(session: Session, office: Office, clients: Collection[int]) -> None:
-    """Withhold what waits for clients in a legal state, and tell finance of the state, once."""
+    """Withhold what waits for clients in a legal state, and tell finance of the state, once.
+
+    Of several of a kind the oldest that stands is told; when it is lifted, the next.
+    """
     held = store.by_id(session, Client, clients)
     kin = aliases.among(session, held.values())
     for speaker, placed in legal.of_clients(session, kin).items():
         together = [one for one, head in kin.items() if head == speaker]
         for one in placed:
-            _withhold(session, office, speaker, together, one)
+            _withhold(session, office, speaker, _concerned(together, one, placed), one)
+        for one in _oldest(placed):
             notice = staff.Notice(
                 key=f"legal:{one.id}",
                 purpose=Purpose.ALERT,
@@ -64,11 +68,16 @@ def enforce(session: Session, office: Office, clients: Collection[int]) -> None:
             staff.tell(session, office, notice)
 
 
+def _oldest(placed: Sequence[Placed]) -> Iterable[Placed]:
+    """One of each kind, for each whom it concerns."""
+    return {(one.kind, one.contact_id): one for one in reversed(placed)}.values()
+
+
 def _withhold(
-    session: Session, office: Office, client_id: int, together: Sequence[int], one: Placed
+    session: Session, office: Office, client_id: int, which: ColumnElement[bool], one: Placed
 ) -> None:
     rule, reason = door.legal_reason(one.kind, one.since)
-    gone = outbox.cancel(session, _concerned(together, one), rule, reason, State.WITHHELD)
+    gone = outbox.cancel(session, which, rule, reason, State.WITHHELD)
     messages = list(store.by_id(session, Message, gone).values())
     # A reminder was not taken: its step comes once the law lets it. A renewal's day is over.
     dunned = [message for message in messages if message.purpose == Purpose.DUNNING]
@@ -82,19 +91,20 @@ def _withhold(
     timeline.decide_all(session, office.keyring, rulings)
 
 
-def _concerned(together: Sequence[int], one: Placed) -> ColumnElement[bool]:
+def _concerned(
+    together: Sequence[int], one: Placed, placed: Sequence[Placed]
+) -> ColumnElement[bool]:
     """Everything for these clients, or for this person, but what is spared."""
     which = and_(MESSAGES.c.client_id.in_(together), MESSAGES.c.audience == Audience.CLIENT)
     if one.contact_id is not None:
         which = and_(which, MESSAGES.c.contact_id == one.contact_id)
-    if one.kind is LegalKind.REPRESENTED and one.counsel_id is not None:
-        which = and_(which, MESSAGES.c.contact_id.is_distinct_from(one.counsel_id))
+    if one.kind is LegalKind.REPRESENTED:
+        whom, spared = MESSAGES.c.contact_id, legal.counsels(placed)
+        which = and_(which, or_(whom.is_(None), whom.not_in(spared)))
     if one.kind is LegalKind.CEASE:
-        notice = or_(
-            MESSAGES.c.subject_kind != legal.SUBJECT,
-            MESSAGES.c.subject_id.is_distinct_from(one.id),
-        )
-        which = and_(which, notice)
+        about, spared = MESSAGES.c.subject_id, legal.requests(placed)
+        other = or_(MESSAGES.c.subject_kind != legal.SUBJECT, about.is_(None))
+        which = and_(which, or_(other, about.not_in(spared)))
     return which
 
 
@@ -134,14 +144,12 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
     Raises:
         Refused: nobody asked us to cease, a notice was given, or compliance did not approve it.
     """
-    state = _ceased(session, client_id)
-    if state is None:
+    asked = _ceased(session, client_id)
+    if not asked:
         raise Refused("Nobody has asked us to cease; `counterfoil legal-state place` says so.")
-    if state.notice_by:
-        raise Refused(
-            f"The one final notice was given, approved by {state.notice_by}; no other may."
-        )
-    approver = _compliance(session, notice.approved_by)
+    if given := next((one.notice_by for one in asked if one.notice_by), ""):
+        raise Refused(f"The one final notice was given, approved by {given}; no other may.")
+    state, approver = asked[0], _compliance(session, notice.approved_by)
     entity = session.exec(
         select(Message.legal_entity_id)
         .where(Message.client_id == client_id, col(Message.legal_entity_id).is_not(None))
@@ -150,7 +158,8 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
     reached = recipients.to(session, office.policy, client_id, "billing", notice.channel)
     contact_id, channel, address_id = reached
     client = session.get_one(Client, client_id)
-    state.notice_by = approver.email
+    for one in asked:  # whichever is lifted, the other has had its notice
+        one.notice_by = approver.email
     queued = outbox.queue(
         session,
         Message(
@@ -176,13 +185,13 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
     return queued
 
 
-def _ceased(session: Session, client_id: int) -> LegalState | None:
+def _ceased(session: Session, client_id: int) -> Sequence[LegalState]:
     query = select(LegalState).where(
         col(LegalState.client_id).in_(aliases.group(session, client_id)),
         LegalState.kind == LegalKind.CEASE,
         col(LegalState.lifted_at).is_(None),
     )
-    return session.exec(query.order_by(col(LegalState.id))).first()
+    return session.exec(query.order_by(col(LegalState.id))).all()
 
 
 def _compliance(session: Session, email: str) -> Staff:

@@ -63,17 +63,27 @@ def of_clients(session: Session, kin: Kin) -> dict[int, list[Placed]]:
 def stops(placed: Sequence[Placed], message: Message) -> tuple[Stop, ...]:
     """What of that concerns a message, and whether it is spared."""
     return tuple(
-        Stop(one.kind, one.since, _spares(one, message))
+        Stop(one.kind, one.since, _spares(placed, one.kind, message))
         for one in placed
         if one.contact_id is None or one.contact_id == message.contact_id
     )
 
 
-def _spares(one: Placed, message: Message) -> bool:
-    match one.kind:
+def counsels(placed: Sequence[Placed]) -> set[int]:
+    """Everybody who speaks for them: of two proceedings each may have counsel of its own."""
+    return {one.counsel_id for one in placed if one.counsel_id is not None}
+
+
+def requests(placed: Sequence[Placed]) -> set[int]:
+    """Every request to cease that stands: the one notice about any of them follows all."""
+    return {one.id for one in placed if one.kind is LegalKind.CEASE}
+
+
+def _spares(placed: Sequence[Placed], kind: LegalKind, message: Message) -> bool:
+    match kind:
         case LegalKind.REPRESENTED:
-            return one.counsel_id is not None and one.counsel_id == message.contact_id
+            return message.contact_id in counsels(placed)
         case LegalKind.CEASE:
-            return (message.subject_kind, message.subject_id) == (SUBJECT, one.id)
+            return message.subject_kind == SUBJECT and message.subject_id in requests(placed)
         case _:
             return False

@@ -34,10 +34,14 @@ from tests.factories import NOON
 KINDS = ("bankruptcy", "cease", "represented", "deceased")
 
 
-def place(desk: Desk, kind: str, external_id: str = "L1", **more: Any) -> None:
+def place(
+    desk: Desk, kind: str, external_id: str = "L1", *, ourselves: bool = False, **more: Any
+) -> None:
+    source = facts.OURSELVES if ourselves else "test"
+    client = str(desk.known.client_id) if ourselves else desk.known.name
     (outcome,) = desk.told(
         facts.LegalStatePlaced(
-            source="test", external_id=external_id, client_external_id=desk.known.name,
+            source=source, external_id=external_id, client_external_id=client,
             kind=kind, placed_at=desk.now, **more,
         )
     )  # fmt: skip
@@ -91,8 +95,41 @@ def test_c17_nothing_leaves_for_a_client_in_a_legal_state(desk: Desk, kind: str)
 def test_a_state_told_twice_is_one_and_finance_hears_once(desk: Desk, kind: str) -> None:
     place(desk, kind)
     place(desk, kind)
-    place(desk, kind, "told elsewhere")
+    for heard in ("incoming:1", "incoming:2"):
+        place(desk, kind, heard, ourselves=True)
     assert [one.kind for one in desk.rows(LegalState)] == [kind]
+    assert len(factories.messages(desk.store, template="legal_state")) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_two_proceedings_each_stands_until_it_is_lifted_itself(desk: Desk, kind: str) -> None:
+    place(desk, kind, "L1")
+    place(desk, kind, "L2")
+    assert len(factories.messages(desk.store, template="legal_state")) == 1
+    lift(desk, "L1")
+    assert [one.lifted_at is None for one in desk.rows(LegalState)] == [False, True]
+    assert [one.released_at is None for one in desk.rows(Hold)] == [False, True]
+    kept = desk.note(channel="email")
+    assert desk.claim(kept) is None
+    assert desk.at(kept).rule == f"legal_{kind}"
+    lift(desk, "L2")
+    assert desk.claim(desk.note(channel="email")) is not None
+
+
+def test_finance_hears_which_of_two_is_left(desk: Desk) -> None:
+    place(desk, "bankruptcy", "L1")
+    place(desk, "bankruptcy", "L2")
+    lift(desk, "L1")
+    lift(desk, "L1")
+    told = factories.messages(desk.store, template="legal_state")
+    assert [one.subject_id for one in told] == [one.id for one in desk.rows(LegalState)]
+
+
+def test_what_we_heard_ourselves_stays_when_a_proceeding_is_lifted(desk: Desk) -> None:
+    place(desk, "bankruptcy", "incoming:1", ourselves=True)
+    place(desk, "bankruptcy", "L1")
+    lift(desk, "L1")
+    assert desk.claim(desk.note(channel="email")) is None
     assert len(factories.messages(desk.store, template="legal_state")) == 1
 
 
@@ -187,18 +224,31 @@ def test_c14_only_counsel_may_be_written_to(desk: Desk) -> None:
     waiting = desk.note(channel="email")
     place(desk, "represented", counsel_name="Cora Vance", counsel_email="cora@vance.example")
     assert desk.at(waiting).rule == "legal_represented"
-    to_counsel = desk.note(channel="email")
+    assert desk.claim(_to_counsel(desk, 0)) is not None
+
+
+def test_c14_each_of_two_counsels_may_be_written_to(desk: Desk) -> None:
+    place(desk, "represented", "L1", counsel_email="cora@vance.example")
+    first = _to_counsel(desk, 0)
+    place(desk, "represented", "L2", counsel_email="dora@brook.example")
+    assert desk.claim(first) is not None
+    assert desk.claim(_to_counsel(desk, 1)) is not None
+    assert desk.claim(desk.note(channel="email")) is None
+
+
+def _to_counsel(desk: Desk, place: int) -> int:
+    message_id = desk.note(channel="email")
 
     def readdress(session: Session) -> None:
-        (state,) = session.exec(select(LegalState)).all()
-        message = session.get_one(Message, to_counsel)
+        state = session.exec(select(LegalState).order_by(col(LegalState.id))).all()[place]
+        message = session.get_one(Message, message_id)
         message.contact_id = state.counsel_id
         message.address_id = session.exec(
             select(ContactAddress.address_id).where(ContactAddress.contact_id == state.counsel_id)
         ).one()
 
     desk.act(readdress)
-    assert desk.claim(to_counsel) is not None
+    return message_id
 
 
 @pytest.mark.parametrize(
@@ -248,6 +298,18 @@ def test_c15_a_final_notice_survives_a_look_at_the_state(desk: Desk) -> None:
     queued = give(desk, desk.act(lambda s: approver(s, Role.COMPLIANCE)))
     desk.act(lambda s: enforcement.enforce(s, desk.office, [desk.known.client_id]))
     assert desk.at(queued).state == State.QUEUED
+
+
+def test_c15_of_two_requests_to_cease_one_notice_follows_both(desk: Desk) -> None:
+    place(desk, "cease", "L1")
+    by = desk.act(lambda s: approver(s, Role.COMPLIANCE))
+    place(desk, "cease", "L2")
+    queued = give(desk, by)
+    place(desk, "cease", "L3")
+    assert desk.claim(queued) is not None
+    lift(desk, "L1")
+    with pytest.raises(Refused, match="no other may"):
+        give(desk, by)
 
 
 @pytest.mark.parametrize("roles", [(), (Role.FINANCE,), (Role.ADMIN,)])
