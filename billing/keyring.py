@@ -189,6 +189,7 @@ class Keyring:
             self._store.write_now(
                 lambda session: session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
             )
+            self._store.empty_log()
 
     def owners(self) -> list[str]:
         """Everyone who has a key."""
@@ -232,6 +233,8 @@ class Keyring:
             self._store.write_now(partial(_swap, swaps))
             moved, after = moved + len(rows), rows[-1][0]
             yield moved
+        if moved:
+            self._store.empty_log()
 
     def _rows(self, query: Select[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         with self._store.read() as session:

@@ -15,7 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -164,6 +164,15 @@ class Store:
         """A snapshot of the store, for reading only; it never waits for a writer."""
         with Session(self._snapshots, autoflush=False, expire_on_commit=False) as session:
             yield session
+
+    def empty_log(self) -> None:
+        """Bring SQLite's log into its file, and cut it: pages as they were before stand in it.
+
+        Somebody who reads for longer than the busy time-out keeps it; then it goes with the next.
+        """
+        if self.sqlite:
+            with closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Finish what was submitted and give every connection back."""

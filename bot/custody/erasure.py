@@ -191,8 +191,6 @@ def _carry_out(
     word: Word,
 ) -> Wiped:
     """Everything in the database; all clients are locked."""
-    if session.get_bind().dialect.name == "sqlite":
-        session.connection().exec_driver_sql("PRAGMA secure_delete = ON")  # from now on, here
     clients = [row["id"] for row in found["client"]]
     if set(clients) - set(owners):
         raise Wrong("They have just been merged with somebody; ask again.")

@@ -125,22 +125,23 @@ def scrub(database_url: str, most: int | None = None) -> bool:
     """Overwrite the free pages of a SQLite file, where scraps of what was deleted stand.
 
     Others may read and write meanwhile, and wait for as long as it takes: False, and it was not
-    done, where the file has more bytes than ``most``, or somebody never let go of it.
+    done, where somebody never let go of the file, or it has more bytes than ``most``. Then its log
+    is emptied all the same.
     """
     import pysqlite3.dbapi2 as driver
 
     file = Path(database_url.removeprefix("sqlite:///"))
     if str(file) == database_url or not file.exists():
         return True
-    if most is not None and file.stat().st_size > most:
-        return False
+    small = most is None or file.stat().st_size <= most
     with closing(driver.connect(str(file), isolation_level=None, timeout=30)) as connection:
         try:
-            connection.execute("VACUUM")
+            if small:
+                connection.execute("VACUUM")
             [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except driver.OperationalError:
             return False
-    return not busy
+    return small and not busy
 
 
 def _line(path: Path, number: int, raw: bytes) -> Line:

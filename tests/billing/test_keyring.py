@@ -256,6 +256,25 @@ def test_keys_under_a_master_key_that_is_not_named_are_counted(database: Any) ->
         assert standing(keyring) == {"in use": 1, "unknown": 3}
 
 
+def test_no_file_holds_a_key_that_was_destroyed_or_wrapped_anew(tmp_path: Path) -> None:
+    def left() -> int:
+        written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        return sum(row[-40:] in written for row in kept)
+
+    url = f"sqlite:///{tmp_path / 'keys.db'}"
+    with closing(Keyring(url, MASTER_KEY)) as keyring:
+        keyring.make(owners(300), NOW)
+        with keyring.store.read() as session:
+            kept = session.execute(text("SELECT wrapped FROM wrapped_key")).scalars().all()
+        assert left() == 300
+        for owner in owners(300)[:100]:
+            keyring.destroy(owner)
+        assert left() == 200
+    with closing(Keyring(url, OTHER_KEY, MASTER_KEY)) as keyring:
+        list(keyring.rewrap())
+        assert left() == 0
+
+
 def test_the_name_of_a_master_key_tells_nothing_about_it() -> None:
     name = LocalMasterKey(MASTER_KEY).name
     assert name not in MASTER_KEY
