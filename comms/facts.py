@@ -3,7 +3,6 @@
 Frozen and validated: a row of ours is made only from one of these.
 """
 
-import datetime as dt
 import ipaddress
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeAlias
@@ -14,6 +13,7 @@ from billing import facts
 from billing.facts.words import (
     Amount,
     Currency,
+    Day,
     Happened,
     Mailbox,
     Phone,
@@ -143,7 +143,7 @@ class ClientSaid(Told):
     """The mailbox that it was said from, or about."""
     phone: Phone | None = None
     """The number that it was said from, or about."""
-    date: dt.date | None = None
+    date: Day | None = None
     """The day of a promise, of a payment, or of their return."""
     amount: Amount | None = None
     currency: Currency | None = None

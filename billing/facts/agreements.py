@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +9,7 @@ from pydantic import Field, model_validator
 from billing.facts.words import (
     Amount,
     Currency,
+    Day,
     Happened,
     Name,
     Reference,
@@ -41,9 +41,9 @@ class AgreementDescribed(_OfAgreement):
     name: Name
     amount: Amount
     currency: Currency
-    renews_on: date
+    renews_on: Day
     legal_entity: Words = ""
-    effective_on: date | None = None
+    effective_on: Day | None = None
     service_type: Words = ""
     rate_card: Words = ""
     billing_cycle: Literal["", "monthly", "quarterly", "yearly", "milestone", "once"] = ""
@@ -63,7 +63,7 @@ class AgreementDescribed(_OfAgreement):
 class AgreementAccepted(_OfAgreement):
     """The client has accepted the term that begins on ``renews_on``, by a contract."""
 
-    renews_on: date
+    renews_on: Day
 
     @property
     def key(self) -> str:
@@ -74,8 +74,8 @@ class AgreementAccepted(_OfAgreement):
 class AgreementSuspended(_OfAgreement):
     """The client cannot use it from a day on, until (not including) the day it is resumed."""
 
-    suspended_on: date
-    resumed_on: date | None = None
+    suspended_on: Day
+    resumed_on: Day | None = None
 
     @model_validator(mode="after")
     def _ends_after_it_began(self) -> Self:
@@ -92,7 +92,7 @@ class AgreementSuspended(_OfAgreement):
 class AgreementEnded(_OfAgreement):
     """The client no longer has it from a day on; nothing is renewed."""
 
-    ended_on: date
+    ended_on: Day
 
     @property
     def key(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Literal, Self
 
@@ -13,6 +12,7 @@ from billing.facts.words import (
     Amount,
     AmountOrNone,
     Currency,
+    Day,
     Happened,
     Name,
     Percent,
@@ -54,7 +54,7 @@ class Line(_Detail):
 class Part(_Detail):
     """An instalment: an amount, and the day it is due."""
 
-    due_on: date
+    due_on: Day
     amount: Amount
 
 
@@ -65,7 +65,7 @@ class _OfInvoice(Told):
     legal_entity: Words = ""
     amount: Amount
     currency: Currency
-    due_on: date
+    due_on: Day
 
     @property
     def invoice_key(self) -> str:
@@ -83,7 +83,7 @@ class _Billed(_OfInvoice):
     matter: Words = ""
     ladder: Words = ""
     """Its own ladder of the policy, whatever its client's."""
-    ready_on: date | None = None
+    ready_on: Day | None = None
     """The day on which it could have been billed: the delivery, or what triggered it."""
     lines: tuple[Line, ...] = ()
     instalments: tuple[Part, ...] = ()
@@ -105,7 +105,7 @@ class InvoiceDrafted(_Billed):
     """An invoice is being written, or waits to be issued; nobody is asked for it yet."""
 
     state: Literal["draft", "approved"]
-    drafted_on: date
+    drafted_on: Day
 
     @property
     def key(self) -> str:
@@ -116,7 +116,7 @@ class InvoiceDrafted(_Billed):
 class InvoiceIssued(_Billed):
     """An invoice was posted and numbered; from now on it is immutable."""
 
-    issued_on: date
+    issued_on: Day
 
     @property
     def key(self) -> str:
@@ -128,7 +128,7 @@ class InvoiceCorrected(_OfInvoice):
     """The source now has another amount or another day for an issued invoice, and means it."""
 
     corrected_at: Happened
-    issued_on: date | None = None
+    issued_on: Day | None = None
 
     @property
     def key(self) -> str:
@@ -152,7 +152,7 @@ class AboutInvoice(Told):
 class InvoiceVoided(AboutInvoice):
     """It was never owed. Only where no money came and nobody was asked; else credit it."""
 
-    voided_on: date
+    voided_on: Day
 
     @property
     def key(self) -> str:
@@ -187,7 +187,7 @@ class ShareDescribed(AboutInvoice):
     state: Literal["waiting", "settled", "denied"]
     amount: AmountOrNone
     told_at: Happened
-    respond_by: date | None = None
+    respond_by: Day | None = None
 
     @property
     def key(self) -> str:
@@ -209,7 +209,7 @@ class CreditNoteIssued(Told):
     kind: Literal["debt_cancellation", "refund", "credit_to_balance"]
     amount: Amount
     currency: Currency
-    issued_on: date
+    issued_on: Day
     invoice_number: Reference | None = None
     reason: Reason = ""
 
@@ -230,7 +230,7 @@ class CreditNoteVoided(Told):
 
     external_id: Reference
     client_external_id: Reference
-    voided_on: date
+    voided_on: Day
 
     @property
     def key(self) -> str:
@@ -244,7 +244,7 @@ class CreditApplied(AboutInvoice):
     external_id: Reference
     credit_note_external_id: Reference
     amount: Amount
-    applied_on: date
+    applied_on: Day
 
     @property
     def key(self) -> str:
@@ -258,8 +258,8 @@ class ChargeAdded(AboutInvoice):
     external_id: Reference
     kind: Literal["late_fee", "interest"]
     amount: Amount
-    charged_on: date
-    due_on: date | None = None
+    charged_on: Day
+    due_on: Day | None = None
 
     @property
     def key(self) -> str:
@@ -272,7 +272,7 @@ class ChargeWaived(Told):
 
     external_id: Reference
     client_external_id: Reference
-    waived_on: date
+    waived_on: Day
     reason: Reason = ""
 
     @property

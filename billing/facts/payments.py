@@ -6,15 +6,16 @@ nothing: a failure that is older than the success is stale, and one that is youn
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from billing.facts.words import (
     Amount,
     AmountOrNone,
     Currency,
+    Day,
     Happened,
     PaymentReference,
     Reason,
@@ -77,7 +78,7 @@ class PaymentStarted(OfPayment):
 class PaymentSettled(OfPayment):
     """Money arrived; ``amount`` is what this payment comes to by now."""
 
-    received_on: date
+    received_on: Day
 
     @property
     def at(self) -> datetime:
@@ -109,7 +110,7 @@ class PaymentRefunded(OfPayment):
     """Money went back; ``refunded`` is all that went back by now, ``amount`` the payment's own."""
 
     refunded: AmountOrNone
-    refunded_on: date
+    refunded_on: Day
 
     @property
     def key(self) -> str:
@@ -122,7 +123,7 @@ class PaymentChargedBack(OfPayment):
 
     chargeback: Reference
     outcome: Literal["withdrawn", "won", "lost"]
-    withdrawn: int = Field(gt=0, strict=True)
+    withdrawn: Amount
     happened_at: Happened
 
     @property

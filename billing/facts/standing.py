@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +10,7 @@ from billing.facts.invoices import AboutInvoice
 from billing.facts.words import (
     Amount,
     Currency,
+    Day,
     Happened,
     Mailbox,
     Reason,
@@ -36,11 +36,11 @@ class InvoiceDisputed(_OfDispute):
 
     amount: Amount | None = None
     line: int | None = Field(default=None, ge=1, strict=True)
-    opened_on: date
+    opened_on: Day
     reason: Reason = ""
     code: Literal["", "price", "quality", "not_delivered", "duplicate", "terms", "other"] = ""
     owner_email: Mailbox | None = None
-    respond_by: date | None = None
+    respond_by: Day | None = None
 
     @property
     def key(self) -> str:
@@ -66,7 +66,7 @@ class PlanPart(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    due_on: date
+    due_on: Day
     amount: Amount
 
 

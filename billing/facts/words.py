@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Annotated
@@ -23,6 +24,8 @@ OURSELVES = "counterfoil"
 """The source of facts that follow from what we know: it calls a client by the row's own id."""
 _BIGGEST = 10**15
 """More than any bill; sums of thousands of these still fit 64 bits."""
+EARLIEST, LATEST = 1970, 2199
+"""Years of what is told: beyond them is a slip, or "never", after which no day can be reckoned."""
 _LONGEST_ID = 200
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -87,17 +90,28 @@ def _punycode(domain: str) -> str:
 def phone(value: str, region: str | None = None) -> str:
     """The number in E.164; ``region`` is the country that a number without + belongs to.
 
+    A number of the right shape in a range that nobody has assigned yet passes: our copy of the
+    numbering plan ages, and the carrier's answer 21211 is the better judge. An extension is
+    refused: a text would reach the switchboard. So is a colon, which the parser would skip, with
+    the name of another network before it (whatsapp:+1…).
+
     Raises:
-        ValueError: no such number can exist.
+        ValueError: no such number can exist, or it is not told whole.
     """
     trimmed = text(value, 40)
     try:
-        number = phonenumbers.parse(trimmed, region)
+        number = None if ":" in trimmed else phonenumbers.parse(trimmed, region)
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or number.extension or not phonenumbers.is_possible_number(number):
+    if number is None or number.extension or not _is_whole(number):
         raise ValueError("is not a phone number; write it with its country: +1 212 555 0123")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_whole(number: phonenumbers.PhoneNumber) -> bool:
+    """With its area code: a local number is one of each area, and so of somebody else."""
+    judged = phonenumbers.is_possible_number_with_reason(number)
+    return bool(judged == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 @cache
@@ -178,6 +192,12 @@ def joined(*parts: str) -> str:
     return f"{whole[:120]}~{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
+def _told_day(value: date) -> date:
+    if not EARLIEST <= value.year <= LATEST:
+        raise ValueError(f"is not between {EARLIEST} and {LATEST}; correct it, or leave it out")
+    return value
+
+
 def _source(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_.-]{0,39}", value):
         raise ValueError("must be a short lower-case name such as csv or stripe")
@@ -199,7 +219,8 @@ Language = Annotated[str, AfterValidator(language)]
 Amount = Annotated[int, Field(gt=0, le=_BIGGEST, strict=True)]
 AmountOrNone = Annotated[int, Field(ge=0, le=_BIGGEST, strict=True)]
 Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
-Happened = AwareDatetime
+Day = Annotated[date, AfterValidator(_told_day)]
+Happened = Annotated[AwareDatetime, AfterValidator(_told_day)]
 
 
 class Told(BaseModel):

@@ -8,12 +8,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from billing.facts.words import EARLIEST, LATEST
+
 Order: TypeAlias = Literal["ymd", "dmy", "mdy"]
 
 _MIDNIGHT = r"(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_MIDNIGHT}", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|\d\d){_MIDNIGHT}", re.ASCII)
-_EARLIEST, _LATEST = 1970, 2199
 
 
 def order(pattern: str) -> Order:
@@ -120,6 +121,6 @@ def _day(written: str, year: str, month: str, day: str) -> date:
         found = date(int(year), int(month), int(day))
     except ValueError:
         raise ValueError(f"`{written}` is not a day of the calendar; correct it") from None
-    if not _EARLIEST <= found.year <= _LATEST:
-        raise ValueError(f"`{written}` is not between {_EARLIEST} and {_LATEST}; correct it")
+    if not EARLIEST <= found.year <= LATEST:
+        raise ValueError(f"`{written}` is not between {EARLIEST} and {LATEST}; correct it")
     return found

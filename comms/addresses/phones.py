@@ -10,6 +10,8 @@ import phonenumbers
 from babel.core import get_global
 from phonenumbers import timezone as number_zones
 
+from billing import facts
+
 UNITED_STATES = (
     "America/New_York",
     "America/Chicago",
@@ -20,23 +22,14 @@ UNITED_STATES = (
     "America/Adak",
     "Pacific/Honolulu",
 )
-_POSSIBLE = phonenumbers.ValidationResult.IS_POSSIBLE
-_LONGEST = 40
 
 
 def normalise(number: str, region: str = "US") -> str | None:
-    """E.164, or None where no single phone can be meant.
-
-    A number of the right shape in a range nobody has assigned yet passes: our copy of the
-    numbering plan ages, and the carrier's answer 21211 is the better judge. An extension is
-    refused: a text would reach the switchboard.
-    """
-    parsed = _parse(number, region)
-    if parsed is None or parsed.extension:
+    """E.164, or None where no single phone can be meant; see ``billing.facts.phone``."""
+    try:
+        return facts.phone(number, region)
+    except ValueError:
         return None
-    if phonenumbers.is_possible_number_with_reason(parsed) != _POSSIBLE:
-        return None  # among them: a local number without its area code
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 @functools.lru_cache(maxsize=65536)
@@ -44,7 +37,7 @@ def place_of(number: str) -> str:
     """Where the area code lies, as "Texas" or "New York, NY"; nothing where nobody knows."""
     from phonenumbers import geocoder  # its names take half a second; most commands ask for none
 
-    parsed = _parse(number, "US")
+    parsed = _parse(number)
     return geocoder.description_for_number(parsed, "en") if parsed else ""
 
 
@@ -54,7 +47,7 @@ def candidate_zones(number: str) -> tuple[str, ...]:
 
     All of its country where its area is in no plan; all of the United States where nobody knows.
     """
-    parsed = _parse(number, "US")
+    parsed = _parse(number)
     if parsed is None:
         return UNITED_STATES
     found = number_zones.time_zones_for_number(parsed)
@@ -69,11 +62,8 @@ def _of_country(number: phonenumbers.PhoneNumber) -> tuple[str, ...]:
     return tuple(get_global("territory_zones").get(main, UNITED_STATES))
 
 
-def _parse(number: str, region: str) -> phonenumbers.PhoneNumber | None:
-    # A colon is another network's address (whatsapp:+1…), which the parser would skip.
-    if len(number) > _LONGEST or ":" in number:
-        return None
+def _parse(number: str) -> phonenumbers.PhoneNumber | None:
     try:
-        return phonenumbers.parse(number, region)
+        return phonenumbers.parse(number, "US")
     except phonenumbers.NumberParseException:
         return None

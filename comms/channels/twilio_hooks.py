@@ -30,10 +30,6 @@ class Malformed(ValueError):
     """The request is signed, but is not what Twilio sends: answer 400, or mark the row."""
 
 
-_number = functools.lru_cache(maxsize=4096)(phones.normalise)
-"""The same few numbers write to us, and a text is read twice: at the hook, and by the worker."""
-
-
 class _Form(dict[str, list[str]]):
     """A form with repeated keys, as the SDK's validator wants to read it."""
 
@@ -120,9 +116,9 @@ def read_inbound(params: Mapping[str, str]) -> InboundMessage:
         return InboundMessage(
             channel="sms",
             external_id=_sid(params),
-            sender=_number(sender) or sender,
+            sender=phones.normalise(sender) or sender,
             sender_name=params.get("ProfileName", ""),
-            recipient=_number(recipient) or recipient,
+            recipient=phones.normalise(recipient) or recipient,
             body=body,
             visible=body.strip(),
             opt_out_type=params.get("OptOutType", "").upper(),

@@ -414,7 +414,16 @@ def test_a_key_of_many_parts_is_bounded_and_unambiguous() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"amount": 0}, {"amount": 1.5}, {"currency": "ABC"}, {"number": "a\tb"}, {"extra": 1}],
+    [
+        {"amount": 0},
+        {"amount": 1.5},
+        {"amount": 10**16},
+        {"currency": "ABC"},
+        {"number": "a\tb"},
+        {"due_on": "9999-12-31"},
+        {"due_on": "0001-01-01"},
+        {"extra": 1},
+    ],
     ids=str,
 )
 def test_a_malformed_fact_cannot_be_made(wrong: dict[str, object]) -> None:
@@ -430,3 +439,41 @@ def test_a_malformed_fact_cannot_be_made(wrong: dict[str, object]) -> None:
     assert InvoiceIssued.model_validate(good).amount == 5
     with pytest.raises(ValueError, match="validation error"):
         InvoiceIssued.model_validate(good | wrong)
+
+
+@pytest.mark.parametrize("far", ["9999-12-31T23:59:59-11:00", "0001-01-01T00:00:00+14:00"])
+def test_no_moment_is_told_that_no_day_can_follow(far: str) -> None:
+    failed = {
+        "source": "csv",
+        "external_id": "1",
+        "client_external_id": "a",
+        "amount": 5,
+        "currency": "USD",
+        "happened_at": far,
+    }
+    with pytest.raises(ValueError, match="between 1970 and 2199"):
+        facts.PaymentFailed.model_validate(failed)
+
+
+def test_the_bank_takes_no_more_back_than_fits_the_books() -> None:
+    taken = {
+        "source": "csv",
+        "external_id": "1",
+        "client_external_id": "a",
+        "amount": 5,
+        "currency": "USD",
+        "chargeback": "c",
+        "outcome": "withdrawn",
+        "happened_at": "2026-01-05T09:00:00Z",
+    }
+    assert facts.PaymentChargedBack.model_validate(taken | {"withdrawn": 5}).withdrawn == 5
+    with pytest.raises(ValueError, match="less than or equal"):
+        facts.PaymentChargedBack.model_validate(taken | {"withdrawn": 10**19})
+
+
+@pytest.mark.parametrize("written", ["555-0123", "5550123", "whatsapp:+1 212 555 0123"])
+def test_a_number_without_its_area_is_nobodys(written: str) -> None:
+    """Every area has one: it was kept as +1 555 0123, and texted."""
+    problem = only_problem(told(f"{ROW},{written}", head=f"{HEAD},phone"))
+    assert problem.column == "phone"
+    assert "with its country" in problem.reason
