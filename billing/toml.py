@@ -63,11 +63,8 @@ class Table:
     def percent(self, key: str) -> Decimal:
         """Percent, from 0 to 100."""
         value = self.get(key)
-        try:
-            read = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal(-1)
-        except InvalidOperation:
-            read = Decimal(-1)
-        if 0 <= read <= 100:
+        read = _decimal(value)
+        if read is not None and 0 <= read <= 100:
             return read
         self.wrong(key, f'must be percent from 0 to 100, as in "8.5"{_not(value)}')
         return Decimal(0)
@@ -77,13 +74,11 @@ class Table:
         value = self.get(currency)
         try:
             money.exponent(currency)
-            read = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal(0)
-        except InvalidOperation:
-            read = Decimal(0)
         except ValueError as unknown:
             self.wrong(currency, str(unknown))
             return Decimal(1)
-        if read.is_finite() and read > 0:
+        read = _decimal(value)
+        if read is not None and read > 0:
             return read
         self.wrong(currency, f'must be a rate above zero, as in "1.10"{_not(value)}')
         return Decimal(1)
@@ -138,6 +133,14 @@ class Table:
                 self.wrong(f"{key}[{i}]", f"names {name!r} a second time")
         return tuple(name for name in value if name in allowed)
 
+    def words(self, key: str, example: str) -> tuple[str, ...]:
+        """Any words, in their order and without outer blanks; there may be none."""
+        value = self.get(key)
+        if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
+            return tuple(one.strip() for one in value)
+        self.wrong(key, f'must be a list of words in quotes, as in ["{example}"]{_not(value)}')
+        return ()
+
     def time(self, key: str) -> dt.time:
         """A time of day, as TOML has it or as "08:00"."""
         value = self.get(key)
@@ -190,6 +193,27 @@ class Table:
             if key not in self.asked:
                 known = f"; known here: {', '.join(self.asked)}"
                 self.wrong(key, f"is not known{_hint(key, tuple(self.asked)) or known}")
+
+
+def laid(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """One table over another, key by key, and so the tables in them; a list replaces the list."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = base.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = laid(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _decimal(value: object) -> Decimal | None:
+    """A number, with however many decimals; TOML writes ``nan`` and ``inf`` as well."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        read = Decimal(value)
+    except InvalidOperation:
+        return None
+    return read if read.is_finite() else None
 
 
 def _not(value: object) -> str:

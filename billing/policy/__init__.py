@@ -5,7 +5,6 @@ import functools
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -41,7 +40,7 @@ from billing.policy.offers import Offer
 from billing.policy.packs import EntityPack
 from billing.policy.renewals import Renewal, RenewalStep, Retries
 from billing.rules import AddOn, Pack
-from billing.toml import Mistake, Table
+from billing.toml import Mistake, Table, laid
 
 __all__ = [
     "CHANNELS",
@@ -153,7 +152,7 @@ def parse(text: str, name: str = "policy.toml") -> Policy:
         written = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(name, (Mistake("", f"this is not TOML: {error}"),)) from error
-    table = Table(_merge(_shipped(), written), "", [])
+    table = Table(laid(_shipped(), written), "", [])
     policy = _policy(table)
     if table.mistakes:
         raise PolicyError(name, tuple(table.mistakes))
@@ -208,13 +207,3 @@ def _plain(value: object) -> object:
 @functools.cache
 def _shipped() -> dict[str, object]:
     return tomllib.loads(shipped.path("policy.toml").read_text(encoding="utf-8"))
-
-
-def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    """Tables key by key; a list replaces the list."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = base.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
-    return merged

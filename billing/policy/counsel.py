@@ -22,7 +22,7 @@ def read_counsel(table: Table) -> Counsel:
     counsel = Counsel(
         ours=_places(table, "ours"),
         opposing=_places(table, "opposing"),
-        names=tuple(_words(table, "names")),
+        names=table.words("names", "Ann Example"),
     )
     table.close()
     both = sorted({*counsel.ours} & {*counsel.opposing})
@@ -37,16 +37,8 @@ def is_place(value: str) -> bool:
 
 
 def _places(table: Table, key: str) -> tuple[str, ...]:
-    found = [word.lower() for word in _words(table, key)]
+    found = tuple(word.lower() for word in table.words(key, "law.example"))
     for at, word in enumerate(found):
         if not is_place(word):
             table.wrong(f"{key}[{at}]", f"must be an address or a domain, not {word!r}")
-    return tuple(found)
-
-
-def _words(table: Table, key: str) -> list[str]:
-    value = table.get(key)
-    if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
-        return [one.strip() for one in value]
-    table.wrong(key, "must be a list of words in quotes")
-    return []
+    return found

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from billing.policy.amounts import Amounts, Rates, read_amounts
-from billing.toml import Mistake, Table
+from billing.toml import Mistake, Table, laid
 
 T = TypeVar("T")
 Tone = Literal["", "friendly", "firm", "final"]
@@ -147,19 +147,10 @@ def _ladder(table: Table, name: str, base: Mapping[str, object], rates: Rates) -
     own = table.table(name)
     if name == DEFAULT or _NAME.fullmatch(name) is None:
         table.wrong(name, 'must be a name in small letters, and not "default", which is [dunning]')
-    laid = Table(_laid(base, own.raw), own.where, [])
-    ladder = replace(read_dunning(laid, rates), name=name)
-    table.mistakes += [one for one in laid.mistakes if _names_own(one, own)]
+    whole = Table(laid(base, own.raw), own.where, [])
+    ladder = replace(read_dunning(whole, rates), name=name)
+    table.mistakes += [one for one in whole.mistakes if _names_own(one, own)]
     return ladder
-
-
-def _laid(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    laid = dict(base)
-    for key, value in over.items():
-        below = base.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        laid[key] = {**below, **value} if both else value  # type: ignore[dict-item]
-    return laid
 
 
 def _names_own(mistake: Mistake, own: Table) -> bool:

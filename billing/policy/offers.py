@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from billing.policy.amounts import Amounts, read_amounts
 from billing.policy.ladders import CHANNELS
 from billing.toml import Table
 
-TRIGGERS = ("paid", "renewed")
+Trigger = Literal["paid", "renewed"]
+"""The client owes nothing any more, or has renewed."""
+TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +18,7 @@ class Offer:
     """One offer: what brings it about, to whom, with which discount, and how often."""
 
     name: str
-    trigger: Literal["paid", "renewed"]
-    """The client owes nothing any more, or has renewed."""
+    trigger: Trigger
     delay_days: int
     template: str
     channels: tuple[str, ...]
@@ -67,17 +68,17 @@ def _offer(given: Table) -> Offer:
     table = Table({**_LEFT_OUT, **given.raw}, given.where, given.mistakes)
     offer = Offer(
         name=table.text("name"),
-        trigger=table.choice("trigger", ("paid", "renewed")),
+        trigger=table.choice("trigger", TRIGGERS),
         delay_days=table.whole("delay_days"),
         template=table.text("template"),
         channels=table.names("channels", CHANNELS),
         discount_percent=table.percent("discount_percent"),
         discount=read_amounts(table, "discount"),
-        code=_words(table, "code"),
+        code=_code(table, "code"),
         valid_days=table.whole("valid_days"),
         expires_days=table.whole("expires_days", least=1),
-        service_types=_names(table, "service_types"),
-        segments=_names(table, "segments"),
+        service_types=table.words("service_types", "tax"),
+        segments=table.words("segments", "key"),
         every_days=table.whole("every_days", least=1),
     )
     if offer.discount_percent and offer.discount.by_currency:
@@ -88,17 +89,9 @@ def _offer(given: Table) -> Offer:
     return offer
 
 
-def _words(table: Table, key: str) -> str:
+def _code(table: Table, key: str) -> str:
     value = table.get(key)
     if isinstance(value, str):
         return value.strip()
     table.wrong(key, 'must be text in quotes, as in "BACK10"')
     return ""
-
-
-def _names(table: Table, key: str) -> tuple[str, ...]:
-    value = table.get(key)
-    if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
-        return tuple(value)
-    table.wrong(key, 'must be a list of names, as in ["tax"]')
-    return ()

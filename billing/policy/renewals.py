@@ -63,7 +63,7 @@ def read_renewal(table: Table, rates: Rates) -> Renewal:
     ladders = _ladders(table.table("ladders"))
     renewal = Renewal(
         enabled=table.flag("enabled"),
-        without=_texts(table, "without"),
+        without=tuple(sorted(set(table.words("without", "Harrow Law")))),
         tolerance=rates.spread(read_amounts(table, "tolerance")),
         exclude_disputed=table.flag("exclude_disputed"),
         exclude_promised=table.flag("exclude_promised"),
@@ -143,12 +143,4 @@ def _days(table: Table, key: str) -> tuple[int, ...]:
     if isinstance(value, list) and all(type(one) is int and 0 < one <= 365 for one in value):
         return tuple(value)
     table.wrong(key, "must be a list of days from 1 to 365, as in [2, 5, 7, 7]")
-    return ()
-
-
-def _texts(table: Table, key: str) -> tuple[str, ...]:
-    value = table.get(key)
-    if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
-        return tuple(sorted(set(value)))
-    table.wrong(key, 'must be a list of names, as in ["Harrow Law"]')
     return ()

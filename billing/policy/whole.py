@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from billing import policy as policies
 from billing.policy import Policy
+from billing.toml import laid
 
 
 def dumped(policy: Policy) -> str:
@@ -20,7 +21,7 @@ def dumped(policy: Policy) -> str:
 def restored(said: str) -> Policy:
     """The policy of which this is all; a key that was unheard of then is as shipped."""
     shipped = json.loads(dumped(policies.default()))
-    return _adapter().validate_python(shipped | json.loads(said))
+    return _adapter().validate_python(laid(shipped, json.loads(said)))
 
 
 @functools.cache

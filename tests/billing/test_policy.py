@@ -1,4 +1,5 @@
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,13 @@ def test_a_claim_of_payment_holds_by_its_method(method: str, days: int) -> None:
         ),
         pytest.param('[hours.sms]\nstart = "8am"', "hours.sms.start", '"08:00"', id="clock"),
         pytest.param("[consent]\nsms_basis = 1", "consent.sms_basis", '"consent"', id="basis"),
+        pytest.param(
+            "[charges]\ninterest_percent = nan", "charges.interest_percent", "8.5", id="nan"
+        ),
+        pytest.param(
+            "[charges]\ninterest_percent = true", "charges.interest_percent", "8.5", id="1%"
+        ),
+        pytest.param("[counsel]\nours = [1]", "counsel.ours", "list of words", id="a list"),
         pytest.param("[dunning", "", "not TOML", id="not TOML"),
     ],
 )
@@ -241,6 +249,12 @@ def test_all_of_a_policy_survives_being_written_down() -> None:
     for said in (policy.default(), policy.parse(LADDERS)):
         again = whole.restored(whole.dumped(said))
         assert (again, again.version) == (said, said.version)
+
+
+def test_a_policy_from_before_a_key_is_read_with_the_key_as_shipped() -> None:
+    said = json.loads(whole.dumped(policy.default()))
+    del said["vault"], said["replies"]["care_days"], said["renewal"]["retries"]["deadline_days"]
+    assert whole.restored(json.dumps(said)) == policy.default()
 
 
 def test_all_mistakes_are_named_at_once() -> None:
