@@ -66,7 +66,8 @@ def refusal(
     """What of a rendered message may not leave by its channel.
 
     What a person typed has been judged at the door, and may have been let go. What the template
-    reads like by itself (``own``) was looked at when it was saved: only what its data adds counts.
+    reads like by itself (``own``) was looked at when it was saved: only what its data adds counts,
+    and a passage that has none of it adds nothing.
     """
     entity, channel = letter.entity, letter.message.channel
     if host := disclosure.shortened(outgoing.text):
@@ -77,14 +78,18 @@ def refusal(
     by = disclosure.profile(channel, office.policy.packs(entity.name))
     for text in (outgoing.subject, outgoing.text):
         for found in disclosure.breaches(text, by, known, _own(entity)):
-            if found.kind in disclosure.JUDGED and _reads_so(own(), found.kind, by):
+            passage = text[found.start : found.end]
+            if found.kind in disclosure.JUDGED and _says_so(own(), passage, found.kind, by):
                 continue
             return Finding("content", Verdict.WITHHOLD, RULE, found.reason)
     return None
 
 
-def _reads_so(text: str, kind: str, by: Profile) -> bool:
-    return any(one.kind == kind for one in disclosure.breaches(text, by))
+def _says_so(own: str, passage: str, kind: str, by: Profile) -> bool:
+    """Whether a passage is the template's own, or the template reads so to everybody."""
+    if " ".join(passage.split()) in " ".join(own.split()):
+        return True
+    return any(one.kind == kind for one in disclosure.breaches(own, by))
 
 
 def _own(entity: LegalEntity) -> Sequence[str]:

@@ -359,6 +359,12 @@ def overdue_at(rows: Session, client_id: int | None, moment: dt.datetime) -> lis
     return list(rows.exec(query))
 
 
+def test_none_of_our_own_letters_is_kept_in_for_how_it_reads(rows: Session) -> None:
+    """A renewal was taken for legal advice, by a passage that everybody gets, and missed."""
+    kept = select(Message.template).where(Message.rule == "disclosure")
+    assert rows.exec(kept).all() == []
+
+
 def test_stop_cancels_what_waits_and_silences_the_number(told: Told, rows: Session) -> None:
     phone = "+15185550109"
     address = rows.exec(select(Address).where(Address.value == phone)).one()
