@@ -14,11 +14,13 @@ from comms.compliance.reading import Reading
 from comms.compliance.words import words
 
 _ASSIGNED: Final = Pattern(
-    r"\b(?:[a-z0-9]{1,20}[_.\-]){0,4}(?:(?-i:[A-Z0-9]{2,20}_KEY)|pass(?:word|wd|phrase|code)?"
+    r"\b_{0,2}(?:[a-z0-9]{1,20}[_.\-]){0,4}(?:(?-i:[A-Z0-9]{2,20}_KEY)"
+    r"|(?-i:[A-Za-z0-9]{1,30}(?:Token|Secret|Password|ApiKey|SecretKey|PrivateKey))"
+    r"|pass(?:word|wd|phrase|code)?"
     r"|pwd|pw|secret(?:[_-]?key)?"
     r"|api[_-]?key|apikey|access[_-]?key|auth[_-]?token|access[_-]?token|token|private[_-]?key"
-    r"|client[_-]?secret|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}[\"']?\s?(?:=>|:=|=|:)\s?[\"']?"
-    r"([^\s\"',;<>]{3,200})"
+    r"|client[_-]?secret|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}[\"']?\s?(?:=>|\?=|:{1,3}=|=|:)"
+    r"\s?[\"']?([^\s\"',;<>]{3,200})"
 )
 _SAYS: Final = (
     r"\b(?:pass ?words?|p/w|pword|passw|pass ?phrase|passwd|pwd|pw|kennwort|passwort"
@@ -116,7 +118,7 @@ _PAIR_WORDS: Final = (
 )
 _ASSIGNED_WORDS: Final = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd?|secret|key|token|psk)(?:[_.\-][a-z0-9]{1,20}){0,2}"
-    r"[\"']?\s?[:=]"
+    r"[\"']?\s?[?:=]"
 )
 _VALUE: Final = re.compile(r"[\"'`(]?([^\s\"'`]{3,100})")
 _QUOTED: Final = re.compile(r"([\"'`])([^\"'`\n]{3,60})\1")

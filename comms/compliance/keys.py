@@ -22,20 +22,23 @@ class Search:
 
 
 KEYS: Final = (
-    r"\b(?:AKIA|ASIA|AROA|AGPA|AIDA)[0-9A-Z]{16}\b",
+    # IAM User Guide, reference_identifiers: unique identifiers; Bedrock User Guide, api-keys
+    r"\b(?:AKIA|ASIA|AROA|AGPA|AIDA|ABIA|ACCA|A3T[0-9A-Z])[0-9A-Z]{16}\b",
+    r"\bABSK[0-9A-Za-z+/]{109,269}={0,2}",
     r"\bgh[pousr]_[0-9A-Za-z]{30,255}\b",
     r"\bgithub_pat_[0-9A-Za-z_]{22,255}\b",
     r"\bglpat-[0-9A-Za-z_\-]{20,40}",
     r"\bxox[abeoprs]-[0-9A-Za-z\-]{10,250}",
     r"\bxapp-\d-[0-9A-Za-z\-]{10,250}",
-    r"https://hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_+]{20,200}",
-    r"\b(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{10,200}",
+    r"https?://hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_+]{20,200}",
+    r"\b(?:sk|rk)_(?:live|test|prod)_[0-9A-Za-z]{10,200}",
     r"\bwhsec_[0-9A-Za-z+/=]{16,200}",
     r"\bsk-(?:ant-|proj-|svcacct-)?[0-9A-Za-z_\-]{20,250}",
     r"\bAIza[0-9A-Za-z_\-]{35}",
     r"\bya29\.[0-9A-Za-z_\-]{20,250}",
     r"\bGOCSPX-[0-9A-Za-z_\-]{20,40}",
-    r"\beyJ[0-9A-Za-z_\-]{8,1000}\.eyJ[0-9A-Za-z_\-]{8,1000}\.[0-9A-Za-z_\-]{8,1000}",
+    # RFC 7519; one of the algorithm "none" has no third part
+    r"\beyJ[0-9A-Za-z_\-]{8,}\.eyJ[0-9A-Za-z_\-]{8,}(?:\.[0-9A-Za-z_\-]*)?",
     r"\bSG\.[0-9A-Za-z_\-]{16,64}\.[0-9A-Za-z_\-]{16,100}",
     r"\bSK[0-9a-f]{32}\b",
     r"\bkey-[0-9a-f]{32}\b",
@@ -43,7 +46,7 @@ KEYS: Final = (
     r"\bpypi-[0-9A-Za-z_\-]{50,300}",
     r"\b(?:shpat|shpss|shpca|shppa)_[0-9a-fA-F]{32}\b",
     r"\b(?:dop|doo|dor)_v1_[0-9a-f]{64}\b",
-    r"\bhf_[0-9A-Za-z]{30,50}\b",
+    r"\b(?:hf|api_org)_[0-9A-Za-z]{30,50}\b",
     r"\bsq0(?:atp|csp)-[0-9A-Za-z_\-]{22,60}",
     r"\bEAAA[0-9A-Za-z_\-]{40,120}",
     r"\bdckr_pat_[0-9A-Za-z_\-]{20,60}",
@@ -85,9 +88,35 @@ KEYS: Final = (
     r"[?&]sig=[0-9A-Za-z%+/]{30,120}",
     r"\b[0-9]{6}(?:-[0-9]{6}){7}\b",
     r"\bPuTTY-User-Key-File-[23]:",
+    # support.1password.com/secret-key; developer.1password.com/docs/service-accounts
+    r"\bA3-[0-9A-Z]{6}-(?:[0-9A-Z]{11}|[0-9A-Z]{6}-[0-9A-Z]{5})(?:-[0-9A-Z]{5}){3}\b",
+    r"\bops_eyJ[0-9A-Za-z+/_\-]{80,}={0,3}",
+    # developers.facebook.com, access tokens: a user's or page's, and an app's
+    r"\bEAA[0-9A-Za-z]{90,300}\b",
+    r"\b[0-9]{15,16}\|[0-9A-Za-z_\-]{27}\b",
+    # tailscale.com/docs/reference/key-prefixes
+    r"\btskey-(?:api|auth|client|scim|webhook)-[0-9A-Za-z\-]{16,100}",
+    # after gitleaks' rules flyio, gitlab, jfrog, sonar, sourcegraph, intra42
+    r"\bfm[12][ar]?_[0-9A-Za-z+/]{100,}={0,3}",
+    r"\bfo1_[0-9A-Za-z_\-]{43}\b",
+    r"\bGR1348941[0-9A-Za-z_\-]{20,60}",
+    r"\bAKCp[0-9A-Za-z]{60,80}\b",
+    r"\bsq[apu]_[0-9A-Za-z]{40}\b",
+    r"\bsgp_(?:[0-9a-fA-F]{16}_|local_)?[0-9a-fA-F]{40}\b",
+    r"\bs-s4t2(?:ud|af)-[0-9a-f]{64}\b",
+    # after gitleaks' rules groq, dynatrace, easypost, sendinblue, cloudflare, adafruit, readme
+    r"\bgsk_[0-9A-Za-z]{40,60}\b",
+    r"\bxai-[0-9A-Za-z]{70,90}\b",
+    r"\bdt0c01\.[0-9A-Z]{24}\.[0-9A-Z]{64}\b",
+    r"\bEZ[AT]K[0-9A-Za-z]{54}\b",
+    r"\bxkeysib-[0-9a-f]{64}-[0-9A-Za-z]{16}\b",
+    r"\bv1\.0-[0-9a-f]{24}-[0-9a-f]{146}\b",
+    r"\baio_[0-9A-Za-z]{28}\b",
+    r"\brdme_[0-9a-z]{70}\b",
+    r"\bFLWSECK(?:_TEST)?-[0-9A-Za-z]{12,60}",
 )
 """Shapes that issuers gave their keys so that they can be found (after the public rules of
-detect-secrets and gitleaks). Case matters."""
+detect-secrets and gitleaks, and the issuers' own pages where one is named). Case matters."""
 
 _KEY: Final = Pattern("|".join(f"(?:{one})" for one in KEYS), case=True)
 _BLOCK: Final = re.compile(
@@ -97,10 +126,27 @@ _BLOCK: Final = re.compile(
 )
 _IN_URL: Final = Pattern(r"\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@]{0,80}:([^\s/@]{2,120})@")
 _BEARER: Final = Pattern(r"\b(?:bearer|authorization:? ?basic) ([0-9A-Za-z._~+/-]{16,400}=*)")
+# A client secret of Microsoft Entra: a digit and "Q~" after three signs, 40 signs or less
+# (learn.microsoft.com/purview/sit-defn-azure-ad-client-secret; gitleaks' rule azure).
+_ENTRA: Final = Pattern(
+    r"(?<![0-9A-Za-z_~.])[0-9A-Za-z_~.]{3}[0-9]Q~[0-9A-Za-z_~.\-]{31,34}(?![0-9A-Za-z_~\-])",
+    case=True,
+)
+# curl's manual: -u, --user <user:password>; -H, --header (a token may be either half of a user)
+_CURL: Final = Pattern(
+    r"\bcurl\b(?:[^\n]|\\\n){0,400}?\s(?:-u|--user)[\s=]{0,3}[\"']?[^\s:\"'<]{0,80}[\"']?:"
+    r"[\"']?([^\s\"'<>]{3,120})"
+    r"|\bcurl\b(?:[^\n]|\\\n){0,400}?\s(?:-u|--user)[\s=]{0,3}[\"']?([^\s:\"']{8,120}):[\"']?(?:\s|$)"
+)
+_HEADER: Final = Pattern(
+    r"(?:\s|^)(?:-H|--header)\s{1,3}[\"'](?:(?:proxy-)?authorization"
+    r"|(?:[a-z]{1,15}-){0,3}(?:key|token|api|auth|secret))\s?:\s{0,3}"
+    r"(?:(?:basic|bearer|token|apikey)\s)?([^\s\"']{6,400})"
+)
 _PLACEHOLDER: Final = re.compile(
     r"[*x•.\-_#?]{3,}|<.*|\[.*|\$?\{.*|%\w+%|\$\(.*|\$[A-Za-z_]\w*|(?:your|my)[-_ ]?\w*"
     r"|redacted|hidden|secret"
-    r"|password|example|null|none|undefined|env\.\w+|process\.env.*|os\.environ.*|https?:.*",
+    r"|password|pass|passwd|token|user|test|example|null|none|undefined|env\.\w+|process\.env.*|os\.environ.*|https?:.*",
     re.IGNORECASE,
 )
 
@@ -126,9 +172,24 @@ def _in_urls(text: str) -> Iterator[Place]:
     return (found.span(1) for found in _IN_URL.finditer(text) if not placeholder(found[1]))
 
 
+def _entra(text: str) -> Iterator[Place]:
+    return (found.span() for found in _ENTRA.finditer(text))
+
+
+def _commanded(text: str) -> Iterator[Place]:
+    """What a command to a server says who one is with."""
+    for pattern in (_CURL, _HEADER):
+        for found in pattern.finditer(text):
+            place = found.span(found.lastindex or 0)
+            if not placeholder(text[slice(*place)]):
+                yield place
+
+
 SEARCHES: Final[Mapping[str, Search]] = {
     "key": Search(_KEY.cue, _keys),
     "key_block": Search("PRIVATE KEY", _blocks),
     "bearer": Search(_BEARER.cue, _bearers),
     "in_url": Search(_IN_URL.cue, _in_urls),
+    "entra": Search("[0-9]Q~", _entra),
+    "commanded": Search(r"\bcurl\b|(?:\s|^)(?:-H|--header)\s", _commanded),
 }

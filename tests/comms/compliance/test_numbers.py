@@ -144,6 +144,14 @@ NO_NUMBERS = {
     "public key": "pk_live_51HxxxxYYYYzzzz is in the page",
     "no code": "We never ask for your CVV or your password",
     "last four": "the card ending 4444 was declined",
+    "commit": "see commit 3249981a0c4e5d6f7a8b9c0d1e2f3a4b5c6d7e8f on main",
+    "message id": "Message-ID: <20261122.AKCp7.eyJabc@mail.example.com>",
+    "order of a kind": "your order A3-2031-77 and SGP_20310 ship on Monday",
+    "url with an id": "https://example.com/o/743b294a-cd03-11ec-9d64-0242ac120002?ref=EAA2031",
+    "placeholder": "curl -u user:password https://example.com, or -u <user:pass>",
+    "authorization": "Authorization: AUTH-2026-11-22-000123 for the card payment",
+    "monkey": "Turkey: 4 kg, monkey: none, keynote = 9am",
+    "voucher": "hotel voucher 8Q~ was printed badly; gsk_ and fm2_ as well",
 }
 
 
@@ -213,6 +221,24 @@ SECRETS = {
     "slack": ("bot: xoxb-" + "1234567890-abcdefghij", "xoxb-1234567890-abcdefghij"),
     "jwt": ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl ok", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
     "url": ("postgres://app:s3cr3tpw@db/app", "s3cr3tpw"),
+    "unsigned jwt": ("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0. ok", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."),
+    "long jwt": ("eyJhbGciOiJub25lIn0.eyJ" + "aB3" * 700 + ".c2ln", "eyJhbGciOiJub25lIn0.eyJ" + "aB3" * 700 + ".c2ln"),
+    "bedrock": ("ABSK" + "aB3d" * 30 + "= is for the demo", "ABSK" + "aB3d" * 30 + "="),
+    "1password": ("A3-" + "AB12CD-" * 2 + "AB12C-" * 3 + "AB12C, print it", "A3-" + "AB12CD-" * 2 + "AB12C-" * 3 + "AB12C"),
+    "service account": ("ops_eyJ" + "aB3d" * 30, "ops_eyJ" + "aB3d" * 30),
+    "entra": ("secret is (aB18Q~" + "aB3d-" * 6 + "aB3d)", "aB18Q~" + "aB3d-" * 6 + "aB3d"),
+    "facebook page": ("EAA" + "aB3d" * 30 + " for the ads", "EAA" + "aB3d" * 30),
+    "facebook app": ("1234567890123456|" + "aB3" * 9, "1234567890123456|" + "aB3" * 9),
+    "tailscale": ("tskey-auth-" + "kAB12CD-" * 3, "tskey-auth-" + "kAB12CD-" * 3),
+    "jfrog": ("AKCp" + "aB3d" * 17 + "a", "AKCp" + "aB3d" * 17 + "a"),
+    "sourcegraph": ("sgp_local_" + "a1b2" * 10, "sgp_local_" + "a1b2" * 10),
+    "brevo": ("xkeysib-" + "a1b2" * 16 + "-" + "aB3d" * 4, "xkeysib-" + "a1b2" * 16 + "-" + "aB3d" * 4),
+    "curl": ("curl -k -u elastic:P@ssw0rd1 https://db.example.com", "P@ssw0rd1"),
+    "curl of lines": ("curl -X POST \\\n  -u dev:yqDVtkqP https://db.example.com", "yqDVtkqP"),
+    "header": ("curl -H 'X-Api-Key: 5eb4223e-5008-46e5'", "5eb4223e-5008-46e5"),
+    "camel": ("oktaApiToken: 00ebObu4zSNkyc6dimLv", "00ebObu4zSNkyc6dimLv"),
+    "npm": ("//npm.example.com/:_authToken=743b294a-cd03", "743b294a-cd03"),
+    "makefile": ("SNYK_TOKEN ?= 743b294a-cd03", "743b294a-cd03"),
 }  # fmt: skip
 
 
