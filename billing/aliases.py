@@ -8,7 +8,7 @@ Where nobody is merged, which the client's own row says, none of this asks the d
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlmodel import Session, col
 
 from billing.models import Client, Enrolment
@@ -17,10 +17,10 @@ from billing.models import Sequence as Ladder
 _REMEMBERED = "kin"
 Kin = Mapping[int, int]
 """Every client of some groups, and for each the one that speaks for it."""
+SPEAKER: ColumnElement[int] = func.coalesce(col(Client.merged_into_id), col(Client.id))
+"""In a statement over clients: the id of the one that speaks for each."""
 
-_GROUPS: Any = select(
-    col(Client.id), func.coalesce(col(Client.merged_into_id), col(Client.id))
-).where(
+_GROUPS: Any = select(col(Client.id), SPEAKER).where(
     or_(
         col(Client.id).in_(bindparam("heads", expanding=True)),
         col(Client.merged_into_id).in_(bindparam("heads", expanding=True)),

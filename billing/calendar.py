@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 import holidays
 from holidays.holiday_base import HolidayBase
 
-EVERY_DAY = frozenset(range(7))
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As policies and rules write them; 0 is Monday."""
+EVERY_DAY = frozenset(range(len(WEEKDAYS)))
 _SEARCH = dt.timedelta(days=14)
 
 
@@ -113,22 +115,9 @@ def add_business_days(day: dt.date, n: int, country: str, region: str = "") -> d
 
 
 def next_open(
-    moment: dt.datetime, hours: Hours, zones: Sequence[str], country: str, region: str = ""
-) -> dt.datetime:
-    """The first moment, from the given one on, inside the hours in every zone.
-
-    Raises:
-        NeverOpen: there is none within 14 days.
-        ValueError: no zone is given, or one is unknown.
-    """
-    windows = tuple(Window(zone, (hours,)) for zone in zones)
-    return next_open_everywhere(moment, windows, country, region)
-
-
-def next_open_everywhere(
     moment: dt.datetime, windows: Sequence[Window], country: str, region: str = ""
 ) -> dt.datetime:
-    """The same where hours differ by zone: the first moment inside every window.
+    """The first moment, from the given one on, that is inside every window.
 
     Raises:
         NeverOpen: there is none within 14 days.

@@ -4,22 +4,15 @@ Cycles are counted in whole months from the renewal date; where a month is short
 stands for the day: from 31 January a month is 28 or 29 February, and the next is 31 March again.
 """
 
-import calendar
 import datetime as dt
 
 from billing import money
+from billing.calendar import add_months
 
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 """Cycles that have a length."""
 Span = tuple[dt.date, dt.date]
 """From a day until, not including, another."""
-
-
-def months_after(day: dt.date, months: int) -> dt.date:
-    """The same day of another month, or its last."""
-    years, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    last = calendar.monthrange(years, month + 1)[1]
-    return dt.date(years, month + 1, min(day.day, last))
 
 
 def cycle_of(day: dt.date, renews_on: dt.date, billing_cycle: str) -> Span | None:
@@ -29,11 +22,11 @@ def cycle_of(day: dt.date, renews_on: dt.date, billing_cycle: str) -> Span | Non
         return None
     months = (day.year - renews_on.year) * 12 + day.month - renews_on.month
     turn = months // length
-    while months_after(renews_on, turn * length) > day:
+    while add_months(renews_on, turn * length) > day:
         turn -= 1
-    while months_after(renews_on, (turn + 1) * length) <= day:
+    while add_months(renews_on, (turn + 1) * length) <= day:
         turn += 1
-    return months_after(renews_on, turn * length), months_after(renews_on, (turn + 1) * length)
+    return add_months(renews_on, turn * length), add_months(renews_on, (turn + 1) * length)
 
 
 def unused(amount: int, cycle: Span, gap: Span) -> int:

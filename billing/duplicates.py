@@ -201,9 +201,8 @@ def facts_of(session: Session, clients: Collection[int]) -> list[ClientFacts]:
     """What clients are told apart by, with what is known of those that are one with them."""
     found: list[ClientFacts] = []
     for some in _parts(sorted(clients)):
-        speaks = func.coalesce(col(Client.merged_into_id), col(Client.id))
         wanted = or_(col(Client.id).in_(some), col(Client.merged_into_id).in_(some))
-        rows = session.execute(select(col(Client.id), speaks).where(wanted))
+        rows = session.execute(select(col(Client.id), aliases.SPEAKER).where(wanted))
         kin = {row[0]: row[1] for row in rows}
         sets = _sets_of(session, kin)
         held = session.execute(select(Client).where(col(Client.id).in_(some))).scalars()

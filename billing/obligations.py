@@ -4,7 +4,6 @@ Pure. The rows lie in ``rules/keeping.toml``; each says where it holds, and whet
 signed it.
 """
 
-import calendar
 import datetime as dt
 import functools
 import tomllib
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing import shipped
+from billing.calendar import add_months
 
 EVERYWHERE = "EU"
 """The shortest of the rules is kept for everybody."""
@@ -72,23 +72,17 @@ def keeps(packs: Collection[str], last: dt.date | None) -> tuple[Keep, dt.date] 
     if last is None:
         return None
     holds = [one for one in _rules()[1] if not set(packs).isdisjoint(one.packs)]
-    found = [(one, _later(last, 12 * one.years)) for one in holds]
+    found = [(one, add_months(last, 12 * one.years)) for one in holds]
     return max(found, key=lambda pair: pair[1], default=None)
 
 
 def _day(rule: Answer, received: dt.date, *, extended: bool) -> dt.date:
     months = rule.months + rule.more_months * extended
-    return _later(received, months) + dt.timedelta(days=rule.days + rule.more_days * extended)
+    return add_months(received, months) + dt.timedelta(days=rule.days + rule.more_days * extended)
 
 
 def _answers_at(place: str) -> list[Answer]:
     return [one for one in _rules()[0] if one.jurisdiction in (EVERYWHERE, place)]
-
-
-def _later(day: dt.date, months: int) -> dt.date:
-    """The same day of a later month, or its last."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 @functools.cache

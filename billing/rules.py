@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from billing import shipped
-from billing.calendar import Hours
+from billing.calendar import WEEKDAYS, Hours
 
 Pack = Literal["b2b_first_party", "consumer_first_party", "third_party_collector"]
 PACKS: tuple[Pack, ...] = get_args(Pack)
@@ -24,7 +24,6 @@ ADD_ONS: tuple[AddOn, ...] = get_args(AddOn)
 LAW = ("us_calling.toml", "us_consent.toml")
 FILES = (*LAW, "packs/every.toml", *(f"packs/{name}.toml" for name in (*PACKS, *ADD_ONS)))
 _PLACES = "us_places.toml"
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PREFIX = 3
 
 
@@ -213,8 +212,8 @@ def _rule(row: Mapping[str, Any], file: str) -> Rule:
 
 
 def _hours(row: Mapping[str, Any]) -> Hours:
-    days: Collection[str] = row.get("weekdays", _WEEKDAYS)
-    weekdays = frozenset(map(_WEEKDAYS.index, days))
+    days: Collection[str] = row.get("weekdays", WEEKDAYS)
+    weekdays = frozenset(map(WEEKDAYS.index, days))
     return Hours(row["start"], row["end"], weekdays, row.get("holidays", True))
 
 

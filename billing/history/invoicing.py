@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
+from billing.aliases import SPEAKER
 from billing.history import Scope
 from billing.metrics import Period
 from billing.metrics.invoicing import Billed, Change, Wait
@@ -29,7 +30,7 @@ from billing.store import table_of
 
 _UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 _CORRECTIONS = (PostingKind.CORRECTION, PostingKind.VOID, PostingKind.CREDIT)
-_OWNER = func.coalesce(col(Client.merged_into_id), col(Client.id)).label("owner_id")
+_OWNER = SPEAKER.label("owner_id")
 
 
 def billed(session: Session, scope: Scope, period: Period) -> list[Billed]:

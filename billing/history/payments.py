@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from billing import calendar
+from billing.aliases import SPEAKER
 from billing.history import Scope
 from billing.metrics import Period
 from billing.metrics.payments import BANK_DAYS, Paid, Promised, Word
@@ -57,9 +58,14 @@ def paid(session: Session, scope: Scope, period: Period) -> list[PaidOn]:
         .having(amount > 0, first >= period.first, first <= period.last)
         .subquery()
     )
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id)).label("client_id")
     query = (
-        select(sums.c.currency, sums.c.paid_on, sums.c.amount, col(Instalment.due_on), client)
+        select(
+            sums.c.currency,
+            sums.c.paid_on,
+            sums.c.amount,
+            col(Instalment.due_on),
+            SPEAKER.label("client_id"),
+        )
         .join(Instalment, col(Instalment.id) == sums.c.instalment_id)
         .join(Client, col(Client.id) == col(Instalment.client_id))
     )
@@ -119,7 +125,6 @@ def _parts(session: Session, scope: Scope, bank_days: int) -> Iterator[_Part]:
     """Parts of promises that nobody took back by the day, in the order of their plans."""
     end = dt.datetime.combine(scope.horizon, dt.time.max, dt.UTC)
     withdrawn = col(Promise.withdrawn_at)
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id)).label("owner_id")
     query: Any = (
         select(
             col(PromisePart.promise_id),
@@ -131,7 +136,7 @@ def _parts(session: Session, scope: Scope, bank_days: int) -> Iterator[_Part]:
             col(Client.timezone),
             col(Client.country),
             col(Client.region),
-            client,
+            SPEAKER.label("owner_id"),
         )
         .join(Promise, col(Promise.id) == col(PromisePart.promise_id))
         .join(Client, col(Client.id) == col(Promise.client_id))
@@ -195,8 +200,7 @@ class _Came:
 
 
 def _on_invoices(scope: Scope) -> Any:
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id))
-    keys = (client, col(Invoice.legal_entity_id), col(Invoice.number), col(Posting.effective_on))
+    keys = (SPEAKER, col(Invoice.legal_entity_id), col(Invoice.number), col(Posting.effective_on))
     return (
         select(*keys, -func.sum(col(Posting.amount)))
         .join(Instalment, col(Instalment.id) == col(Posting.instalment_id))
@@ -214,9 +218,8 @@ def _on_invoices(scope: Scope) -> Any:
 
 
 def _on_accounts(scope: Scope) -> Any:
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id))
     keys = (
-        client, col(Posting.legal_entity_id), col(Posting.currency), col(Posting.effective_on),
+        SPEAKER, col(Posting.legal_entity_id), col(Posting.currency), col(Posting.effective_on),
     )  # fmt: skip
     kinds = (PostingKind.PAYMENT, PostingKind.REFUND, PostingKind.CHARGEBACK)
     return (

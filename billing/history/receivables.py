@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlmodel import Session, col
 
+from billing.aliases import SPEAKER
 from billing.history import Scope
 from billing.metrics.receivables import Debt
 from billing.models import Client, Instalment, Invoice, InvoiceDispute, Posting, PostingKind
@@ -51,7 +52,7 @@ def _open(scope: Scope) -> Select[Any]:
     return (
         select(
             col(Invoice.currency),
-            func.coalesce(col(Client.merged_into_id), col(Client.id)).label("client_id"),
+            SPEAKER.label("client_id"),
             col(Instalment.invoice_id),
             col(Invoice.number),
             col(Instalment.due_on),
@@ -112,16 +113,15 @@ def _standing(scope: Scope) -> ColumnElement[bool]:
 
 def unapplied(session: Session, scope: Scope) -> dict[tuple[str, int], int]:
     """Money on account by currency and client, a payer's money on a client's account included."""
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id))
     query = (
-        select(col(Posting.currency), client, -func.sum(col(Posting.amount)))
+        select(col(Posting.currency), SPEAKER, -func.sum(col(Posting.amount)))
         .join(Client, col(Client.id) == col(Posting.client_id))
         .where(
             col(Posting.instalment_id).is_(None),
             col(Posting.effective_on) <= scope.horizon,
             *scope.of(Posting),
         )
-        .group_by(col(Posting.currency), client)
+        .group_by(col(Posting.currency), SPEAKER)
     )
     rows = session.connection().execute(query)
     return {(currency, client_id): int(sum_) for currency, client_id, sum_ in rows if sum_}

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from billing.cycles import MONTHS
 from billing.metrics import percent, ratio
 
-CYCLES = {"monthly": 1, "quarterly": 3, "yearly": 12}
 _BY_KIND = {"subscription": 1, "retainer": 1, "term": 12}
 
 
 def monthly(amount: int, kind: str, cycle: str) -> Fraction | None:
     """What an agreement comes to in a month; None where it does not recur."""
-    months = CYCLES.get(cycle) if cycle else _BY_KIND.get(kind)
+    months = MONTHS.get(cycle) if cycle else _BY_KIND.get(kind)
     return Fraction(amount, months) if months else None
 
 

@@ -4,10 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from billing.calendar import Hours
+from billing.calendar import WEEKDAYS, Hours
 from billing.toml import Table
-
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def read_hours(table: Table) -> OpenHours:
 
 def _hours(table: Table) -> Hours:
     start, end = table.time("start"), table.time("end")
-    days = frozenset(map(_WEEKDAYS.index, table.names("weekdays", _WEEKDAYS)))
+    days = frozenset(map(WEEKDAYS.index, table.names("weekdays", WEEKDAYS)))
     on_holidays = table.flag("holidays")
     table.close()
     if not start < end:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Integer, and_, case, cast, func, or_, select
 from sqlmodel import Session, col
 
+from billing.aliases import SPEAKER
 from billing.models import (
     Address,
     Agreement,
@@ -87,11 +88,10 @@ def read(session: Session) -> Holdings:
 
 def _clients(session: Session) -> tuple[dict[int, int], dict[int, Known]]:
     """Who speaks for whom, and those who speak."""
-    head: Any = func.coalesce(col(Client.merged_into_id), col(Client.id))
     held = col(Client.owner_id).is_not(None) & col(Staff.active).is_(True)
     columns = col(Client.name), col(Client.country), col(Client.tax_number)
     owned = case((held, 1), else_=0)
-    query = select(col(Client.id), head.label("head"), *columns, owned.label("owned"))
+    query = select(col(Client.id), SPEAKER.label("head"), *columns, owned.label("owned"))
     rows = session.execute(query.outerjoin(Staff, col(Staff.id) == col(Client.owner_id))).all()
     heads = {row.id: row.head for row in rows}
     reach, owed = _reach(session, heads), _open(session, heads)

@@ -10,6 +10,7 @@ from typing import Literal
 from sqlmodel import Session
 
 from billing import history
+from billing.calendar import add_months
 from billing.history import Scope
 from billing.history import receivables as debts
 from billing.metrics import Period, work
@@ -124,22 +125,18 @@ def _baseline(begun: dt.date, period: Period, asked: dt.date | None) -> Period |
         return Period.ending(asked, period.days)
     first = dt.date(begun.year, (begun.month - 1) // 3 * 3 + 1, 1)
     if first < begun:
-        first = _later(first, 3)
-    last = _later(first, 3) - dt.timedelta(days=1)
+        first = add_months(first, 3)
+    last = add_months(first, 3) - dt.timedelta(days=1)
     return Period(first, last) if last < period.last else None
-
-
-def _later(first: dt.date, months: int) -> dt.date:
-    """The first of a month so many months later."""
-    whole = first.year * 12 + first.month - 1 + months
-    return dt.date(whole // 12, whole % 12 + 1, 1)
 
 
 def _months(last: dt.date, begun: dt.date) -> list[Period]:
     """The last twelve months of which there is anything, the current one to its day."""
     this = last.replace(day=1)
-    firsts = [_later(this, -back) for back in reversed(range(MONTHS))]
-    months = [Period(first, min(last, _later(first, 1) - dt.timedelta(days=1))) for first in firsts]
+    firsts = [add_months(this, -back) for back in reversed(range(MONTHS))]
+    months = [
+        Period(first, min(last, add_months(first, 1) - dt.timedelta(days=1))) for first in firsts
+    ]
     return [month for month in months if month.last >= begun]
 
 

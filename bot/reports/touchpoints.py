@@ -4,9 +4,10 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
+from billing.aliases import SPEAKER
 from billing.history import Scope
 from billing.metrics import Period
 from billing.metrics.work import BY_STAFF, MINUTES, Touch
@@ -17,9 +18,10 @@ from comms.models import Touchpoint
 def said(session: Session, scope: Scope, first: dt.date, last: dt.date) -> list[Touch]:
     """All that was said from one day to another, the first of it first."""
     begin, end = _moments(scope, first, last)
-    client = func.coalesce(col(Client.merged_into_id), col(Client.id))
     query = (
-        select(client, col(Touchpoint.occurred_at), col(Touchpoint.kind), col(Touchpoint.direction))
+        select(
+            SPEAKER, col(Touchpoint.occurred_at), col(Touchpoint.kind), col(Touchpoint.direction)
+        )
         .join(Client, col(Client.id) == col(Touchpoint.client_id))
         .where(
             col(Touchpoint.direction) != "internal",

@@ -10,7 +10,7 @@ from billing.calendar import (
     NeverOpen,
     Window,
     is_open,
-    next_open_everywhere,
+    next_open,
     zone,
 )
 from billing.policy import Policy
@@ -98,7 +98,7 @@ def hours(case: Case, policy: Policy) -> Iterator[Finding]:
     wished = [(wish.said, window) for wish in to.preferences for window in _wished(wish, to)]
     every = (*own, *(window for _, some in legal for window in some), *(one for _, one in wished))
     try:
-        opens = next_open_everywhere(case.now, every, to.country, to.region)
+        opens = next_open(case.now, every, to.country, to.region)
     except NeverOpen as error:
         yield Finding("hours", Verdict.WITHHOLD, "never_open", str(error))
         return
