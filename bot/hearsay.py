@@ -60,10 +60,15 @@ def take(
         _wait_on(session, app, row, waiting)
     else:
         _wait(session, app, row, waiting)
-        clients = {one.applied.client_id for one in outcomes if one.applied is not None}
-        inbox.settle(row, "done", office.now, min(clients) if len(clients) == 1 else None)
+        inbox.settle(row, "done", office.now, _whose(outcomes))
     wake(session, outcomes, office.now)
     return outcomes
+
+
+def _whose(outcomes: Sequence[Outcome]) -> int | None:
+    """The one client of all that was told; nobody's where anything may be of another."""
+    clients = {one.applied.client_id if one.applied else None for one in outcomes}
+    return clients.pop() if len(clients) == 1 else None
 
 
 def wake(session: Session, outcomes: Sequence[Outcome], now: dt.datetime) -> None:

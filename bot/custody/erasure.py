@@ -27,6 +27,7 @@ from bot.app import App
 from bot.custody import belongings, copies, custodians, erasurelog, processors, showing, tombstones
 from bot.custody.erasurelog import Line
 from bot.custody.tombstones import Wiped
+from bot.factsheet import WAITING
 from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Wrong
 from bot.settings import PREFIX, Settings, SettingsMissing
@@ -194,7 +195,7 @@ def _carry_out(
     clients = [row["id"] for row in found["client"]]
     if set(clients) - set(owners):
         raise Wrong("They have just been merged with somebody; ask again.")
-    bodies = _that_name(session, keyring, tombstones.identity(found))
+    bodies = _that_name(session, keyring, tombstones.identity(found), clients)
     asked = copies.of_erased(found, _strangers(session, bodies), word.now)
     cards = showing.without(session, showing.naming(session, found, bodies), clients, word.now)
     copies.ask(session, [*asked, *copies.of_cards(cards, min(clients), word.now)])
@@ -225,16 +226,34 @@ def _erased(client_id: int, key_id: str, word: Word) -> Erasure:
     )
 
 
-def _that_name(session: Session, keyring: Keyring, identity: Collection[str]) -> list[int]:
+def _that_name(
+    session: Session, keyring: Keyring, identity: Collection[str], clients: Collection[int]
+) -> list[int]:
     """Bodies under the keys of days that name the person: what is nobody's yet, lists for staff."""
     found: list[int] = []
     after = 0
     inbox = col(Vault.owner).startswith("inbox:", autoescape=True)
     query = select(Vault.id).where(inbox).order_by(col(Vault.id)).limit(_SOME)
     while ids := session.exec(query.where(Vault.id > after)).all():
-        found += [one for one in ids if _names(session, keyring, one, identity)]
+        named = [one for one in ids if _names(session, keyring, one, identity)]
+        found += sorted(set(named) - _of_others(session, named, clients))
         after = ids[-1]
     return found
+
+
+def _of_others(session: Session, bodies: Collection[int], clients: Collection[int]) -> set[int]:
+    """Those that stay: another client's request is theirs.
+
+    One that nobody has read yet may be a STOP, or a hundred facts. When it is read, they are a
+    stranger.
+    """
+    if not bodies:
+        return set()
+    unread = (col(Incoming.state) == "pending") & (col(Incoming.source) != WAITING)
+    query = select(col(Incoming.body_id)).where(
+        col(Incoming.body_id).in_(bodies), unread | col(Incoming.client_id).not_in(clients)
+    )
+    return {one for one in session.exec(query) if one is not None}
 
 
 def _names(session: Session, keyring: Keyring, body_id: int, identity: Collection[str]) -> bool:
@@ -257,9 +276,10 @@ def _strangers(session: Session, bodies: Collection[int]) -> list[Incoming]:
 def _forget(session: Session, bodies: Collection[int]) -> None:
     for first in range(0, len(bodies), _SOME):
         some = list(bodies)[first : first + _SOME]
-        session.execute(
-            update(Incoming).where(col(Incoming.body_id).in_(some)).values(body_id=None)
-        )
+        theirs = update(Incoming).where(col(Incoming.body_id).in_(some))
+        waiting = col(Incoming.state) == "pending"
+        session.execute(theirs.where(waiting).values(state="ignored", next_attempt_at=None))
+        session.execute(theirs.values(body_id=None))
         session.execute(delete(Vault).where(col(Vault.id).in_(some)))
 
 

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from billing.keyring import Keyring
 from billing.models import Client, Erasure
 from billing.store import Store
+from comms.law import preservation
 
 _SOME = 500
 
@@ -84,14 +85,29 @@ def read(path: Path) -> list[Line]:
 
 
 def pending(lines: Collection[Line], store: Store, keyring: Keyring) -> list[Line]:
-    """Those whose key is there, or whose client is still called by their name."""
+    """Those whose key is there, or whose client is still called by their name.
+
+    Who was put under a legal hold after an erasure that was cut off is kept until the hold ends.
+    """
     keys = [line.key_id for line in lines]
     left = keyring.held(keys)
     with store.read() as session:
+        clients = dict[str, int]()
         for first in range(0, len(keys), _SOME):
             named = col(Client.key_id).in_(keys[first : first + _SOME])
-            left |= set(session.exec(select(Client.key_id).where(named)))
-    return [line for line in lines if line.key_id in left]
+            clients |= session.exec(select(Client.key_id, Client.id).where(named)).all()
+        left |= clients.keys()
+        return [
+            line
+            for line in lines
+            if line.key_id in left and not _held_since(session, clients.get(line.key_id), line)
+        ]
+
+
+def _held_since(session: Session, client_id: int | None, line: Line) -> bool:
+    """A hold from before, in an old copy, has ended: else they would not have been erased."""
+    found = preservation.standing(session, client_id) if client_id is not None else ()
+    return any(hold.placed_at >= line.moment for hold in found)
 
 
 def need_replayed(path: Path | None, store: Store, keyring: Keyring) -> None:

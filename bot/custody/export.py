@@ -23,8 +23,9 @@ from comms import seals, timeline
 from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING
 from comms.duties import notes
-from comms.models import Audience, Message, Touchpoint
+from comms.models import Audience, Message, State, Touchpoint
 from comms.office import Office
+from comms.writing import drafts
 
 SEALED = "(sealed; counsel or compliance says whether it is theirs to see)"
 _FIRST: Mapping[str, str] = {
@@ -45,6 +46,8 @@ _FIRST: Mapping[str, str] = {
 }
 _NOTES = frozenset({"note_id", "release_note_id", "reason_id"})
 """What our own people wrote: counsel may have told them."""
+_COUNSELS = frozenset({"legal_hold"})
+"""What is kept because a lawsuit is expected: why, and for which one, is counsel's to say."""
 _FILE = Reader(Sink.EXPORT)
 _UNTOLD = frozenset({"chain_entry", "chain_head"})
 """Hashes: they show that the rest was not changed."""
@@ -56,7 +59,7 @@ def gather(
     """Everything, by the tables it is in, and who else has something of it."""
     group = aliases.group(session, client.id)
     found = belongings.of(session, group)
-    sealed = _sealed(session, group)
+    sealed = _sealed(session, office, group)
     tables = {
         name: [_said(session, office, name, row, sealed) for row in rows]
         for name, rows in found.items()
@@ -73,8 +76,11 @@ def gather(
     }
 
 
-def _sealed(session: Session, group: Sequence[int]) -> dict[str, set[int]]:
-    """Touchpoints that are sealed, and the requests and messages in which they stand."""
+def _sealed(session: Session, office: Office, group: Sequence[int]) -> dict[str, set[int]]:
+    """Touchpoints that are sealed, and the requests and messages in which they stand.
+
+    So is what one of us typed and nobody has let go.
+    """
     said = session.exec(select(Touchpoint).where(col(Touchpoint.client_id).in_(group))).all()
     labels = seals.labels_of(session, said)
     closed = [one for one in said if labels[one.id] & SEALING]
@@ -82,7 +88,8 @@ def _sealed(session: Session, group: Sequence[int]) -> dict[str, set[int]]:
         "touchpoint": {one.id for one in closed},
         "incoming": {one.incoming_id for one in closed if one.incoming_id},
         "message": {one.message_id for one in closed if one.message_id}
-        | _cards(session, group, [one.id for one in closed]),
+        | _cards(session, group, [one.id for one in closed])
+        | _kept_back(session, office, group),
     }
 
 
@@ -99,6 +106,18 @@ def _cards(session: Session, group: Sequence[int], closed: Sequence[int]) -> set
     return set(session.exec(query))
 
 
+def _kept_back(session: Session, office: Office, group: Sequence[int]) -> set[int]:
+    """Drafts with sealed words in them that did not leave."""
+    query = select(Message).where(
+        col(Message.client_id).in_(group),
+        col(Message.draft_id).is_not(None),
+        col(Message.state).not_in((State.SENT, State.DELIVERED)),
+    )
+    return {
+        one.id for one in session.exec(query) if drafts.of(session, office, one).labels & SEALING
+    }
+
+
 def _said(
     session: Session,
     office: Office,
@@ -108,9 +127,11 @@ def _said(
 ) -> dict[str, Any]:
     """A row with the words that it names, in the place of their numbers in the vault."""
     told: dict[str, Any] = {}
-    closed = row.get("id") in sealed.get(table, ())
+    closed = row.get("id") in sealed.get(table, ()) or table in _COUNSELS
     for name, value in row.items():
-        if name not in belongings.BODIES:
+        if table in _COUNSELS and name == "matter":
+            told[name] = SEALED
+        elif name not in belongings.BODIES:
             told[name] = value.isoformat() if isinstance(value, dt.date) else value
         elif value is not None:
             words = SEALED if closed else _words(session, office, name, value)

@@ -272,6 +272,13 @@ async def test_what_waits_does_not_keep_the_others(one: Product) -> None:
     assert states(one) == {"facts": "done", "facts.waiting": "pending"}
 
 
+async def test_a_delivery_about_a_client_and_somebody_unknown_is_no_ones(one: Product) -> None:
+    await tell(one, "1", CLIENT)
+    await tell(one, "2", INVOICE, PAID)
+    await tell(one, "3", INVOICE, INVOICE | {"client_external_id": "b-1", "number": "INV-9"})
+    assert [row.client_id for row in rows(one) if row.source == "facts"] == [1, 1, None]
+
+
 async def test_what_waits_is_no_standstill(one: Product) -> None:
     await tell(one, "m1", PAID)
     await one.later(hours=2)

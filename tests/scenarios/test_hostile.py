@@ -11,8 +11,10 @@ from sqlmodel import Session, select
 from billing.models import Client, Enrolment, EscalationCase
 from bot import worker
 from bot.custody import erasure
+from bot.models import Incoming
 from bot.report import silent
-from comms import outreach
+from comms import consent, outreach
+from comms.consent import Standing
 from comms.duties import escalations
 from tests import factories
 from tests.conftest import Database
@@ -136,6 +138,31 @@ async def test_who_is_erased_goes_from_the_question_whether_two_are_one(product:
     assert shown(product, "Medlar Ltd") == [FINANCE]
     await erased(product, known)
     assert shown(product, "Medlar Ltd") == []
+
+
+async def test_an_erasure_loses_no_stop_that_nobody_has_read_yet(product: Product) -> None:
+    gone, shares = (
+        product.known("Quince and Medlar"),
+        product.known("Bram", email="bo@bram.example"),
+    )
+    assert await product.twilio.text(PHONE, SENDER, "STOP") == 200
+    await erased(product, gone)
+    assert shares.phone_id is not None
+    with product.store.read() as session:
+        assert consent.of_address(session, shares.phone_id).standing is Standing.REVOKED
+
+
+async def test_an_erasure_leaves_what_came_from_who_has_the_same_phone(product: Product) -> None:
+    gone, shares = (
+        product.known("Quince and Medlar"),
+        product.known("Bram", email="bo@bram.example"),
+    )
+    product.note(shares)
+    await product.settle()
+    await erased(product, gone)
+    with product.store.read() as session:
+        reports = session.exec(select(Incoming).where(Incoming.client_id == shares.client_id)).all()
+    assert [report.body_id is None for report in reports] == [False, False]
 
 
 async def test_a_lock_beside_the_card_of_a_case_seals_the_words_on_it(product: Product) -> None:

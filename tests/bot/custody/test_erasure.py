@@ -342,6 +342,18 @@ async def finished(app: App) -> None:
     assert holds(app.store)
 
 
+async def test_an_erasure_that_was_cut_off_waits_for_a_hold_that_was_placed_since(
+    app: App,
+) -> None:
+    erasurelog.append(log_of(app), ["client:canary"], NOON)
+    await legalholds.place(app, HOLD, silent)
+    erasurelog.need_replayed(log_of(app), app.store, app.keyring)
+    assert (await erasure.replay(app, {}, silent)).data["replayed"] == 0
+    assert "client:canary" in app.keyring.owners()
+    await legalholds.release(app, HOLD, silent)
+    await finished(app)
+
+
 async def test_a_log_that_was_lost_is_noticed(app: App) -> None:
     await erasure.erase(app, ASKED, silent)
     log_of(app).unlink()

@@ -15,14 +15,15 @@ from billing import obligations, vault
 from billing.models import Client, RightsRequest
 from bot import worker
 from bot.app import App
-from bot.custody import export, processors, rights
+from bot.custody import export, legalholds, processors, rights
 from bot.report import Wrong, silent
 from bot.settings import Settings
 from bot.staff import grants
 from comms import timeline
 from comms.models import Access, Message, Touchpoint
+from tests import factories
 from tests.bot.canary import CANARIES, fill, opened
-from tests.factories import NOON
+from tests.factories import NOON, Known
 
 CLIENT = "Quillfeather Holdings"
 JANUARY = dt.date(2026, 1, 31)
@@ -192,7 +193,8 @@ def test_what_a_client_wrote_is_text_and_no_markup(app: App) -> None:
 
 def test_what_is_sealed_stays_sealed_wherever_it_stands(app: App) -> None:
     def said(session: Session) -> None:
-        body = vault.put(session, app.keyring, "client:canary", "advice of counsel", NOON)
+        words = '{"visible": "advice of counsel"}'
+        body = vault.put(session, app.keyring, "client:canary", words, NOON)
         it = Touchpoint(
             client_id=2, channel="email", direction="in", kind="reply", labels="privileged",
             incoming_id=1, body_id=body, occurred_at=NOON, recorded_at=NOON,
@@ -204,6 +206,26 @@ def test_what_is_sealed_stays_sealed_wherever_it_stands(app: App) -> None:
     assert "advice of counsel" not in json.dumps(found)
     assert found["tables"]["touchpoint"][1]["body"] == export.SEALED
     assert found["tables"]["incoming"][0]["body"] == export.SEALED
+
+
+@pytest.mark.parametrize("state", ["awaiting", "cancelled"])
+def test_what_was_written_to_them_and_not_let_go_is_not_told(app: App, state: str) -> None:
+    def write(session: Session) -> None:
+        words = "Our counsel advises us to settle the Bram suit before trial, and not to say so."
+        known = Known("canary", 2, 2, None, None, "", "")
+        row = {"channel": "email", "words": words, "state": state}
+        factories.note(session, app.keyring, known, NOON, **row)
+
+    app.store.write_now(write)
+    draft = gathered(app)["tables"]["message"][-1]
+    assert (draft["state"], draft["draft"]) == (state, export.SEALED)
+
+
+async def test_why_evidence_is_kept_is_not_told(app: App) -> None:
+    asked = {"client": CLIENT, "matter": "Okapi v. Tapir", "reason": "we sue them", "by": "cli"}
+    await legalholds.place(app, asked, silent)
+    [held] = gathered(app)["tables"]["legal_hold"]
+    assert (held["matter"], held["note"]) == (export.SEALED, export.SEALED)
 
 
 async def test_the_look_is_a_link_of_the_chain_before_anything_is_shown(app: App) -> None:
