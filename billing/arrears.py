@@ -6,7 +6,7 @@ An account is a client with one legal entity in one currency. Amounts are minor 
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from billing import calendar, money, promises
 from billing.policy import Dunning, Policy
@@ -15,6 +15,9 @@ from billing.promises import Promise
 
 _DAY = dt.timedelta(days=1)
 
+How = Literal["queued", "sent", "imported", "escalated", "failed", "cancelled"]
+"""What became of a step: "queued" until its message has left or failed; "imported" was taken before
+the account came to us, "escalated" told its owner, "cancelled" was not taken after all."""
 HELD_FOR = {
     "reply": "they wrote, and nobody has read it yet",
     "payment_claimed": "they say that it is paid",
@@ -79,13 +82,12 @@ class Taken:
     """A step (from 1) of this episode, on the client's day, and what it named.
 
     A notice before the due day is -1, -2… in the order of the policy.
-    ``how``: "queued" until the message has left, then "sent" or "failed"; "imported", "escalated".
     """
 
     step: int
     round: int
     taken_on: dt.date
-    how: str
+    how: How
     listed: frozenset[int]
     taken_at: dt.datetime | None = None
 

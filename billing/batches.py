@@ -20,7 +20,15 @@ from sqlmodel import Session
 from billing import books, facts, ledger, opening, references
 from billing.facts import Fact, InvoiceIssued, PaymentSettled
 from billing.ledger import Applied
-from billing.models import Client, Enrolment, ExternalRef, Instalment, Invoice, Posting
+from billing.models import (
+    Client,
+    Enrolment,
+    ExternalRef,
+    Instalment,
+    Invoice,
+    InvoiceState,
+    Posting,
+)
 from billing.opening import Opening, Settlement
 from billing.store import table_of
 
@@ -57,7 +65,7 @@ _OPEN: Select[Any] = (
     .where(
         _INVOICE.c.client_id.in_(bindparam("clients", expanding=True)),
         _INVOICE.c.number.in_(bindparam("numbers", expanding=True)),
-        _INVOICE.c.state == "issued",
+        _INVOICE.c.state == InvoiceState.ISSUED.value,
         _POSTING.c.payer_id.is_(None),
     )
     .group_by(_INVOICE.c.id, _INSTALMENT.c.id)

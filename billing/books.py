@@ -16,6 +16,7 @@ from sqlmodel import Session, col
 
 from billing import remittance
 from billing.models import (
+    UNISSUED,
     Chargeback,
     ChargebackOutcome,
     CreditApplication,
@@ -25,6 +26,7 @@ from billing.models import (
     InvoiceState,
     Payment,
     PaymentName,
+    PaymentState,
     Posting,
     Share,
 )
@@ -68,7 +70,7 @@ _PARTS: Any = (
         col(Instalment.waived_on),
     )
     .join(Instalment, col(Instalment.invoice_id) == col(Invoice.id))
-    .where(*_OF[Invoice], col(Invoice.state).not_in((InvoiceState.DRAFT, InvoiceState.APPROVED)))
+    .where(*_OF[Invoice], col(Invoice.state).not_in(UNISSUED))
     .order_by(col(Invoice.id), col(Instalment.position))
 )
 _SHARES = (
@@ -92,7 +94,7 @@ _PAYMENTS = select(
     col(Payment.amount),
     col(Payment.refunded),
     col(Payment.payer_id),
-).where(*_OF[Payment], col(Payment.state) == "succeeded")
+).where(*_OF[Payment], col(Payment.state) == PaymentState.SUCCEEDED)
 _NAMES = (
     select(
         col(PaymentName.payment_id),

@@ -18,11 +18,15 @@ from billing.books import caused_by
 from billing.facts import InvoiceIssued, PaymentSettled
 from billing.models import (
     Enrolment,
+    EnrolmentState,
     ExternalRef,
     Instalment,
+    InstalmentKind,
     Invoice,
+    InvoiceState,
     Payment,
     PaymentName,
+    PaymentState,
     Posting,
     PostingKind,
 )
@@ -169,14 +173,20 @@ def _account(one: Opening) -> Values:
 def _invoice(one: Opening, now: dt.datetime) -> Values:
     told = one.issued.model_dump(include=_KEPT) | {"ladder": one.issued.ladder or None}
     due = one.issued.due_on
-    return {**_account(one), **told, "first_due_on": due, "state": "issued", "recorded_at": now}
+    return {
+        **_account(one),
+        **told,
+        "first_due_on": due,
+        "state": InvoiceState.ISSUED.value,
+        "recorded_at": now,
+    }
 
 
 def _instalment(one: Opening, invoice_id: int) -> Values:
     return {
         "invoice_id": invoice_id,
         "client_id": one.client_id,
-        "kind": "principal",
+        "kind": InstalmentKind.PRINCIPAL.value,
         "position": 1,
         "due_on": one.issued.due_on,
         "amount": one.issued.amount,
@@ -196,7 +206,7 @@ def _paid(one: Settlement, now: dt.datetime) -> Values:
 
 def _received(paid: PaymentSettled) -> Values:
     told = paid.model_dump(include={"amount", "received_on", "method"})
-    stands = {"state": "succeeded", "settled_at": paid.at, "refunded": 0}
+    stands = {"state": PaymentState.SUCCEEDED.value, "settled_at": paid.at, "refunded": 0}
     return {
         **told,
         **stands,
@@ -275,7 +285,7 @@ def _enrol(session: Session, openings: Sequence[Opening], now: dt.datetime) -> N
             "currency": currency,
             "scope": "",
             "episode": 1,
-            "state": "active",
+            "state": EnrolmentState.ACTIVE.value,
             "next_due_at": now,
             "policy_version": "",
             "created_at": now,

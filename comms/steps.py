@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select, update
 from sqlmodel import Session
 
 from billing import bulk, charges, store
-from billing.arrears import Account, OpenInstalment
+from billing.arrears import Account, How, OpenInstalment
 from billing.bulk import Values
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, StepListed, StepTaken
@@ -25,7 +25,7 @@ _LOOK = (
 )
 
 
-def follow(session: Session, office: Office, messages: Sequence[Message], how: str) -> None:
+def follow(session: Session, office: Office, messages: Sequence[Message], how: How) -> None:
     """The steps follow their messages, and the sequences are due for a look."""
     found = store.by_id(session, StepTaken, [one.step_id for one in messages])
     waiting = [step for step in found.values() if step.how == "queued"]

@@ -16,19 +16,18 @@ from billing.metrics.invoicing import Billed, Change, Wait
 from billing.metrics.retention import Base, monthly
 from billing.metrics.work import Cycle
 from billing.models import (
+    UNISSUED,
     Agreement,
     AgreementChange,
     AgreementState,
     Client,
     Instalment,
     Invoice,
-    InvoiceState,
     Posting,
     PostingKind,
 )
 from billing.store import table_of
 
-_UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 _CORRECTIONS = (PostingKind.CORRECTION, PostingKind.VOID, PostingKind.CREDIT)
 _OWNER = SPEAKER.label("owner_id")
 
@@ -49,7 +48,7 @@ def billed(session: Session, scope: Scope, period: Period) -> list[Billed]:
         )
         .join(Client, col(Client.id) == col(Invoice.client_id))
         .where(
-            col(Invoice.state).not_in(_UNISSUED),
+            col(Invoice.state).not_in(UNISSUED),
             col(Invoice.issued_on) >= period.first,
             col(Invoice.issued_on) <= min(period.last, scope.horizon),
             *scope.of(Invoice),
@@ -92,7 +91,7 @@ def _changes(scope: Scope, period: Period, by: Any) -> Any:
 
 def waits(session: Session, scope: Scope) -> list[Wait]:
     """Work that waited, or waits, to be billed; a draft of which nobody told since it was made."""
-    unissued = col(Invoice.state).in_(_UNISSUED)
+    unissued = col(Invoice.state).in_(UNISSUED)
     ready = func.coalesce(col(Invoice.ready_on), col(Invoice.issued_on))
     billed_on = case((unissued, None), else_=col(Invoice.issued_on))
     query = (
@@ -133,7 +132,7 @@ def clients_billed(session: Session, scope: Scope) -> dict[str, int]:
         select(col(Invoice.currency), func.count(_OWNER.distinct()))
         .join(Client, col(Client.id) == col(Invoice.client_id))
         .where(
-            col(Invoice.state).not_in(_UNISSUED),
+            col(Invoice.state).not_in(UNISSUED),
             col(Invoice.issued_on) <= scope.horizon,
             *scope.of(Invoice),
         )

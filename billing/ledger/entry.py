@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from billing import aliases, books, references
 from billing.keyring import Keyring
-from billing.models import Client, Enrolment, Invoice, InvoiceState, Posting
+from billing.models import UNISSUED, Client, Enrolment, Invoice, Posting
 from billing.models import Sequence as Ladder
 
 # Statements are made once: building one costs more than SQLite takes to answer it.
@@ -29,7 +29,6 @@ _ACCOUNTS = (
     .distinct()
     .order_by(col(Posting.legal_entity_id), col(Posting.currency))
 )
-UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
 
 
 class Contradiction(ValueError):

@@ -10,8 +10,9 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
 
 from billing import books, facts, references, taxes, vault
-from billing.ledger.entry import UNISSUED, Applied, Contradiction, Entry
+from billing.ledger.entry import Applied, Contradiction, Entry
 from billing.models import (
+    UNISSUED,
     Instalment,
     InstalmentKind,
     Invoice,
@@ -61,7 +62,7 @@ def draft(entry: Entry, fact: facts.InvoiceDrafted) -> Applied:
         invoice = _make(entry, fact, client_id, fact.state, fact.drafted_on)
         return Applied(client_id, invoice_id=invoice.id)
     told = _told(fact) | {"state": fact.state}
-    behind = (invoice.state, fact.state) == ("approved", "draft")
+    behind = (invoice.state, fact.state) == (InvoiceState.APPROVED, InvoiceState.DRAFT)
     changed = invoice.state in UNISSUED and not behind and _differs(invoice, told)
     if changed:
         invoice.sqlmodel_update(told)

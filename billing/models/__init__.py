@@ -33,6 +33,7 @@ from billing.models.collections import (
 from billing.models.firm import LegalEntity, LiveSwitch, Role, Staff, StaffRole
 from billing.models.invoices import (
     OPEN_DISPUTES,
+    UNISSUED,
     CreditApplication,
     CreditNote,
     DisputeState,
@@ -71,6 +72,7 @@ from billing.settlement import CreditKind, InstalmentKind, PostingKind
 
 __all__ = [
     "OPEN_DISPUTES",
+    "UNISSUED",
     "Address",
     "Agreement",
     "AgreementChange",

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import get_args
 
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from billing.arrears import How
 from billing.models.columns import body, code, key, maybe, moment, number, one_of, ref
 
 
@@ -22,9 +24,6 @@ class EnrolmentState(StrEnum):
     ACTIVE = "active"
     ESCALATED = "escalated"
     ENDED = "ended"
-
-
-HOW_TAKEN = ("queued", "sent", "imported", "escalated", "failed", "cancelled")
 
 
 class Hold(SQLModel, table=True):
@@ -101,7 +100,7 @@ class StepTaken(SQLModel, table=True):
     __tablename__ = "step_taken"
     __table_args__ = (
         UniqueConstraint("enrolment_id", "episode", "step", "round", name="step_taken_once"),
-        one_of("step_taken", "how", HOW_TAKEN),
+        one_of("step_taken", "how", get_args(How)),
     )
 
     id: int = key()

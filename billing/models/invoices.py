@@ -31,6 +31,10 @@ class InvoiceState(StrEnum):
     UNCOLLECTIBLE = "uncollectible"
 
 
+UNISSUED = (InvoiceState.DRAFT, InvoiceState.APPROVED)
+"""Nobody is asked for it yet, and nothing is posted."""
+
+
 class DisputeState(StrEnum):
     """A client's query about an invoice; it holds its amount while it is open."""
 

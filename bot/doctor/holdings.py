@@ -15,12 +15,14 @@ from billing.aliases import SPEAKER
 from billing.models import (
     Address,
     Agreement,
+    AgreementState,
     Client,
     ContactAddress,
     Health,
     Instalment,
     Invoice,
     InvoiceLine,
+    InvoiceState,
     LegalEntity,
     Posting,
     PrimaryRecipient,
@@ -33,8 +35,8 @@ Counts = dict[int, tuple[int, int]]
 """By client: how many have it, of how many."""
 AGREEMENT = ("service_type", "rate_card", "billing_cycle", "payment_terms", "contract_value")
 INVOICE = ("service_type", "terms")
-_ACTIVE = col(Agreement.state) == "active"
-_ISSUED = col(Invoice.state) == "issued"
+_ACTIVE = col(Agreement.state) == AgreementState.ACTIVE
+_ISSUED = col(Invoice.state) == InvoiceState.ISSUED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session
 
 from billing import accounts, aliases, arrears, bulk, dunning, promises
+from billing.arrears import How
 from billing.bulk import Values
 from billing.models import Client, Enrolment, EnrolmentState, Promise
 from comms import outbox, staff
@@ -77,7 +78,7 @@ def again(
 
 
 def _taking(
-    pair: Pair, decision: dunning.Send | dunning.Notify | dunning.Escalate, version: str, how: str
+    pair: Pair, decision: dunning.Send | dunning.Notify | dunning.Escalate, version: str, how: How
 ) -> Taking:
     listed = [instalment.id for instalment in decision.listed]
     return Taking(pair, decision.step, how, listed, ladder=decision.ladder, version=version)

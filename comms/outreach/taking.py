@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session
 
 from billing import accounts, bulk, dunning, publication, renewals, store
+from billing.arrears import How
 from billing.bulk import Values
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, StepListed, StepTaken
@@ -45,7 +46,7 @@ class Taking:
 
     of: Pair
     step: int
-    how: str
+    how: How
     listed: Sequence[int] = ()
     on: dt.date | None = None
     ladder: str | None = None

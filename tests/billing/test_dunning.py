@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing import calendar, dunning, policy
+from billing.arrears import How
 from billing.dunning import Account, HoldFact, OpenInstalment, Taken
 from billing.policy import Policy
 
@@ -54,7 +55,7 @@ def account(*instalments: OpenInstalment, **more: object) -> Account:
     return replace(empty, **more)  # type: ignore[arg-type]
 
 
-def took(step: int, on: int, *listed: int, how: str = "sent", round_: int = 1) -> Taken:
+def took(step: int, on: int, *listed: int, how: How = "sent", round_: int = 1) -> Taken:
     return Taken(step=step, round=round_, taken_on=day(on), how=how, listed=frozenset(listed))
 
 
@@ -317,7 +318,7 @@ def store(case: Account, decision: dunning.Decision, today: dt.date) -> Account:
     """What the caller records after a decision."""
     new: tuple[Taken, ...] = ()
     if isinstance(decision, dunning.Send | dunning.Escalate):
-        how = "sent" if isinstance(decision, dunning.Send) else "escalated"
+        how: How = "sent" if isinstance(decision, dunning.Send) else "escalated"
         named = frozenset(instalment.id for instalment in decision.listed)
         step, round_ = decision.step, decision.round
         new = (Taken(step=step, round=round_, taken_on=today, how=how, listed=named),)
