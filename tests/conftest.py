@@ -8,6 +8,7 @@ between them (3 ms; cloning one takes 60 to 400 ms). A test that changes the sch
 """
 
 import datetime as dt
+import gc
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ import psycopg
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from typing_extensions import override
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from billing import policy
 from billing.clock import TurnedClock
@@ -37,6 +40,9 @@ MASTER_KEY = bytes(range(32))
 
 # Tests start the program some dozens of times; it is compiled once, wherever they run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What is loaded stays: a sweep through all of it, many thousand times, finds nothing.
+gc.disable()
 
 ORDER = 20260105
 """Tests are shuffled, always alike: what fails fails again. ``--randomly-seed`` tries others."""
@@ -54,6 +60,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the shuffling its seed, where nobody named one."""
     if config.getoption("randomly_seed", None) == "default":
         config.option.randomly_seed = ORDER
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """From here on what tests leave is swept up, and only that is looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """The tests of a file run on one worker, and those of the page: they share a world."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.rpartition("/")[0]
+        return folder if folder == "tests/browser" else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)
