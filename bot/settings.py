@@ -218,7 +218,8 @@ class Settings(BaseSettings):
         trusted = [host.strip() for host in self.trusted_hosts.split(",")]
         urls = {name: str(getattr(self, name)) for name in type(self).model_fields}
         found = [
-            f"{PREFIX}{name.upper()}: {said}" for name, said in transport.exposed(urls, trusted)
+            f"{PREFIX}{name.upper()}: {said}"
+            for name, said in transport.exposed(urls, trusted, os.environ)
         ]
         if found:
             raise ValueError("; ".join(found))

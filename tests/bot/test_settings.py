@@ -169,6 +169,7 @@ def test_a_secret_for_facts_that_is_none_is_said_at_the_start(
 
 
 OPEN = "postgresql+psycopg://u:topsecret@db.example/firm"
+HERE = "postgresql+psycopg:///firm"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,11 @@ OPEN = "postgresql+psycopg://u:topsecret@db.example/firm"
         ("database_url", "postgresql+psycopg:///firm?service=far", "names a service"),
         ("database_url", "postgresql+psycopg:///firm?host=10.1.2.3", "add ?sslmode=verify-full"),
         ("database_url", "postgresql+psycopg://u@[2001:db8::1]:5432/firm", "add ?sslmode"),
+        ("database_url", f"{HERE}?host=localhost&hostaddr=10.1.2.3", "the way to 10.1.2.3"),
+        ("database_url", f"{HERE}?host=localhost,db.example", "the way to db.example"),
+        ("smtp_url", "smtp://relay.example?starttls=never&starttls=required", "remove ?starttls"),
+        ("heartbeat_url", "http://watch.example/ping/topsecret", "write https://"),
+        ("otlp_url", "http://collector.example:4318/v1/traces", "write https://"),
         ("smtp_url", "smtp://u:topsecret@relay.example?starttls=never", "remove ?starttls=never"),
         ("public_url", "http://billing.example", "write https://"),
         ("twilio_base_url", "http://proxy.example", "write https://"),
@@ -195,6 +201,30 @@ def test_nothing_crosses_a_network_in_the_open(
     assert todo in str(caught.value)
     assert "topsecret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url", "met"),
+    [
+        ("PGHOST", "db.example", HERE, "the way to db.example"),
+        ("PGHOST", "/run/postgresql,10.1.2.3", HERE, "the way to 10.1.2.3"),
+        ("PGHOSTADDR", "10.1.2.3", "postgresql+psycopg://u@localhost/firm", "the way to 10.1.2.3"),
+        ("PGSERVICE", "far", HERE, "PGSERVICE in the environment names a service"),
+        ("PGHOST", "/run/postgresql", HERE, ""),
+        ("PGHOST", "db.example", "postgresql+psycopg://u@localhost/firm", ""),
+        ("PGHOSTADDR", "10.1.2.3", f"{OPEN}?sslmode=require", ""),
+        ("PGSSLMODE", "disable", f"{OPEN}?sslmode=require", ""),
+    ],
+)
+def test_what_the_library_reads_from_the_environment_is_judged_too(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str, met: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    if not met:
+        assert given(monkeypatch, database_url=url).database_url == url
+        return
+    with pytest.raises(SettingsMissing, match=met):
+        given(monkeypatch, database_url=url)
 
 
 @pytest.mark.parametrize(
