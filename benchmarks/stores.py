@@ -82,7 +82,6 @@ _CLIENTS = {
         "value": "'ap@client' || i || '.example'",
         "verification": "'asserted'",
         "health": "'ok'",
-        "soft_failures": "0",
         "created_at": "{before}",
     },
     "contact_address": {"contact_id": "i", "address_id": "i", "position": "0"},

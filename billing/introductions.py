@@ -138,9 +138,6 @@ def _addresses(
         session.execute(named.values(verification=Verification.ASSERTED.value))
     new = sorted(wanted - known.keys())
     standing = {"verification": Verification.ASSERTED.value, "health": Health.OK.value}
-    rows = [
-        {"kind": kind, "value": value, **standing, "soft_failures": 0, "created_at": now}
-        for kind, value in new
-    ]
+    rows = [{"kind": kind, "value": value, **standing, "created_at": now} for kind, value in new]
     made = _ids(session, Address, rows) if rows else []
     return known | dict(zip(new, made, strict=True))

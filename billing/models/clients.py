@@ -24,7 +24,6 @@ class Health(StrEnum):
     """Whether messages arrive there."""
 
     OK = "ok"
-    SOFT = "soft"
     DEAD = "dead"
 
 
@@ -133,7 +132,6 @@ class Address(SQLModel, table=True):
     value: str
     verification: str = code(default=Verification.ASSERTED)
     health: str = code(default=Health.OK)
-    soft_failures: int = number(default=0)
     created_at: dt.datetime = moment()
 
 

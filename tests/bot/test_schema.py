@@ -249,8 +249,8 @@ def grown(store: Store) -> Store:
             session.flush()
         session.execute(
             text(
-                "INSERT INTO address (id, kind, value, verification, health, soft_failures,"
-                " created_at) VALUES (1, 'sms', '+12125550100', 'asserted', 'ok', 0, :now)"
+                "INSERT INTO address (id, kind, value, verification, health, created_at)"
+                " VALUES (1, 'sms', '+12125550100', 'asserted', 'ok', :now)"
             ).bindparams(now=NOW.replace(tzinfo=None) if store.sqlite else NOW)
         )
         session.add(
