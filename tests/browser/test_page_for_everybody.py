@@ -50,11 +50,22 @@ MOVING = """
 
 
 async def problems(page: Page) -> list[str]:
-    """What axe finds that is serious or critical; what a mail looks like is the mail's affair."""
-    await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
-    found: dict[str, Any] = await page.evaluate(
-        "axe.run(document, {iframes: false, resultTypes: ['violations']})"
-    )
+    """What axe finds that is serious or critical; what a mail looks like is the mail's affair.
+
+    By night only what can be another matter then is looked at: the colours.
+    """
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
+    by_day = await _found(page, "")
+    await page.emulate_media(color_scheme="dark")
+    by_night = await _found(page, ", runOnly: ['color-contrast', 'link-in-text-block']")
+    await page.emulate_media(color_scheme="light")
+    return [*by_day, *(f"dark: {one}" for one in by_night)]
+
+
+async def _found(page: Page, only: str) -> list[str]:
+    options = f"{{iframes: false, resultTypes: ['violations']{only}}}"
+    found: dict[str, Any] = await page.evaluate(f"axe.run(document, {options})")
     return [
         f"{one['impact']} {one['id']}: {node['html'][:160]}"
         for one in found["violations"]

@@ -553,6 +553,7 @@ function draw(moved = false) {
   patch($("channels"), panes.channels(s, on));
   patch($("guide-bar"), panes.guideBar(s, on));
   follow($("posts"), () => patch($("posts"), panes.posts(s, on)), moved);
+  if (!panes.channel(s)?.messages.length) $("posts").scrollTop = 0; // what to try is read from its top
   drawThread();
   drawModal(slack.view);
   patch($("why-body"), panes.why(s, on));

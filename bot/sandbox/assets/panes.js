@@ -25,6 +25,8 @@ const badge = (name) => h("span", { class: `badge ${state(name)[1]}` }, state(na
 /** A sentence in which `backticks` mark what is typed somewhere. */
 export const coded = (text) => (text ?? "").split("`").map((part, at) => (at % 2 ? h("code", null, part) : part));
 const spoken = (text) => (text ?? "").replace(/\bsms\b/g, "SMS");
+/** A value; where it has a mail address, that breaks at its signs and not within a word. */
+const broken = (value) => String(value).split(/@/.test(value) ? /(?<=@)|(?=\.)/ : null).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 const ruleWords = (rule) => rule.replaceAll("_", " ");
 
 const FORMATS = new Map();
@@ -392,10 +394,10 @@ export function why(s, on) {
     h("p", { class: "why-title" }, badge(told.verdict), " ", capital(spoken(told.title))),
     h("p", { class: "why-reason" }, coded(told.reason)),
     told.next_look && h("p", { class: "why-next" }, "Looked at next ", h("strong", null, time(told.next_look, zone)), ` (${city(zone)} time)`),
-    told.rule && h("p", { class: "why-rule" }, "Rule ", ruleWords(told.rule) === told.rule ? null : [ruleWords(told.rule), " "], h("code", { class: "rule" }, told.rule)),
+    told.rule && h("p", { class: "why-rule" }, "Rule ", h("code", { class: "rule" }, told.rule)),
     told.would_change?.length > 0 && [h("h3", null, "What would change it"), h("ul", { class: "why-change" }, told.would_change.map((one) => h("li", null, coded(one))))],
     told.door?.length > 0 && [h("h3", null, "At the door"), h("ol", { class: "door" }, told.door.map(place))],
-    told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, String(fact.value)))))],
+    told.facts?.length > 0 && [h("h3", null, "Facts of that moment"), h("dl", { class: "facts" }, told.facts.map((fact) => h("div", null, h("dt", null, fact.name), h("dd", null, broken(fact.value)))))],
     told.text && [h("h3", null, "Text"), h("blockquote", null, told.text)],
     told.related?.length > 0 && h("p", { class: "chips" }, told.related.map((one) =>
       h("button", { key: `${one.kind} ${one.id}`, type: "button", class: "chip", onclick: () => on.why(one.kind, one.id) }, capital(spoken(one.label)).replace(/\(([a-z_]+)\)$/, (all, rule) => `(${ruleWords(rule)})`)))));
