@@ -111,8 +111,9 @@ def _page(title: str, said: str, more: str = "", status: int = 200) -> Response:
     whole = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>body{{font:17px/1.5 sans-serif;max-width:34em;"
-        "margin:4em auto;padding:0 1em}button{font:inherit;padding:.6em 1.2em}</style></head>"
+        f"<title>{escape(title)}</title><style>:root{{color-scheme:light dark}}"
+        "body{font:17px/1.5 sans-serif;max-width:34em;margin:4em auto;padding:0 1em}"
+        "button{font:inherit;padding:.6em 1.2em}</style></head>"
         f"<body><h1>{escape(title)}</h1><p>{escape(said)}</p>{more}</body></html>"
     )
     return HTMLResponse(whole, status, headers=_HEADERS)

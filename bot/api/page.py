@@ -15,10 +15,12 @@ from bot import factsheet
 from bot.api import handbook
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1b1b1b;background:#fff}table{border-collapse:collapse}th,td{text-align:left;"
-    "vertical-align:top;padding:.25rem 1rem .25rem 0;border-bottom:1px solid #ccc}"
-    "pre{background:#f3f3f3;padding:1rem;overflow:auto}a{color:#0645ad}"
+    ":root{color-scheme:light dark;--line:#ccc;--code:#f3f3f3;--link:#0645ad}"
+    "@media(prefers-color-scheme:dark){:root{--line:#444;--code:#262626;--link:#8ab4f8}}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;"
+    "padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line)}"
+    "pre{background:var(--code);padding:1rem;overflow:auto}a{color:var(--link)}"
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 _FIRST = """curl -sS "$URL/api/v1/facts" -H "Authorization: Bearer $TOKEN" \\
