@@ -47,8 +47,8 @@ class Nursery:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    command = [sys.executable, "-m", "tests.scenarios.victim"]
+def nursery(sqlite_template: Path) -> Iterator[Nursery]:
+    command = [sys.executable, "-m", "tests.scenarios.victim", str(sqlite_template)]
     with subprocess.Popen(
         command,
         cwd=ROOT,

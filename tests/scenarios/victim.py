@@ -2,15 +2,18 @@
 
 One line of JSON on stdin is one victim: a process of its own that delivers what is due until it
 reaches its point and ends itself by SIGKILL, with no chance to tidy up. The answer is the line with
-the signal that ended it. Modules are loaded once, before the first victim.
+the signal that ended it. Modules are loaded and statements compiled once, before the first victim.
 """
 
 import asyncio
 import datetime as dt
+import gc
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,9 +27,12 @@ from typing_extensions import override
 from billing.clock import TurnedClock
 from billing.store import Clients, Store
 from bot import worker
-from bot.app import live
+from bot.app import App, live
 from bot.settings import Settings
+from bot.watching import logs
 from comms.ports import Channel, Found, Outgoing, Sent
+from tests import factories
+from tests.faults.product import Void
 
 T = TypeVar("T")
 LOADED = (alembic.context, twilio.rest.api.v2010.account.message)
@@ -99,9 +105,39 @@ async def deliver(job: dict[str, Any]) -> None:
     await worker.deliver(app)
 
 
+async def warm(job: dict[str, Any], template: str) -> None:
+    """Deliver something once, so that no victim has to load and compile what that takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(template, f"{folder}/store.db")
+        urls = {f"{one}_url": f"sqlite:///{folder}/{name}.db" for one, name in _STORES}
+        clock = TurnedClock(dt.datetime.fromisoformat(job["now"]))
+        app = live(Settings(**job["settings"] | urls), clock)
+        app.store.write_now(lambda session: _owe(session, app))
+        await worker.deliver(replace(app, channels={name: Void(name) for name in app.channels}))
+        await app.close()
+
+
+_STORES = (("database", "store"), ("keyring", "keyring"))
+
+
+def _owe(session: Session, app: App) -> None:
+    """To a client a text and a reminder are to be sent."""
+    now = app.clock.now()
+    factories.firm(session, now)
+    known = factories.client(session, app.keyring, now)
+    factories.note(session, app.keyring, known, now)
+    factories.reminder(session, app.office(), known)
+
+
 def main() -> None:
     """One victim after the other."""
+    logs.quiet()
+    gc.disable()  # a victim is short, and a sweep through everything that is loaded takes long
+    warmed = False
     for line in sys.stdin:
+        if not warmed:
+            asyncio.run(warm(json.loads(line), sys.argv[1]))
+            warmed = True
         child = os.fork()
         if child == 0:
             try:
