@@ -4,7 +4,7 @@ Reads rows; the rules are in ``billing.retries`` and ``billing.cycles``.
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -255,12 +255,27 @@ class Unused:
 
     @property
     def name(self) -> str:
-        """A stable name: the same days are credited once."""
-        return f"unused-{self.agreement_id}-{self.gap[0]}-{self.gap[1]}"
+        """A stable name, which ``days_of`` reads: the same days are credited once."""
+        return f"{names_of(self.agreement_id)}{self.gap[0]}-{self.gap[1]}"
 
 
-def unused(session: Session, agreement: Agreement, today: dt.date) -> list[Unused]:
-    """The days of billed cycles in which it was suspended, or had ended, up to today."""
+def names_of(agreement_id: int) -> str:
+    """How the names of all that could not be used of an agreement begin."""
+    return f"unused-{agreement_id}-"
+
+
+def days_of(name: str) -> cycles.Span:
+    """The days that a name is of."""
+    return dt.date.fromisoformat(name[-21:-11]), dt.date.fromisoformat(name[-10:])
+
+
+def unused(
+    session: Session, agreement: Agreement, today: dt.date, credited: Iterable[cycles.Span] = ()
+) -> list[Unused]:
+    """The days of billed cycles in which it was suspended, or had ended, up to today.
+
+    Each day once, and without those ``credited``: a pause may turn out longer, or overlap another.
+    """
     spans = [
         (first, min(last or agreement.ended_on or first, agreement.ended_on or dt.date.max))
         for first, last in _pauses(session, agreement.id)
@@ -274,12 +289,15 @@ def unused(session: Session, agreement: Agreement, today: dt.date) -> list[Unuse
         return []
     changes = session.execute(_CHANGES, {"agreement": agreement.id}).all()
     found: list[Unused] = []
+    taken = list(credited)
     for span in spans:
         if span[1] > today and span[0] != agreement.ended_on:
             continue
-        for whole, gap in cycles.gaps(span, agreement.renews_on, agreement.billing_cycle):
-            amounts = [one.amount for one in changes if one.effective_on <= whole[0] and one.amount]
-            amount = cycles.unused(amounts[-1] if amounts else agreement.amount, whole, gap)
-            if amount > 0:
-                found.append(Unused(agreement.id, whole, gap, amount))
+        for rest in cycles.without(span, taken):
+            for whole, gap in cycles.gaps(rest, agreement.renews_on, agreement.billing_cycle):
+                known = [one.amount for one in changes if one.effective_on <= whole[0]]
+                price = next(filter(None, reversed(known)), agreement.amount)
+                if amount := cycles.unused(price, whole, gap):
+                    found.append(Unused(agreement.id, whole, gap, amount))
+        taken.append(span)
     return found

@@ -5,6 +5,7 @@ stands for the day: from 31 January a month is 28 or 29 February, and the next i
 """
 
 import datetime as dt
+from collections.abc import Iterable
 
 from billing import money
 from billing.calendar import add_months
@@ -37,6 +38,17 @@ def unused(amount: int, cycle: Span, gap: Span) -> int:
     first, last = max(cycle[0], gap[0]), min(cycle[1], gap[1])
     days = max(0, (last - first).days)
     return money.split(amount, (days, (cycle[1] - cycle[0]).days - days))[0]
+
+
+def without(span: Span, taken: Iterable[Span]) -> list[Span]:
+    """What is left of a span beside others, in the order of its days."""
+    left: list[Span] = []
+    day, until = span
+    for first, last in sorted(taken):
+        if day < min(first, until):
+            left.append((day, min(first, until)))
+        day = max(day, last)
+    return [*left, (day, until)] if day < until else left
 
 
 def gaps(cycle_on: Span, renews_on: dt.date, billing_cycle: str) -> list[tuple[Span, Span]]:

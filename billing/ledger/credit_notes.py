@@ -1,6 +1,7 @@
 """What does a credit note change?"""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlmodel import col, select
@@ -49,19 +50,23 @@ def give(entry: Entry, given: Given) -> bool:
     return True
 
 
+def given(entry: Entry, account: books.Key, names: str) -> Sequence[CreditNote]:
+    """What we gave on an account under names that begin so, also what was voided since."""
+    client_id, entity_id, currency = account
+    notes = select(CreditNote).where(
+        CreditNote.client_id == client_id,
+        CreditNote.legal_entity_id == entity_id,
+        CreditNote.currency == currency,
+        col(CreditNote.number).startswith(names),
+    )
+    return entry.session.exec(notes.order_by(col(CreditNote.id))).all()
+
+
 def net(entry: Entry, account: books.Key, names: str) -> None:
     """What we gave goes on the oldest open bills of its account; ``names`` begins its names."""
     session = entry.session
     client_id, entity_id, currency = account
-    notes = session.exec(
-        select(CreditNote).where(
-            CreditNote.client_id == client_id,
-            CreditNote.legal_entity_id == entity_id,
-            CreditNote.currency == currency,
-            col(CreditNote.number).startswith(names),
-            col(CreditNote.voided_on).is_(None),
-        )
-    ).all()
+    notes = [one for one in given(entry, account, names) if one.voided_on is None]
     left = {note.id: note.amount - _applied(entry, note.id) for note in notes}
     if not any(one > 0 for one in left.values()):
         return

@@ -176,7 +176,7 @@ def _credit(
     today = local_date(office.now, client.timezone)
     found = agreements.unused(session, agreement, today)
     if found and office.policy.renewal.unused == "credit":
-        _book(session, office, agreement, found)
+        _book(session, office, agreement, today)
     elif found:
         _ask(session, office, client, found)
     ends = agreement.ended_on
@@ -199,13 +199,14 @@ def _ask(
         staff.tell(session, office, notice)
 
 
-def _book(
-    session: Session, office: Office, agreement: Agreement, found: Sequence[agreements.Unused]
-) -> None:
+def _book(session: Session, office: Office, agreement: Agreement, today: dt.date) -> None:
     """Money on account, and off the next invoice. The same days are credited once."""
     entry = Entry(session, office.now, iter(()))
     account = (agreement.client_id, agreement.legal_entity_id, agreement.currency)
-    for unused in found:
+    names = agreements.names_of(agreement.id)
+    before = credit_notes.given(entry, account, names)
+    credited = [agreements.days_of(note.number) for note in before]
+    for unused in agreements.unused(session, agreement, today, credited):
         given = credit_notes.Given(
             client_id=agreement.client_id,
             legal_entity_id=agreement.legal_entity_id,
@@ -215,4 +216,4 @@ def _book(
             on=office.now.date(),
         )
         credit_notes.give(entry, given)
-    credit_notes.net(entry, account, f"unused-{agreement.id}-")
+    credit_notes.net(entry, account, names)

@@ -62,3 +62,25 @@ def test_no_more_is_credited_than_was_billed(
         total += cycles.unused(amount, whole, (first, until))
         first = until
     assert 0 <= total <= amount + len(lengths)
+
+
+JULY = (day("2026-07-01"), day("2026-08-01"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ([], [(1, 32)]),
+        ([(1, 32)], []),
+        ([(10, 20)], [(1, 10), (20, 32)]),
+        ([(10, 20), (5, 12)], [(1, 5), (20, 32)]),
+        ([(-30, 3), (30, 90)], [(3, 30)]),
+        ([(40, 50)], [(1, 32)]),
+    ],
+)
+def test_what_is_left_of_a_span(taken: list[tuple[int, int]], left: list[tuple[int, int]]) -> None:
+    def span(days: tuple[int, int]) -> cycles.Span:
+        first, last = (JULY[0] + dt.timedelta(days=one - 1) for one in days)
+        return first, last
+
+    assert cycles.without(JULY, map(span, taken)) == list(map(span, left))

@@ -329,6 +329,31 @@ async def test_60_what_could_not_be_used_is_credited_to_the_day(stage: Parlour) 
     assert stage.is_open("G60") == "$169.32"
 
 
+async def test_60_a_pause_that_turned_out_longer_is_credited_for_its_new_days_alone(
+    stage: Parlour,
+) -> None:
+    name = "Hornbeam"
+    plan = agreement(
+        stage, name, "a60c", renews_on="2027-01-01", billing_cycle="monthly",
+        effective_on="2025-01-01",
+    )  # fmt: skip
+    paused = {
+        "type": "agreement_suspended", "client_external_id": name, "external_id": "a60c",
+        "suspended_on": "2025-07-10", "resumed_on": "2025-07-20",
+    }  # fmt: skip
+    await stage.tell(client(name), plan, paused)
+    assert stage.owes(name) == "$80.63 on account"
+    await stage.tell(paused | {"resumed_on": "2025-07-25"})
+    assert stage.owes(name) == "$120.94 on account"  # 15 of 31 days
+    within = {"suspended_on": "2025-07-12", "resumed_on": "2025-07-23"}
+    ended = {
+        "type": "agreement_ended", "client_external_id": name, "external_id": "a60c",
+        "ended_on": "2025-07-20",
+    }  # fmt: skip
+    await stage.tell(paused | within, ended)
+    assert stage.owes(name) == "$177.38 on account"  # to the end of the month, each day once
+
+
 async def test_60_an_agreement_that_ended_within_a_cycle_is_credited_and_hears_no_failure(
     stage: Parlour,
 ) -> None:
