@@ -64,7 +64,7 @@ class Firm:
         self.apply(
             ClientDescribed(
                 source="csv", external_id=external_id, name=name, timezone="America/New_York",
-                owner_email=owner, email=f"pay@{external_id}.example", phone="+15550100",
+                owner_email=owner, email=f"pay@{external_id}.example", phone="+12125550100",
                 contact_name="Nora Lund",
             )
         )  # fmt: skip

@@ -107,7 +107,7 @@ def test_an_inbound_card_shows_words_balance_and_what_we_did(firm: Any) -> None:
     card = compose(firm, tell(firm, "inbound", ("touchpoint", firm.wrote("STOP", did))))
     text = shown(card)
     assert all(word in text for word in ("Nora Lund", "STOP", did, "$310.00 overdue"))
-    assert "+15550100" not in text
+    assert "+12125550100" not in text
     assert card is not None
     assert "STOP" not in card.text
 
