@@ -8,6 +8,7 @@ Every function runs in one transaction under the lock of the message's client.
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -175,7 +176,7 @@ def _each_person_once(messages: Sequence[Message]) -> list[Message]:
 def refuse(session: Session, office: Office, message: Message, finding: Finding) -> None:
     """Hold, withhold or cancel a message, and let its sequence know."""
     if finding.verdict is Verdict.DEFER and finding.until is None and message.expires_at:
-        finding = _until(finding, message.expires_at)
+        finding = replace(finding, until=message.expires_at)
     if not outbox.refuse(session, message.id, finding, _STATES[finding.verdict]):
         return
     if finding.verdict is Verdict.CANCEL:
@@ -186,12 +187,6 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
         if finding.rule == wording.RULE and message.client_id:
             wording.ask_for(session, office, session.get_one(Client, message.client_id))
         _lost(session, office, message)
-
-
-def _until(finding: Finding, moment: dt.datetime) -> Finding:
-    return Finding(
-        finding.place, finding.verdict, finding.rule, finding.reason, moment, finding.wake_on_client
-    )
 
 
 def _write_down(

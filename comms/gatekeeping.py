@@ -88,8 +88,10 @@ def answer(
         raise LookupError(f"message {message.id} asks for a debt that is not there")
     if message.id in known.settled:
         return Refusal("paid", "What the message asks for is settled.", final=True), ""
-    if message.purpose not in GATED or client.id in known.unread:
-        return known.unread.get(client.id) if message.purpose in GATED else None, ""
+    if message.purpose not in GATED:
+        return None, ""
+    if client.id in known.unread:
+        return known.unread[client.id], ""
     today = local_date(office.now, client.timezone)
     owed = known.owed.get(client.id, ())
     agreement = known.agreements.get(message.subject_id or 0)

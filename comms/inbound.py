@@ -308,28 +308,21 @@ def _opt_in(
     held = consent.of_address(session, address.id)
     if word is replies.Keyword.YES and not held.by_keyword_only:
         return ""
-    _record(session, office, letter, address, "granted", "keyword")
+    message = letter.message
+    event = ConsentEvent(
+        address_id=address.id,
+        change="granted",
+        method="carrier" if message.opt_out_type else "keyword",
+        source=message.channel,
+        incoming_id=letter.incoming_id,
+        occurred_at=message.occurred_at or office.now,
+        recorded_at=office.now,
+    )
+    consent.record(session, event)
     whose.learn(address, whose.Heard.SPEAKS)
     for client_id in consent.clients_of(session, address.id):
         delivery.touch(session, office, client_id)
     return "opted in again"
-
-
-def _record(
-    session: Session, office: Office, letter: Letter, address: Address, change: str, method: str
-) -> None:
-    consent.record(
-        session,
-        ConsentEvent(
-            address_id=address.id,
-            change=change,
-            method="carrier" if letter.message.opt_out_type else method,
-            source=letter.message.channel,
-            incoming_id=letter.incoming_id,
-            occurred_at=letter.message.occurred_at or office.now,
-            recorded_at=office.now,
-        ),
-    )
 
 
 def _answer(
@@ -343,7 +336,7 @@ def _answer(
         return
     # Of cards they hear once a day, however many they send; who we are, once.
     once = {
-        SAFE_PAYMENT: f"{contact.id}:{office.now:%Y-%m-%d}",
+        SAFE_PAYMENT: f"contact:{contact.id}:{office.now:%Y-%m-%d}",
         WHO_WE_ARE: f"address:{address.id}",
     }.get(template, "")
     outbox.queue(

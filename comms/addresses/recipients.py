@@ -17,7 +17,6 @@ from billing.models import (
     ContactAddress,
     Health,
     PrimaryRecipient,
-    Verification,
 )
 from billing.policy import Policy
 from comms import consent
@@ -118,22 +117,14 @@ def of_contacts(
         said = held.get(row.id, Consent()).about(topic)
         usable = (
             row.health != Health.DEAD
-            and row.verification in (Verification.VERIFIED, Verification.ASSERTED)
-            and permitted(row.kind, said, policy)
+            and row.verification in person.CLAIMED
+            and person.permitted(row.kind, said, policy)
             and person.proven(row.kind, row.verification, said, policy.packs())
             and wishes.allow(row.contact_id, row.id, row.kind)
         )
         place = Place(row.id, row.kind, usable, said.standing is Standing.REVOKED)
         places[row.contact_id] = (*places.get(row.contact_id, ()), place)
     return {contact: Reach(contact, places.get(contact, ())) for contact in contacts}
-
-
-def permitted(kind: str, held: Consent, policy: Policy) -> bool:
-    """What the person, or the firm on day one, has agreed to."""
-    if held.standing is Standing.REVOKED:
-        return False
-    provided = policy.consent.sms_basis == "provided_number"
-    return kind != "sms" or provided or held.standing is not Standing.UNKNOWN
 
 
 def choose(reach: Reach | None, channels: Sequence[str]) -> Reached:

@@ -11,7 +11,8 @@ from comms.consent import Consent, Standing, topic_of
 from comms.door.case import Case, Finding, Verdict
 from comms.models import Purpose
 
-_CLAIMED = (Verification.VERIFIED, Verification.ASSERTED)
+CLAIMED = (Verification.VERIFIED, Verification.ASSERTED)
+"""Somebody has said whose address it is."""
 _LEGAL = {
     LegalKind.BANKRUPTCY: ("They are in bankruptcy", "us_stay"),
     LegalKind.DECEASED: ("They have died; a person decides what follows", ""),
@@ -35,16 +36,12 @@ def identity(case: Case, policy: Policy) -> Iterator[Finding]:
         yield Finding("identity", Verdict.WITHHOLD, "no_address", reason)
     elif case.purpose == Purpose.ANSWER and to.verification == Verification.UNVERIFIED:
         return
-    elif to.verification not in _CLAIMED:
+    elif to.verification not in CLAIMED:
         reason = f"The {case.channel} address is {to.verification}; nobody has said it is theirs."
         yield Finding("identity", Verdict.WITHHOLD, f"address_{to.verification}", reason)
-    elif not proven(to.kind, to.verification, to.consent, _packs(case, policy)):
-        reason = f"{disclosure.proof(_packs(case, policy))[1].cited}."
+    elif not proven(to.kind, to.verification, to.consent, policy.packs(case.entity)):
+        reason = f"{disclosure.proof(policy.packs(case.entity))[1].cited}."
         yield Finding("identity", Verdict.WITHHOLD, "address_unproven", reason)
-
-
-def _packs(case: Case, policy: Policy) -> tuple[str, ...]:
-    return policy.packs(case.sender.name if case.sender else None)
 
 
 def proven(kind: str, verification: str, held: Consent, packs: tuple[str, ...]) -> bool:
@@ -52,6 +49,14 @@ def proven(kind: str, verification: str, held: Consent, packs: tuple[str, ...]) 
     if kind != "sms" or disclosure.proof(packs)[0] == Verification.ASSERTED:
         return True
     return verification == Verification.VERIFIED or held.standing is Standing.GRANTED
+
+
+def permitted(kind: str, held: Consent, policy: Policy) -> bool:
+    """What the person, or the firm on day one, has agreed to."""
+    if held.standing is Standing.REVOKED:
+        return False
+    provided = policy.consent.sms_basis == "provided_number"
+    return kind != "sms" or provided or held.standing is not Standing.UNKNOWN
 
 
 def legal(case: Case, _policy: Policy) -> Iterator[Finding]:
@@ -80,18 +85,12 @@ def consent(case: Case, policy: Policy) -> Iterator[Finding]:
     ):
         return
     held = case.recipient.consent.about(topic_of(case.purpose))
-    provided = policy.consent.sms_basis == "provided_number"
     answering = case.purpose == Purpose.ANSWER
     if held.standing is Standing.REVOKED:
         when = f" on {held.since:%-d %b %Y}" if held.since else ""
         reason = f"They asked us to stop{when} ({held.method or 'unstated'})."
         yield Finding("consent", Verdict.WITHHOLD, "opted_out", reason)
-    elif (
-        case.channel == "sms"
-        and held.standing is Standing.UNKNOWN
-        and not provided
-        and not answering
-    ):
+    elif not answering and not permitted(case.channel, held, policy):
         reason = "Nobody has agreed to text messages at this number."
         yield Finding("consent", Verdict.WITHHOLD, "no_sms_consent", reason)
     elif case.purpose == Purpose.OFFER and held.standing is not Standing.GRANTED:

@@ -258,18 +258,16 @@ def _address(
                 no = optouts.No(address, "", "words", said.source, said.said_at)
                 optouts.take(session, office, no)
             case Effect.START:
-                _record(session, office, said, address, "granted")
+                _agree(session, office, said, address)
             case Effect.MISDIRECTED:
                 _part(session, office, client, address)
             case _:
                 return
 
 
-def _record(
-    session: Session, office: Office, said: ClientSaid, address: Address, change: str
-) -> None:
+def _agree(session: Session, office: Office, said: ClientSaid, address: Address) -> None:
     event = ConsentEvent(
-        address_id=address.id, change=change, method="words", source=said.source,
+        address_id=address.id, change="granted", method="words", source=said.source,
         occurred_at=said.said_at, recorded_at=office.now,
     )  # fmt: skip
     consent.record(session, event)

@@ -17,7 +17,7 @@ from bot import app
 from bot.custody import privilege, privilegelog
 from bot.reasons import conversation
 from bot.report import Wrong, silent
-from comms import timeline
+from comms import causes, timeline
 from comms.models import Access, Purpose, Touchpoint
 from tests import factories
 from tests.conftest import Database
@@ -99,6 +99,7 @@ async def test_c22_a_card_number_is_kept_nowhere(product: Product, by: object) -
     assert "cvv 913" not in in_slack(product)
     answered = factories.messages(product.store, purpose=Purpose.ANSWER)
     assert [one.template for one in answered] == ["safe_payment"]
+    assert [causes.incoming_of(one.key) for one in answered] == [None]  # it is of the whole day
     assert answered[0].state in {"sent", "delivered"}
 
 
