@@ -56,14 +56,13 @@ def _tell(session: Session, office: Office, found: list[int]) -> None:
     staff.tell(session, office, listed, office.now + _LIST_AFTER)
 
 
-def _card(office: Office, duplicate_id: int, updates_id: int | None = None) -> staff.Notice:
+def _card(office: Office, duplicate_id: int) -> staff.Notice:
     return staff.Notice(
-        key=f"alert:duplicate:{duplicate_id}" + (":settled" if updates_id else ""),
+        key=f"alert:duplicate:{duplicate_id}",
         purpose=Purpose.ALERT,
         template="duplicate",
         to=office.finance,
         subject=("duplicate", duplicate_id),
-        updates_id=updates_id,
     )
 
 
@@ -163,10 +162,12 @@ def _decide(
         session.add(held)
     held.state, held.decided_at, held.decided_by = state, office.now, by
     session.flush()
-    key = f"alert:duplicate:{held.id}"
-    shown = session.execute(select(col(Message.id)).where(col(Message.key) == key)).scalar()
+    key = _card(office, held.id).key
+    shown = session.execute(select(Message).where(col(Message.key) == key)).scalar()
     if shown is not None:
-        staff.tell(session, office, _card(office, held.id, shown))
+        drawn = select(func.count()).where(col(Message.updates_id) == shown.id)
+        settled = session.execute(drawn).scalar_one()
+        staff.redraw(session, shown, office.now, f"settled:{settled}")
 
 
 def _write_down(

@@ -66,14 +66,13 @@ def _open(session: Session, office: Office, asked: OpenRights, by: str) -> str:
         case = begin(
             session, office, client, asked.kind, local_date(office.now, client.timezone), by
         )
-    then = "export" if asked.kind is RequestKind.ACCESS else "erase"
     return (
         f"Case {case.id}: {client.name} must have an answer by {case.due_on}. On the machine: "
-        f"counterfoil {_COMMAND[then]} client:{client.id} --help."
+        f"counterfoil {_COMMANDS[asked.kind]} client:{client.id} --help."
     )
 
 
-_COMMAND = {"export": "rights export", "erase": "erase"}
+_COMMANDS = {RequestKind.ACCESS: "rights export", RequestKind.ERASURE: "erase"}
 
 
 def begin(

@@ -15,7 +15,6 @@ from billing import aliases, store, vault
 from billing.facts import HoldPlaced, HoldReleased, LegalStateLifted, LegalStatePlaced
 from billing.models import (
     Client,
-    LegalEntity,
     LegalKind,
     LegalState,
     Role,
@@ -29,6 +28,7 @@ from comms.law.legal import Placed
 from comms.models import Audience, Decision, Message, Purpose, State
 from comms.moves import MESSAGES
 from comms.office import Office
+from comms.writing import drafts
 
 
 def after(
@@ -150,11 +150,6 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
     if given := next((one.notice_by for one in asked if one.notice_by), ""):
         raise Refused(f"The one final notice was given, approved by {given}; no other may.")
     state, approver = asked[0], _compliance(session, notice.approved_by)
-    entity = session.exec(
-        select(Message.legal_entity_id)
-        .where(Message.client_id == client_id, col(Message.legal_entity_id).is_not(None))
-        .order_by(col(Message.id).desc())
-    ).first()
     reached = recipients.to(session, office.policy, client_id, "billing", notice.channel)
     contact_id, channel, address_id = reached
     client = session.get_one(Client, client_id)
@@ -170,7 +165,7 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
             purpose=Purpose.STAFF_TEXT,
             template="staff_text",
             client_id=client_id,
-            legal_entity_id=entity or _first_entity(session),
+            legal_entity_id=drafts.writes_as(session, client_id),
             contact_id=contact_id,
             address_id=address_id,
             subject_kind=legal.SUBJECT,
@@ -207,7 +202,3 @@ def _compliance(session: Session, email: str) -> Staff:
             "(`counterfoil access list`)."
         )
     return found
-
-
-def _first_entity(session: Session) -> int | None:
-    return session.exec(select(LegalEntity.id).order_by(col(LegalEntity.id))).first()

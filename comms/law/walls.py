@@ -4,7 +4,7 @@ What is sealed is read by those alone who stand inside the walls of every matter
 about, and have the role besides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlmodel import Session, col, select
 
@@ -19,12 +19,17 @@ def refusal(session: Session, touchpoint: Touchpoint, staff_id: int | None) -> s
     found = attributions.of(session, [touchpoint]).get(touchpoint.id) if walls else None
     theirs = set(found.among) if found else set()
     inside = {wall.matter for wall in walls if wall.staff_id == staff_id}
-    closed = sorted({wall.matter for wall in walls if wall.matter in theirs} - inside)
-    if not closed:
+    return closed({wall.matter for wall in walls if wall.matter in theirs} - inside)
+
+
+def closed(matters: Collection[str]) -> str:
+    """The sentence for somebody who stands outside of these walls; nothing where there are none."""
+    if not matters:
         return ""
+    first = min(matters)
     return (
-        f"There is a wall around {closed[0]}, and you do not stand inside. An administrator lets "
-        f'you in: `counterfoil access wall "{closed[0]}" --add EMAIL`.'
+        f"There is a wall around {first}, and you do not stand inside. An administrator lets "
+        f'you in: `counterfoil access wall "{first}" --add EMAIL`.'
     )
 
 

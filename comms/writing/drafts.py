@@ -115,7 +115,7 @@ def write(session: Session, office: Office, asked: Written) -> str:
             purpose=Purpose.STAFF_TEXT,
             template="staff_text",
             client_id=client.id,
-            legal_entity_id=_entity(session, client.id),
+            legal_entity_id=writes_as(session, client.id),
             contact_id=contact_id,
             address_id=address_id,
             subject_kind="staff",
@@ -156,8 +156,8 @@ def channel_of(session: Session, client_id: int) -> str:
     return session.exec(query.limit(1)).first() or "email"
 
 
-def _entity(session: Session, client_id: int) -> int | None:
-    """Whoever wrote to them last, or else the first of ours."""
+def writes_as(session: Session, client_id: int) -> int | None:
+    """The legal entity that wrote to them last, or else the first of ours."""
     last = select(Message.legal_entity_id).where(
         Message.client_id == client_id, col(Message.legal_entity_id).is_not(None)
     )
@@ -184,16 +184,11 @@ def walled(session: Session, message: Message, draft: Draft, staff_id: int) -> s
         return ""
     together = aliases.group(session, message.client_id)
     theirs = col(Invoice.client_id).in_(together) & (col(Invoice.matter) != "")
-    walls_ = walls.standing(session)
-    inside = {one.matter for one in walls_ if one.staff_id == staff_id}
-    closed = {one.matter for one in walls_} - inside
-    matters = session.exec(select(Invoice.matter).where(theirs).distinct()).all() if closed else ()
-    if not (found := sorted(closed.intersection(matters))):
-        return ""
-    return (
-        f"There is a wall around {found[0]}, and you do not stand inside. An administrator lets "
-        f'you in: `counterfoil access wall "{found[0]}" --add EMAIL`.'
-    )
+    standing = walls.standing(session)
+    inside = {one.matter for one in standing if one.staff_id == staff_id}
+    shut = {one.matter for one in standing} - inside
+    matters = session.exec(select(Invoice.matter).where(theirs).distinct()).all() if shut else ()
+    return walls.closed(shut.intersection(matters))
 
 
 def rule(session: Session, office: Office, message_id: int, ruling: Ruling, by: Staff) -> str:
@@ -211,12 +206,12 @@ def rule(session: Session, office: Office, message_id: int, ruling: Ruling, by: 
     mine = (MESSAGES.c.id == message.id) & (MESSAGES.c.state == State.AWAITING)
     if ruling == "refused":
         outbox.cancel(session, mine, "content_refused", f"{by.name} says that it does not go.")
-        said = "It does not go"
+        said = "it does not go"
     else:
         outbox.release(session, message.id, office.now)
-        said = "It goes once, when every other check lets it pass"
+        said = "it goes once, when every other check lets it pass"
     _show(session, office, message)
-    return f"Noted: {said[0].lower()}{said[1:]}."
+    return f"Noted: {said}."
 
 
 def _ask(session: Session, office: Office, message: Message, by: Staff) -> str:

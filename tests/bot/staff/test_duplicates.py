@@ -474,6 +474,19 @@ def test_one_person_has_one_budget(
     assert store.write_now(write) == ["claimed", "held budget_day"]
 
 
+def test_a_card_says_each_time_what_was_decided_last(
+    store: Store, keyring: Keyring, pair: tuple[Known, Known]
+) -> None:
+    look(store, keyring)
+    merged(store, keyring, pair)
+    apart(store, keyring, pair[1])
+    merged(store, keyring, pair)
+    with store.read() as session:
+        query = select(Message).where(Message.template == "duplicate").order_by(col(Message.id))
+        first, *anew = session.exec(query)
+        assert [one.updates_id for one in anew] == [first.id] * 3
+
+
 def test_a_merge_is_written_into_both_chains(
     store: Store, keyring: Keyring, pair: tuple[Known, Known]
 ) -> None:
