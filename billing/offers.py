@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from billing import calendar, gates
 from billing.arrears import OpenInstalment
 from billing.policy import Offer, Policy
+from billing.policy.offers import Trigger
 
 _DAY = dt.timedelta(days=1)
 
@@ -59,7 +60,7 @@ class Skip:
     reason: str
 
 
-def decide(trigger: str, client: Audience, now: dt.datetime, policy: Policy) -> Make | Skip:
+def decide(trigger: Trigger, client: Audience, now: dt.datetime, policy: Policy) -> Make | Skip:
     """The first offer for a trigger that fits the client.
 
     Raises:

@@ -6,6 +6,7 @@ has passed, are told to finance, who see to it where cards are charged.
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlmodel import Session, col
 
@@ -25,6 +26,13 @@ CONFIRMED = dt.timedelta(days=14)
 """For so long a confirmation that something is renewed is still news."""
 
 
+class _Of(NamedTuple):
+    """Whose renewal it is."""
+
+    agreement: Agreement
+    client: Client
+
+
 def advance(
     session: Session, office: Office, agreement: Agreement, client: Client
 ) -> dt.datetime | None:
@@ -36,16 +44,13 @@ def advance(
     entity = session.get_one(LegalEntity, agreement.legal_entity_id)
     if charged and office.policy.renewal.renews(entity.name):
         cards = agreements.cards(session, client.id)
-        looks += [_try(session, office, (agreement, client), one, cards) for one in charged]
+        of = _Of(agreement, client)
+        looks += [_try(session, office, of, one, cards) for one in charged]
     return min((look for look in looks if look is not None), default=None)
 
 
 def _try(
-    session: Session,
-    office: Office,
-    of: tuple[Agreement, Client],
-    item: Item,
-    cards: Sequence[dt.datetime],
+    session: Session, office: Office, of: _Of, item: Item, cards: Sequence[dt.datetime]
 ) -> dt.datetime | None:
     """One item: tell the client once that it failed, and finance when it is to be tried again."""
     agreement, client = of
@@ -60,12 +65,12 @@ def _try(
     policy = office.policy.renewal.retries
     end = retries.deadline(item, policy)
     if end <= office.now:
-        _tell(session, office, of, item, ("charge_over", f"charge_over:{name}"))
+        _tell(session, office, of, item, "charge_over", name)
         return None
     match retries.decide(item, cards, policy):
         case retries.Next(at=at) if at <= office.now:
             latest = item.attempts[-1].payment_id
-            _tell(session, office, of, item, ("charge_due", f"charge_due:{name}:{latest}:{at}"))
+            _tell(session, office, of, item, "charge_due", f"{name}:{latest}:{at}")
             return end
         case retries.Next(at=at):
             return at
@@ -73,9 +78,7 @@ def _try(
             return end
 
 
-def _say_it_failed(
-    session: Session, office: Office, of: tuple[Agreement, Client], item: Item, name: str
-) -> None:
+def _say_it_failed(session: Session, office: Office, of: _Of, item: Item, name: str) -> None:
     """One mail for what failed, however often it fails and whoever tells of it."""
     agreement, client = of
     failed = next(one for one in item.attempts if one.outcome == "failed")
@@ -116,20 +119,14 @@ def _take_back(session: Session, agreement: Agreement, item: Item) -> None:
             outbox.cancel(session, failed, "paid", reason)
 
 
-def _tell(
-    session: Session,
-    office: Office,
-    of: tuple[Agreement, Client],
-    item: Item,
-    what: tuple[str, str],
-) -> None:
-    """Finance sees to it where cards are charged; ``what`` is the card and its key."""
+def _tell(session: Session, office: Office, of: _Of, item: Item, template: str, name: str) -> None:
+    """Finance sees to it where cards are charged; told once by each ``name``."""
     notice = staff.Notice(
-        key=what[1],
+        key=f"{template}:{name}",
         purpose=Purpose.ALERT,
-        template=what[0],
+        template=template,
         to=office.finance,
-        client_id=of[1].id,
+        client_id=of.client.id,
         subject=("payment", item.attempts[-1].payment_id),
     )
     staff.tell(session, office, notice)
@@ -143,19 +140,20 @@ def _confirm(session: Session, office: Office, agreement: Agreement, client: Cli
     if agreements.items(session, [agreement.id]):
         return
     reached = recipients.to(session, office.policy, client.id, "renewal", "email", "sms")
-    if reached[0] is None or reached[2] is None:
+    contact_id, channel, address_id = reached
+    if contact_id is None or address_id is None:
         return
     message = Message(
         key=f"renewed:{agreement.id}:{agreement.renews_on}",
         reference="",
         audience=Audience.CLIENT,
-        channel=reached[1],
+        channel=channel,
         purpose=Purpose.RENEWAL,
         template="renewed",
         client_id=client.id,
         legal_entity_id=agreement.legal_entity_id,
-        contact_id=reached[0],
-        address_id=reached[2],
+        contact_id=contact_id,
+        address_id=address_id,
         subject_kind="agreement",
         subject_id=agreement.id,
         send_after=office.now,

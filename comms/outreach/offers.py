@@ -5,6 +5,7 @@ The offer is a row of its own: the message names it, and it is made once for wha
 
 import json
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
@@ -20,12 +21,21 @@ from billing.models import (
     OfferMade,
     Payment,
 )
+from billing.policy.offers import Trigger
 from comms import outbox, timeline
 from comms.addresses import recipients
 from comms.models import UNSENT, Audience, Decision, Message, Purpose, State
 from comms.office import Office
 
 SUBJECT = "offer"
+
+
+class Cause(NamedTuple):
+    """What brings an offer about; ``name`` keeps it from being made twice for it."""
+
+    trigger: Trigger
+    name: str
+    of: Payment | Agreement
 
 
 def after(session: Session, office: Office, applied: Sequence[Applied]) -> None:
@@ -39,68 +49,63 @@ def after(session: Session, office: Office, applied: Sequence[Applied]) -> None:
         if payment.id in renewing:
             agreement = agreements.of_payment(session, payment.id)
             cause = f"renewed:{agreement.id if agreement else 0}:{payment.id}"
-            if make(session, office, one.client_id, ("renewed", cause, payment)):
+            if make(session, office, one.client_id, Cause("renewed", cause, payment)):
                 continue
-        make(session, office, one.client_id, ("paid", f"paid:{payment.id}", payment))
+        make(session, office, one.client_id, Cause("paid", f"paid:{payment.id}", payment))
 
 
 def after_acceptance(session: Session, office: Office, agreement: Agreement) -> None:
     """A contract renewed it."""
-    cause = f"accepted:{agreement.id}:{agreement.renews_on}"
-    make(session, office, agreement.client_id, ("renewed", cause, agreement))
+    name = f"accepted:{agreement.id}:{agreement.renews_on}"
+    make(session, office, agreement.client_id, Cause("renewed", name, agreement))
 
 
-def make(
-    session: Session,
-    office: Office,
-    client_id: int,
-    about: tuple[str, str, Payment | Agreement],
-) -> bool:
+def make(session: Session, office: Office, client_id: int, cause: Cause) -> bool:
     """Make the offer that fits, once; say whether one was made. What is decided is written down."""
-    trigger, cause, what = about
     client = aliases.master(session, session.get_one(Client, client_id))
-    known = core_select(col(OfferMade.id)).where(col(OfferMade.cause) == cause)
+    known = core_select(col(OfferMade.id)).where(col(OfferMade.cause) == cause.name)
     if session.execute(known).first() is not None:
         return False
-    audience = _audience(session, office, client, what.currency)
-    decision = offers.decide(trigger, audience, office.now, office.policy)
+    audience = _audience(session, office, client, cause.of.currency)
+    decision = offers.decide(cause.trigger, audience, office.now, office.policy)
     if isinstance(decision, offers.Skip):
         if decision.rule != "no_offer":
             _note(session, office, client, ("offers", client.id), decision)
         return False
     channels = decision.offer.channels
     reached = recipients.to(session, office.policy, client.id, "renewal", *channels)
-    if reached[0] is None or reached[2] is None:
+    contact_id, _, address_id = reached
+    if contact_id is None or address_id is None:
         return False
     made = OfferMade(
         client_id=client.id,
-        legal_entity_id=what.legal_entity_id,
+        legal_entity_id=cause.of.legal_entity_id,
         name=decision.offer.name,
-        trigger=trigger,
-        cause=cause,
+        trigger=cause.trigger,
+        cause=cause.name,
         discount_code=decision.offer.code,
         percent=f"{decision.offer.discount_percent.normalize():f}"
         if decision.offer.discount_percent
         else "",
         amount=decision.amount,
-        currency=what.currency if decision.amount else "",
+        currency=cause.of.currency if decision.amount else "",
         valid_until=decision.valid_until,
         offered_at=office.now,
     )
     session.add(made)
     session.flush()
     _note(session, office, client, (SUBJECT, made.id), decision)
-    _queue(session, office, (made, decision), reached)
+    _queue(session, office, made, decision, reached)
     return True
 
 
 def _queue(
     session: Session,
     office: Office,
-    about: tuple[OfferMade, offers.Make],
+    made: OfferMade,
+    decision: offers.Make,
     reached: recipients.Reached,
 ) -> None:
-    made, decision = about
     contact_id, channel, address_id = reached
     message = store.fresh(
         Message,

@@ -11,6 +11,7 @@ from billing import gates, offers, policy, renewals
 from billing.arrears import OpenInstalment
 from billing.offers import Audience, Made, Make
 from billing.policy import PolicyError, whole
+from billing.policy.offers import Trigger
 
 NOW = dt.datetime(2026, 7, 1, 16, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -77,7 +78,7 @@ def lately(days: int, name: str = "tax year", *, waiting: bool = False) -> tuple
         ),
     ],
 )
-def test_what_is_offered(trigger: str, client: Audience, expected: str) -> None:
+def test_what_is_offered(trigger: Trigger, client: Audience, expected: str) -> None:
     found = offers.decide(trigger, client, NOW, POLICY)
     assert (found.offer.name if isinstance(found, Make) else found.rule) == expected
 
