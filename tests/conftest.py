@@ -71,13 +71,16 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+WORLDS = ("tests/browser/", "tests/scenarios/test_story")
+
+
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """The tests of a file run on one worker, and those of the page: they share a world."""
+    """The tests of a file run on one worker, and so do those that share a world."""
 
     @override
     def _split_scope(self, nodeid: str) -> str:
-        folder = nodeid.rpartition("/")[0]
-        return folder if folder == "tests/browser" else str(super()._split_scope(nodeid))
+        shared = (world for world in WORLDS if nodeid.startswith(world))
+        return next(shared, None) or str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,14 +1,10 @@
 """The sandbox's 90 days, played once; what is promised is asked of the rows and the providers."""
 
-import asyncio
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from sqlmodel import Session, col, func, select
@@ -27,15 +23,11 @@ from billing.models import (
     Posting,
     StepTaken,
 )
-from billing.store import Store
-from bot import audit
 from bot.models import Incoming
-from bot.sandbox import portrait, story
+from bot.sandbox import story
 from bot.sandbox.message_resource import Record
 from bot.sandbox.workspace import Post
 from bot.sandbox.world import World, client_named, running
-from bot.slack import answers
-from bot.watching.standstills import Finding
 from comms import timeline
 from comms.models import (
     Attempt,
@@ -48,86 +40,10 @@ from comms.models import (
     Touchpoint,
 )
 from tests.scenarios import watch
+from tests.scenarios.conftest import STANDS, Told, first_days
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(900)]
 GONE = (State.SENT, State.DELIVERED)
-
-
-class Seen(NamedTuple):
-    """What stood on the page and on the `/acct` card about a client at the end of a day."""
-
-    asked: str
-    against: str
-    card: str
-
-
-@dataclass
-class Told:
-    """The world after the story, its store opened again for reading."""
-
-    world: World
-    outcome: story.Outcome
-    transcript: list[str]
-    store: Store
-    seen: dict[tuple[int, str], Seen]
-    standstills: dict[int, list[Finding]]
-    log: str
-
-
-STANDS = {
-    (12, "Yarrow Textile Care"): ("$500.00 of STU-2002", "", "$500.00* open"),
-    (11, "Umber Lane Dental"): ("nothing; $640.00 is on its way", "on its way", "on its way"),
-    (19, "Umber Lane Dental"): ("$640.00 of CLN-2001", "", "$640.00 overdue"),
-    (11, "Violet Hill Press"): ("$1,500.00 of LAW-2001; $900.00 is disputed",
-                                "$900.00 of LAW-2001 since 2026-01-14", "$900.00 of LAW-2001"),
-    (24, "Violet Hill Press"): ("$1,800.00 of LAW-2001", "", "$1,800.00* open"),
-    (22, "Walnut Grove Vets"): ("$480.00 of CLN-2002", "taken back by the bank", "taken back"),
-    (11, "Willow Court Sports"): ("$200.00 of CLN-2003; $800.00 is Harbour Mutual's",
-                                  "waits for Harbour Mutual", "waits for Harbour Mutual"),
-    (24, "Willow Court Sports"): ("$350.00 of CLN-2003; $650.00 is Harbour Mutual's",
-                                  "is to be paid by Harbour Mutual", "Harbour Mutual"),
-    (5, "Zephyr Sailmakers"): ("nothing; $3,000.00 is promised",
-                               "$1,000.00 by 2026-01-23, $1,000.00 by 2026-02-20", "plan"),
-    (52, "Zephyr Sailmakers"): ("$1,000.00 of STU-2003; $1,000.00 is promised",
-                                "$1,000.00 that was promised for 2026-02-20", "missed"),
-}  # fmt: skip
-"""By day and client: what is asked for, what stands against it, and what the card says."""
-
-
-def looked(world: World, client: str) -> Seen:
-    office = world.app.office()
-    with world.app.store.read() as session:
-        row = client_named(session, client)
-        seen = portrait.portrait(session, world, row)
-        card = str(answers.card(session, office, row).blocks)
-    against = "; ".join(f"{one['kind']}: {one['text']}" for one in seen["against"])
-    return Seen(seen["asked"], against, card)
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    transcript: list[str] = []
-
-    seen: dict[tuple[int, str], Seen] = {}
-    stood: dict[int, list[Finding]] = {}
-
-    async def play(folder: Path) -> tuple[World, story.Outcome]:
-        async with running(folder) as world:
-
-            def out(text: str) -> None:
-                transcript.append(text)
-                if over := re.search(r", day (\d+)$", text):
-                    stood[int(over[1])] = audit.look(world.app)
-                for day, client in STANDS:
-                    if text.endswith(f", day {day}"):
-                        seen[day, client] = looked(world, client)
-
-            return world, await story.play(world, out=out)
-
-    with watch.heard() as log:
-        world, outcome = asyncio.run(play(tmp_path_factory.mktemp("story")))
-    with closing(Store(world.app.store.url, writable=False)) as store:
-        yield Told(world, outcome, transcript, store, seen, stood, log.getvalue())
 
 
 @pytest.fixture
@@ -530,14 +446,11 @@ def test_the_transcript_tells_what_was_covered_and_sealed_and_no_word_of_it(told
         assert words not in text
 
 
-async def test_the_same_days_are_told_in_the_same_words(tmp_path: Path) -> None:
-    heard: list[list[str]] = []
-    for name in ("one", "other"):
-        (tmp_path / name).mkdir()
-        async with running(tmp_path / name) as world:
-            heard.append([])
-            await story.play(world, 4, heard[-1].append)
-    assert heard[0] == heard[1]
+async def test_the_same_days_are_told_in_the_same_words(told: Told, tmp_path: Path) -> None:
+    again: list[str] = []
+    async with running(tmp_path) as world:
+        await story.play(world, 4, again.append)
+    assert first_days(again, 4) == first_days(told.transcript, 4)
 
 
 async def test_programs_get_an_entry_for_each_line(tmp_path: Path) -> None:
