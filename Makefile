@@ -10,7 +10,7 @@ HUSH := 2> >(grep -v "^WARNING: Location" >&2)
 PIP := $(BIN)/python -m pip $(QUIET)
 ARGS ?=
 
-.PHONY: help install dev demo test check faults simulate simulate-mutants bench hostile canaries history browser screenshots lock wheel clean
+.PHONY: help install dev demo test check faults simulate simulate-postgresql simulate-mutants bench hostile canaries history browser screenshots lock wheel clean
 
 help:
 	@echo "make demo              the product on the example firm, in your browser"
@@ -76,6 +76,11 @@ simulate: dev
 canaries: DAYS = 90
 canaries: dev
 	CANARY_DAYS=$(DAYS) $(BIN)/pytest -n0 tests/canary
+
+# A few seeds on PostgreSQL: is each the story that it is on SQLite?
+simulate-postgresql: SEEDS = 1-5
+simulate-postgresql: dev
+	@$(BIN)/python -W ignore -m tests.simulation.both --seeds $(SEEDS) $(ARGS)
 
 # The product broken on purpose, in a copy: is each of these breaks noticed?
 simulate-mutants: dev

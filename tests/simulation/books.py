@@ -6,7 +6,7 @@ and decides what the product should not have sent. Amounts are minor units.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from billing import facts
@@ -29,6 +29,8 @@ class Bill:
     void: bool = False
     written_off: dt.datetime | None = None
     taken_back: dt.datetime | None = None
+    shares: dict[str, tuple[dt.datetime, int, str]] = field(default_factory=dict)
+    """By payer, the last word: when, how much, and whether it is waiting, settled or denied."""
 
     @property
     def given_up(self) -> bool:
@@ -46,6 +48,17 @@ class Bill:
             left -= step
         return amounts
 
+    def handed(self, owed: list[int]) -> dict[str, list[int]]:
+        """What each payer owes of it, which the client then does not: what is agreed goes first."""
+        line = sorted(
+            (state, at, amount, payer) for payer, (at, amount, state) in self.shares.items()
+        )
+        found = {}
+        for state, _, amount, payer in line:
+            wanted = 0 if state == "denied" else amount
+            found[payer] = [wanted - _off(owed, wanted)]
+        return found
+
 
 @dataclass
 class Paid:
@@ -61,6 +74,8 @@ class Paid:
     backs: dict[str, tuple[bool, int]] = field(default_factory=dict)
     """By the bank's number: whether it is ours again, and how much it is about."""
     names: tuple[str, ...] = ()
+    payer: str = ""
+    """Whose money it is, where it is not the client's."""
 
     @property
     def arrived(self) -> int:
@@ -115,6 +130,9 @@ class Stand:
 
     open: dict[str, list[tuple[dt.date, int]]]
     spare: int
+    theirs: dict[str, int]
+    """By number, what others owe; and their money that is on none."""
+    theirs_spare: int
 
     @property
     def total(self) -> int:
@@ -157,6 +175,8 @@ class Books:
                 bill = self.bills[fact.number]
                 if bill.corrected is None or fact.corrected_at > bill.corrected[0]:
                     bill.corrected = (fact.corrected_at, fact.amount, fact.due_on)
+            case facts.ShareDescribed():
+                self._share(fact)
             case facts.InvoiceVoided():
                 self.bills[fact.invoice_number].void = True
             case facts.InvoiceWrittenOff():
@@ -188,6 +208,13 @@ class Books:
         self.bills[fact.number] = bill
         self.of_client[bill.client].append(bill)
 
+    def _share(self, fact: facts.ShareDescribed) -> None:
+        shares, word = (
+            self.bills[fact.invoice_number].shares,
+            (fact.told_at, fact.amount, fact.state),
+        )
+        shares[fact.payer] = max(word, shares.get(fact.payer, word))
+
     def _write_off(self, fact: facts.InvoiceWrittenOff) -> None:
         bill = self.bills[fact.invoice_number]
         name = "taken_back" if fact.undone else "written_off"
@@ -196,7 +223,9 @@ class Books:
     def _pay(self, fact: facts.payments.OfPayment) -> None:
         account = (fact.legal_entity, fact.currency)
         new = fact.external_id not in self.paid
-        blank = Paid(fact.client_external_id, account, fact.external_id)
+        blank = Paid(
+            fact.client_external_id, account, fact.external_id, payer=fact.payer or ""
+        )  # fmt: skip
         paid = self.paid.setdefault(fact.external_id, blank)
         if new:
             self.paid_by[paid.client].append(paid)
@@ -268,20 +297,16 @@ class Books:
             self._stands[place] = self._reckon(bills, money)
         return self._stands[place]
 
-    def _reckon(self, bills: Iterable[Bill], money: Iterable[Paid]) -> Stand:
+    def _reckon(self, bills: Collection[Bill], money: Collection[Paid]) -> Stand:
         owed = {bill.number: bill.owed() for bill in bills}
         by_number = {bill.number: bill for bill in bills}
-        spare = self._credit(owed)
-        line = sorted(money, key=lambda one: (one.received_on, one.reference))
-        left = {one.reference: one.left for one in line}
-        for one in line:
-            for number in one.names:
-                left[one.reference] = _off(owed.get(number, []), left[one.reference])
-        for one in line:
-            for number, place in _oldest(by_number, owed):
-                amount = min(owed[number][place], left[one.reference])
-                owed[number][place] -= amount
-                left[one.reference] -= amount
+        debts: Debts = defaultdict(dict, {"": owed})
+        for bill in bills:
+            for payer, parts in bill.handed(owed[bill.number]).items():
+                debts[payer][bill.number] = parts
+        spare = self._credit(debts)
+        left = _pay(by_number, debts, money)
+        others = [of for payer, of in debts.items() if payer]
         return Stand(
             open={
                 number: [
@@ -290,17 +315,25 @@ class Books:
                 ]
                 for number, bill in by_number.items()
             },
-            spare=spare + sum(left.values()),
+            spare=spare + sum(left[one.reference] for one in money if not one.payer),
+            theirs={
+                number: 0 if bill.given_up else sum(sum(of.get(number, ())) for of in others)
+                for number, bill in by_number.items()
+            },
+            theirs_spare=sum(left[one.reference] for one in money if one.payer),
         )
 
-    def _credit(self, owed: dict[str, list[int]]) -> int:
+    def _credit(self, debts: "Debts") -> int:
         """Less debt; what is credited beyond it is money of the client's."""
         spare = 0
         noted = [(number, amount) for _, _, number, amount in self.credits.values()]
         noted += [(one.number, one.granted) for one in self.disputes.values() if one.granted]
         for number, amount in noted:
-            if number in owed:
-                spare += _off(owed[number], amount)
+            if number in debts[""]:
+                left = amount
+                for of in debts.values():  # the client's first
+                    left = _off(of.get(number, []), left)
+                spare += left
         return spare
 
     # --- what may not be asked for ----------------------------------------------------------------
@@ -325,6 +358,8 @@ class Books:
                 found.add(one.number)
         for paid in (paid for one in kin for paid in self.paid_by.get(one, ())):
             named = sum(stand.of(number) for number in paid.names)
+            if paid.payer:
+                continue  # what others pay is not what the client is asked for
             if paid.under_way and paid.key == key and paid.names and paid.amount >= named:
                 found |= set(paid.names)
         for promise in self.promises.values():
@@ -334,6 +369,26 @@ class Books:
             if mine and enough and promise.invoices and today <= first:
                 found |= set(promise.invoices)
         return found
+
+
+Debts = defaultdict[str, dict[str, list[int]]]
+"""By payer (none is the client) and number, what each part still comes to."""
+
+
+def _pay(bills: dict[str, Bill], debts: Debts, money: Collection[Paid]) -> dict[str, int]:
+    """First what each payment is for, then what its payer has owed the longest; what is left."""
+    line = sorted(money, key=lambda one: (one.received_on, one.reference))
+    left = {one.reference: one.left for one in line}
+    for one in line:
+        for number in one.names:
+            left[one.reference] = _off(debts[one.payer].get(number, []), left[one.reference])
+    for one in line:
+        owed = debts[one.payer]
+        for number, place in _oldest(bills, owed):
+            amount = min(owed[number][place], left[one.reference])
+            owed[number][place] -= amount
+            left[one.reference] -= amount
+    return left
 
 
 def _off(parts: list[int], amount: int) -> int:
@@ -351,7 +406,7 @@ def _oldest(bills: dict[str, Bill], owed: dict[str, list[int]]) -> list[tuple[st
         (bill.parts[place][0], number, place)
         for number, bill in bills.items()
         if not bill.given_up
-        for place, left in enumerate(owed[number])
+        for place, left in enumerate(owed.get(number, ()))
         if left
     ]
     return [(number, place) for _, number, place in sorted(places)]

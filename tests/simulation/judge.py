@@ -76,6 +76,11 @@ class Judge:
     checked: int = 0
     left: Counter[str] = field(default_factory=Counter)
 
+    def tally(self) -> Counter[str]:
+        """How many were judged, and how many of each kind left."""
+        left = {f"{purpose} left": many for purpose, many in self.left.items()}
+        return Counter({"messages judged": self.checked, **left})
+
     # --- at the door ------------------------------------------------------------------------------
 
     def leaves(self, row: Any, imported: int, today_zone: str) -> None:
@@ -214,7 +219,7 @@ class Judge:
             said = f"{leaving.key} is for {leaving.to} and went to {taken.message.to}"
             self.world.break_(leaving.client, "the_right_person", said)
         plans = set(_PLAN.findall(words))
-        if plans and leaving.owes:
+        if plans and leaving.owes and leaving.purpose != "receipt":  # of what they paid for it
             said = f"{leaving.key} speaks of {sorted(plans)} while something is overdue"
             self.world.break_(leaving.client, "renewals_wait", said)
         named = set(_BILL.findall(words))

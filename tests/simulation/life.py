@@ -76,7 +76,7 @@ class Day:
     def happenings(self) -> Iterator[Happening]:
         """All of it; what takes days is told on days to come."""
         if self.dice.random() < 1 / self.person.every:
-            yield self._tell(self._bill())
+            yield self.tell(self._bill())
         for bill in self.books.of_client.get(self.person.id, []):
             if not bill.void:
                 yield from self._of_bill(bill)
@@ -86,7 +86,7 @@ class Day:
         if self.dice.random() < 0.0015:
             yield self._move()
         if self.dice.random() < 0.006:
-            yield self._tell(self._agreement())
+            yield self.tell(self._agreement())
 
     # --- when -------------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Day:
             time = self.dice.choice(_EDGES)
         return at(day, time, self.person.place.zone)
 
-    def _tell(self, *told: Fact, later: int = 0) -> Happening:
+    def tell(self, *told: Fact, later: int = 0) -> Happening:
         """Now and then the news comes late, and so after younger ones."""
         moment = self.moment(later)
         for fact in told:
@@ -107,6 +107,7 @@ class Day:
                 "happened_at",
                 "closed_at",
                 "made_at",
+                "told_at",
                 "lifted_at",
                 "stated_at",
                 "placed_at",
@@ -171,21 +172,21 @@ class Day:
     def _restates(self, bill: Bill, about: dict[str, Any], left: int) -> Happening:
         kind = self.dice.randrange(5)
         if kind == 0:
-            return self._tell(facts.InvoiceVoided(voided_on=self.day, **about))
+            return self.tell(facts.InvoiceVoided(voided_on=self.day, **about))
         if kind == 1:
             undone = bill.written_off is not None
             word = {"happened_at": self.moment(), "undone": undone}
-            return self._tell(facts.InvoiceWrittenOff(**word, **about))
+            return self.tell(facts.InvoiceWrittenOff(**word, **about))
         if kind == 2:
             amount = max(1, sum(amount for _, amount in bill.parts) * self.dice.choice((60, 115)))
-            return self._tell(
+            return self.tell(
                 facts.InvoiceCorrected(
                     number=bill.number, amount=max(1, amount // 100), currency=bill.key[1],
                     due_on=bill.parts[0][0], corrected_at=self.moment(),
                     legal_entity=bill.key[0], **self.about,
                 )
             )  # fmt: skip
-        return self._tell(
+        return self.tell(
             facts.CreditNoteIssued(
                 external_id=self.name("CN"), kind="debt_cancellation", issued_on=self.day,
                 amount=max(1, left // self.dice.choice((1, 3))), currency=bill.key[1], **about,
@@ -209,34 +210,34 @@ class Day:
         debit = roll < 0.35
         if debit:
             begun = facts.PaymentStarted(state="processing", happened_at=self.moment(), **about)
-            yield self._tell(begun)
+            yield self.tell(begun)
         if roll < 0.12:
             yield self._fails(about, wait)
             return
         if not debit:
-            yield self._tell(facts.PaymentSettled(received_on=self.day, **about))
+            yield self.tell(facts.PaymentSettled(received_on=self.day, **about))
         else:
             word = {"received_on": self.day + wait * DAY, "happened_at": self.moment(wait)}
-            yield self._tell(facts.PaymentSettled(**word, **about), later=wait)
+            yield self.tell(facts.PaymentSettled(**word, **about), later=wait)
         if roll < 0.17:
             yield self._fails(about, wait + self.dice.randint(1, 9))
         elif roll > 0.97:
             part = self.dice.choice((amount, max(1, amount // 4)))
             later = self.dice.randint(2, 30)
             back = facts.PaymentRefunded(refunded=part, refunded_on=self.day + later * DAY, **about)
-            yield self._tell(back, later=later)
+            yield self.tell(back, later=later)
         elif roll > 0.93:
             yield from self._called_back(about, amount)
 
     def _fails(self, about: dict[str, Any], later: int) -> Happening:
         failed = facts.PaymentFailed(happened_at=self.moment(later), **about)
-        return self._tell(failed, later=later)
+        return self.tell(failed, later=later)
 
     def _called_back(self, about: dict[str, Any], amount: int) -> Iterator[Happening]:
         later = self.dice.randint(2, 40)
         word = {"chargeback": self.name("CB"), "withdrawn": amount, **about}
         for outcome, days in (("withdrawn", 0), (self.dice.choice(("won", "lost")), 20)):
-            yield self._tell(
+            yield self.tell(
                 facts.PaymentChargedBack(
                     outcome=outcome, happened_at=self.moment(later + days), **word
                 ),
@@ -248,7 +249,7 @@ class Day:
     def _disputes(self, about: dict[str, Any], left: int) -> Iterator[Happening]:
         part = self.dice.choice((None, None, max(1, left // 2)))
         about = {**about, "external_id": self.name("D")}
-        yield self._tell(facts.InvoiceDisputed(amount=part, opened_on=self.day, **about))
+        yield self.tell(facts.InvoiceDisputed(amount=part, opened_on=self.day, **about))
         if self.dice.random() < 0.8:
             later = self.dice.randint(2, 25)
             outcome = self.dice.choice(("accepted", "rejected", "rejected", "withdrawn"))
@@ -256,11 +257,11 @@ class Day:
             closed = facts.DisputeClosed(
                 outcome=outcome, amount=amount, closed_at=self.moment(later), **about
             )
-            yield self._tell(closed, later=later)
+            yield self.tell(closed, later=later)
 
     def _promises(self, bill: Bill, left: int) -> Iterator[Happening]:
         made, days = self.name("Z"), self.dice.randint(2, 15)
-        yield self._tell(
+        yield self.tell(
             facts.PromiseMade(
                 external_id=made, currency=bill.key[1], legal_entity=bill.key[0],
                 parts=(facts.PlanPart(due_on=self.day + days * DAY, amount=left),),
@@ -273,19 +274,19 @@ class Day:
                 legal_entity=bill.key[0], invoice_number=bill.number,
                 received_on=self.day + days * DAY, **self.about,
             )  # fmt: skip
-            yield self._tell(kept, later=days)
+            yield self.tell(kept, later=days)
         elif self.dice.random() < 0.3:
             gone = facts.PromiseWithdrawn(
                 external_id=made, withdrawn_at=self.moment(days), **self.about
             )
-            yield self._tell(gone, later=days)
+            yield self.tell(gone, later=days)
 
     def _holds(self, about: dict[str, Any]) -> Iterator[Happening]:
         named = {"external_id": self.name("H"), **self.about}
         placed, days = self.moment(), self.dice.randint(1, 20)
         reason = self.dice.choice(("requested", "hardship", "under_review"))
         of_bill = about if self.dice.random() < 0.5 else {}
-        yield self._tell(
+        yield self.tell(
             facts.HoldPlaced(
                 reason=reason, placed_at=placed, until=placed + days * DAY, **{**of_bill, **named}
             )
@@ -293,7 +294,7 @@ class Day:
         if self.dice.random() < 0.3:
             later = self.dice.randint(1, days)
             released = facts.HoldReleased(released_at=self.moment(later), **named)
-            yield self._tell(released, later=later)
+            yield self.tell(released, later=later)
 
     # --- words, orders, moves ---------------------------------------------------------------------
 
@@ -334,19 +335,19 @@ class Day:
         if roll < 0.0015:
             kind = self.dice.choice(("represented", "bankruptcy", "cease", "deceased"))
             placed = facts.LegalStatePlaced(kind=kind, placed_at=self.moment(), **name)
-            yield self._tell(placed)
+            yield self.tell(placed)
             if self.dice.random() < 0.6:
                 lifted = facts.LegalStateLifted(lifted_at=self.moment(days), **name)
-                yield self._tell(lifted, later=days)
+                yield self.tell(lifted, later=days)
         elif roll < 0.0035:
             wish = self.dice.choice(
                 ({"channels": ("email",)}, {"channels": ("sms",)}, {"not_before": "10:00"},
                  {"not_after": "16:00", "timezone": "America/Los_Angeles"})
             )  # fmt: skip
-            yield self._tell(facts.PreferenceStated(stated_at=self.moment(), **wish, **name))
+            yield self.tell(facts.PreferenceStated(stated_at=self.moment(), **wish, **name))
             if self.dice.random() < 0.6:
                 ended = facts.PreferenceEnded(ended_at=self.moment(days), **name)
-                yield self._tell(ended, later=days)
+                yield self.tell(ended, later=days)
 
     def _move(self) -> Happening:
         """Somewhere else, with another phone or mailbox: what was so stays so until it is told."""
@@ -355,7 +356,7 @@ class Day:
             source=SOURCE, external_id=person.id, name=person.name,
             **self._elsewhere(kind),
         )  # fmt: skip
-        return self._tell(moved)
+        return self.tell(moved)
 
     def _elsewhere(self, kind: int) -> dict[str, Any]:
         self.count += 1

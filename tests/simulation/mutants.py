@@ -39,6 +39,17 @@ MUTANTS = (
         ("renewals_wait",),
     ),
     Mutant(
+        "offers do not ask whether anything is overdue", "comms/gatekeeping.py",
+        "GATED = (Purpose.RENEWAL, Purpose.OFFER)", "GATED = (Purpose.RENEWAL,)",
+        ("renewals_wait",),
+    ),
+    Mutant(
+        "what an insurer owes is asked of the client as well", "billing/settlement.py",
+        "self._add(PostingKind.SHARE, bill, part, -amount)",
+        "self._add(PostingKind.SHARE, bill, part, 0)",
+        ("books_balance", "paid_is_paid"),
+    ),
+    Mutant(
         "the door lets pass what somebody said no to", "comms/door/person.py",
         "if held.standing is Standing.REVOKED:", "if held.standing is None:",
         ("stop_is_kept",),

@@ -12,7 +12,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tests.simulation.process import Died, executor
+from tests.simulation.process import Databases, Died, executor
 from tests.simulation.story import Size, Story
 from tests.simulation.world import Wrong
 
@@ -53,16 +53,23 @@ class Outcome:
 
 
 def play(
-    seed: int, size: Size, template: Path, loud: Callable[[str], None] | None = None
+    seed: int,
+    size: Size,
+    template: Path | Databases,
+    loud: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Play a seed on a store of its own, a copy of one that is migrated."""
+    """Play a seed on databases of its own: a copy of a SQLite store that is migrated, or those."""
     with tempfile.TemporaryDirectory(prefix="simulation-", dir=_fast()) as folder:
-        shutil.copy(template, f"{folder}/store.db")
+        if isinstance(template, Path):
+            shutil.copy(template, f"{folder}/store.db")
+            databases = Databases(f"sqlite:///{folder}/store.db", f"sqlite:///{folder}/keys.db")
+        else:
+            databases = template
         began = time.process_time()
         with asyncio.Runner() as runner:
             runner.get_loop().set_default_executor(executor())
             runner.get_loop().set_exception_handler(_unless_dead)
-            story = Story(seed, size, Path(folder), loud)
+            story = Story(seed, size, Path(folder), databases, loud)
             wrong = runner.run(story.live())
         return Outcome(
             seed=seed, size=size, wrong=wrong,

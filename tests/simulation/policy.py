@@ -4,6 +4,15 @@ from billing import shipped
 
 OFFERS = """
 [[offers]]
+name = "once more"
+trigger = "renewed"
+delay_days = 5
+template = "offer"
+channels = ["email", "sms"]
+expires_days = 20
+every_days = 4
+
+[[offers]]
 name = "next year"
 trigger = "paid"
 delay_days = 1
@@ -14,7 +23,7 @@ code = "Care-Again"
 expires_days = 20
 every_days = 6
 """
-"""Of what the shipped policy has none: whoever has paid is offered something a day later."""
+"""Of what the shipped policy has none: whoever has paid, or renewed, is offered something."""
 
 
 def first() -> str:

@@ -15,14 +15,15 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import SecretStr
+from sqlalchemy import Engine
 from sqlmodel import Session
 from typing_extensions import override
 
 from billing import engines
-from billing.store import Clients, Store, _Job, _Writer
+from billing.store import Clients, Store, _Job, _Pool, _Writer
 from bot.app import App, books, readers
 from bot.inbox import Inbox
 from bot.settings import Settings
@@ -73,6 +74,24 @@ class Alone(_Writer):
     def close(self) -> None:
         self._connection.close()
         self.engine.dispose()
+
+
+class Aside(_Pool):
+    """The same on PostgreSQL."""
+
+    def __init__(self, engine: Engine, seen: Callable[[], None]) -> None:
+        super().__init__(engine, 1)
+        self._seen = seen
+
+    @override
+    def submit(self, fn: Callable[[Session], T]) -> "Future[T]":
+        done: Future[T] = Future()
+        try:
+            done.set_result(self._run(fn))
+        except Exception as error:  # noqa: BLE001 - it is whoever waits who minds
+            done.set_exception(error)
+        self._seen()
+        return done
 
 
 class Inline(ThreadPoolExecutor):
@@ -183,6 +202,13 @@ class Line:
         """Nothing to give back."""
 
 
+class Databases(NamedTuple):
+    """Where the rows are, and where the keys."""
+
+    rows: str
+    keys: str
+
+
 @dataclass
 class Machine:
     """The store and its keys, and the processes that come and go on it."""
@@ -193,17 +219,18 @@ class Machine:
     seen: Callable[[], None]
     pause: Callable[[], Any]
     dice: random.Random
+    databases: Databases
     app: App = field(init=False)
     life: Life = field(init=False)
     _below: App = field(init=False)
 
     def __post_init__(self) -> None:
-        url = f"sqlite:///{self.folder}/store.db"
         rules = self.folder / "policy.toml"
         rules.write_text(policy.first())
         settings = Settings(
-            database_url=url,
-            keyring_url=f"sqlite:///{self.folder}/keys.db",
+            database_url=self.databases.rows,
+            keyring_url=self.databases.keys,
+            erasure_log=self.folder / "erasures",
             master_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
             policy_file=rules,
             email_host="accounts.harrow.example",
@@ -212,8 +239,8 @@ class Machine:
             twilio_account_sid="AC" + "5a" * 16,
         )
         self._below = books(settings, self.clock, durable=False)
-        _alone(self._below.store, url, self.seen)
-        _alone(self._below.keyring.store, settings.keyring_url, lambda: None)
+        _alone(self._below.store, self.seen)
+        _alone(self._below.keyring.store, lambda: None)
         self.born()
 
     def born(self) -> None:
@@ -261,11 +288,11 @@ class Machine:
         await self._below.close()
 
 
-def _alone(store: Store, url: str, seen: Callable[[], None]) -> None:
+def _alone(store: Store, seen: Callable[[], None]) -> None:
     """Let a store write in the thread that asks."""
     if store._writer is not None:
         store._writer.close()
-    store._writer = Alone(url, seen)
+    store._writer = Alone(store.url, seen) if store.sqlite else Aside(store.engine, seen)
 
 
 def executor() -> Executor:

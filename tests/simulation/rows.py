@@ -1,10 +1,13 @@
 """What do the rows say, asked from beside the product with plain SQL?"""
 
 import datetime as dt
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
+import psycopg
 import pysqlite3.dbapi2 as sqlite
+from psycopg.rows import dict_row
+from sqlalchemy import make_url
 
 from tests.simulation.books import Key
 from tests.simulation.judge import Judge
@@ -26,19 +29,20 @@ _LEAVING = """
     WHERE m.state = 'sending'
 """
 _IMPORTED = """
-    SELECT max(step) FROM step_taken WHERE enrolment_id = ? AND episode = ? AND how = 'imported'
+    SELECT max(step) AS step FROM step_taken
+    WHERE enrolment_id = ? AND episode = ? AND how = 'imported'
 """
 _OF_KIN = """
-    SELECT max(s.step) FROM step_taken s JOIN enrolment e ON e.id = s.enrolment_id
+    SELECT max(s.step) AS step FROM step_taken s JOIN enrolment e ON e.id = s.enrolment_id
     JOIN client c ON c.id = e.client_id WHERE s.how IN ('imported', 'sent') AND c.name IN ({})
 """
 _DUE = """
-    SELECT min(moment) FROM (
+    SELECT min(moment) AS moment FROM (
         SELECT min(next_attempt_at) AS moment FROM incoming WHERE state = 'pending'
         UNION ALL SELECT min(next_due_at) FROM enrolment
         UNION ALL SELECT min(wake_at) FROM message WHERE state IN ('held', 'in_doubt')
         UNION ALL SELECT min(send_after) FROM message WHERE state = 'queued'
-        UNION ALL SELECT min(look_at) FROM client_key)
+        UNION ALL SELECT min(look_at) FROM client_key) AS due
 """
 _QUESTION = """
     SELECT c.name AS client, m.id, m.reference FROM message q
@@ -46,28 +50,31 @@ _QUESTION = """
     JOIN client c ON c.id = m.client_id
     WHERE q.reference = ? AND q.template = 'in_doubt'
 """
-_LEASE = "SELECT min(lease_until) FROM message WHERE state IN ('claimed', 'sending')"
+_LEASE = "SELECT min(lease_until) AS moment FROM message WHERE state IN ('claimed', 'sending')"
 
 
 class Rows:
     """The store, read by whoever looks on; each look sees what is committed."""
 
-    def __init__(self, file: Path, world: World, judge: Judge) -> None:
+    def __init__(self, url: str, world: World, judge: Judge) -> None:
         self._world = world
         self._judge = judge
         self._tries: dict[int, int] = {}
-        self._connection = sqlite.connect(str(file), check_same_thread=False)
-        self._connection.row_factory = sqlite.Row
-        self._connection.isolation_level = None
+        self._sqlite = url.startswith("sqlite")
+        self._connection: Any = _sqlite(url) if self._sqlite else _postgres(url)
 
     def close(self) -> None:
         self._connection.close()
 
     def all(self, query: str, *values: Any) -> list[Any]:
-        return list(self._connection.execute(query, values))
+        return list(self._asked(query, values))
 
     def one(self, query: str, *values: Any) -> Any:
-        return self._connection.execute(query, values).fetchone()
+        return self._asked(query, values).fetchone()
+
+    def _asked(self, query: str, values: Any) -> Any:
+        written = query if self._sqlite else query.replace("?", "%s")
+        return self._connection.execute(written, values)
 
     def incoming(self, source: str, external_id: str) -> Any:
         query = "SELECT * FROM incoming WHERE source = ? AND external_id = ?"
@@ -75,10 +82,15 @@ class Rows:
 
     def next_due(self, astray: dt.timedelta) -> dt.datetime | None:
         """When the worker would look next by itself, leases included."""
-        due, lease = self.one(_DUE)[0], self.one(_LEASE)[0]
+        due, lease = self.one(_DUE)["moment"], self.one(_LEASE)["moment"]
         moments = [moment(due)] if due else []
         moments += [moment(lease) - astray] if lease else []
         return min(moments, default=None)
+
+    def tally(self) -> Counter[str]:
+        """What the stories should meet and only rows can say."""
+        query = "SELECT count(*) AS many FROM offer_made WHERE trigger = 'renewed'"
+        return Counter({"offers for a renewal": self.one(query)["many"]})
 
     # --- after every commit -----------------------------------------------------------------------
 
@@ -103,9 +115,9 @@ class Rows:
             return 0
         kin = self._world.one_with(client_of(row["client"]))
         if len(kin) == 1:
-            return self.one(_IMPORTED, row["enrolment"], row["episode"])[0] or 0
+            return self.one(_IMPORTED, row["enrolment"], row["episode"])["step"] or 0
         names = [self._world.people[one].name for one in kin]  # what either has had counts
-        return self.one(_OF_KIN.format(", ".join("?" * len(names))), *names)[0] or 0
+        return self.one(_OF_KIN.format(", ".join("?" * len(names))), *names)["step"] or 0
 
     def _zone(self, row: Any) -> str:
         return self._world.people[client_of(row["client"])].place.zone
@@ -135,8 +147,22 @@ class Rows:
         return row and (client_of(row["client"]), row["id"], row["reference"])
 
 
-def moment(value: str) -> dt.datetime:
-    """As SQLite keeps it, in UTC."""
+def _sqlite(url: str) -> Any:
+    connection = sqlite.connect(str(make_url(url).database), check_same_thread=False)
+    connection.row_factory = sqlite.Row
+    connection.isolation_level = None
+    return connection
+
+
+def _postgres(url: str) -> Any:
+    plain = url.replace("+psycopg", "")
+    return psycopg.connect(plain, autocommit=True, row_factory=dict_row, options="-c timezone=UTC")
+
+
+def moment(value: str | dt.datetime) -> dt.datetime:
+    """As SQLite keeps it, in UTC, or as PostgreSQL gives it."""
+    if isinstance(value, dt.datetime):
+        return value
     return dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
 
 

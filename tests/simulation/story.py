@@ -27,12 +27,12 @@ from bot.inbox import Parcel
 from bot.staff import publishing
 from bot.understanding import understand
 from comms.duties import instructions
-from tests.simulation import firm, hooks, whole
+from tests.simulation import firm, hooks, seldom, whole
 from tests.simulation.carrier import Post, Report, Taken
 from tests.simulation.judge import Judge
 from tests.simulation.life import Day, Happening, Ordered, Said, Told, beginning, today
 from tests.simulation.people import Person, person
-from tests.simulation.process import Clock, Died, Machine
+from tests.simulation.process import Clock, Databases, Died, Machine
 from tests.simulation.rows import Rows
 from tests.simulation.troubles import Trouble, troubles
 from tests.simulation.world import OURS, Broken, World, Wrong
@@ -77,6 +77,7 @@ class Story:
     seed: int
     size: Size
     folder: Path
+    databases: Databases
     loud: Callable[[str], None] | None = None
     met: Counter[str] = field(default_factory=Counter)
     days_lived: int = 0
@@ -111,9 +112,9 @@ class Story:
         self.order = itertools.count()
         self.machine = Machine(
             self.folder, self.clock, self.post, self._seen, self._pause,
-            random.Random(f"order {self.seed}"),
+            random.Random(f"order {self.seed}"), self.databases,
         )  # fmt: skip
-        self.rows = Rows(self.folder / "store.db", self.world, self.judge)
+        self.rows = Rows(self.databases.rows, self.world, self.judge)
 
     # --- the whole of it --------------------------------------------------------------------------
 
@@ -125,9 +126,7 @@ class Story:
                 self.clock.moment = max(self.clock.moment, moment)
                 await self._step()
             whole.at_rest(self.rows, self.world, self.machine.app, self.post)
-            self.met["messages judged"] += self.judge.checked
-            for purpose, many in self.judge.left.items():
-                self.met[f"{purpose} left"] += many
+            self.met += self.judge.tally() + self.rows.tally()
         except Broken as broken:
             return broken.wrong
         finally:
@@ -197,13 +196,12 @@ class Story:
         for one in self.world.people.values():
             if one.id not in self.world.known:
                 continue
-            heard = self.world.reminded.get(one.id)
-            reminded = heard is not None and self.clock.now() - heard < 7 * DAY
             there = today(self.clock.now(), one)
             if self.lived.get(one.id) == there:
                 continue  # clocks went back at midnight: a day of 25 hours is lived once
             self.lived[one.id] = there
-            for happening in Day(self.seed, one, there, self.world.books, reminded).happenings():
+            day = Day(self.seed, one, there, self.world.books, self.world.heard_lately(one.id))
+            for happening in (*day.happenings(), *seldom.happenings(day, self.world.renewals)):
                 self._arrange(one, happening)
 
     def _arrange(self, one: Person, happening: Happening) -> None:
@@ -246,6 +244,7 @@ class Story:
                 self.met[f"facts: {kind}"] += 1
             else:
                 self.world.take(fact)
+                self.met[f"told: {type(fact).__name__}"] += 1
         for parcel, names in waiting.items():
             some = tuple(fact for fact in told if whole.name_of(fact) in names)
             self.watched[factsheet.WAITING, parcel] = partial(self._in_the_end, client, some)

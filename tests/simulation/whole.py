@@ -19,14 +19,17 @@ from tests.simulation.world import OURS, World
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 _OPEN = """
-    SELECT i.number, sum(p.amount) AS amount FROM posting p
+    SELECT i.number, sum(p.amount) FILTER (WHERE p.payer_id IS NULL) AS amount,
+           sum(p.amount) FILTER (WHERE p.payer_id IS NOT NULL) AS theirs FROM posting p
     JOIN instalment t ON t.id = p.instalment_id JOIN invoice i ON i.id = t.invoice_id
     GROUP BY i.id
 """
 _SPARE = """
-    SELECT c.name AS client, p.legal_entity_id AS entity, p.currency, -sum(p.amount) AS amount
+    SELECT c.name AS client, p.legal_entity_id AS entity, p.currency, -sum(p.amount) AS amount,
+           p.payer_id IS NOT NULL AS theirs
     FROM posting p JOIN client c ON c.id = p.client_id
-    WHERE p.instalment_id IS NULL GROUP BY p.client_id, p.legal_entity_id, p.currency
+    WHERE p.instalment_id IS NULL
+    GROUP BY c.id, p.legal_entity_id, p.currency, p.payer_id IS NOT NULL
 """
 _UNSENT = """
     SELECT m.id, m.key, m.state, m.rule, m.wake_at, m.wake_on_client, m.send_after, m.lease_until,
@@ -87,21 +90,23 @@ def at_rest(rows: Rows, world: World, app: App, post: Post) -> None:
 
 def _money(rows: Rows, world: World) -> None:
     """Every bill has open what our own books say, and so has what is on none of them."""
-    held = {row["number"]: row["amount"] for row in rows.all(_OPEN)}
+    held = {row["number"]: (row["amount"], row["theirs"] or 0) for row in rows.all(_OPEN)}
     for number, bill in world.books.bills.items():
-        said = world.books.stand(world.one_with(bill.client), bill.key).of(number)
+        stand = world.books.stand(world.one_with(bill.client), bill.key)
+        said = (stand.of(number), stand.theirs[number])
         if held.get(number) != said:
             told = f"{number} has {held.get(number)} open; by what was told it is {said}"
             world.break_(bill.client, "books_balance", told)
     spare: dict[Any, int] = {}
     for row in rows.all(_SPARE):
         client = client_of(row["client"])
-        place = (world.one_with(client), (ENTITIES[row["entity"]], row["currency"]))
+        place = (world.one_with(client), (ENTITIES[row["entity"]], row["currency"]), row["theirs"])
         spare[place] = spare.get(place, 0) + row["amount"]
-    for (kin, key), amount in spare.items():
-        said = world.books.stand(kin, key).spare
-        if amount != said:
-            told = f"{amount} is on account; by what was told it is {said}"
+    for (kin, key, theirs), amount in spare.items():
+        stand = world.books.stand(kin, key)
+        expected = stand.theirs_spare if theirs else stand.spare
+        if amount != expected:
+            told = f"{amount} is on account; by what was told it is {expected}"
             world.break_(min(kin), "books_balance", told)
 
 

@@ -62,6 +62,11 @@ class World:
     def now(self) -> dt.datetime:
         return self.clock.now()
 
+    def heard_lately(self, client: str) -> bool:
+        """Whether they were reminded within a week."""
+        heard = self.reminded.get(client)
+        return heard is not None and self.now - heard < dt.timedelta(days=7)
+
     def one_with(self, client: str) -> frozenset[str]:
         """Everybody who is the same client."""
         return self.kin.get(client) or frozenset({client})

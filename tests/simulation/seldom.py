@@ -1,0 +1,102 @@
+"""What happens to few clients: do others owe a part of a bill, and does a term go on?"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from billing import facts
+from tests.simulation.books import Bill
+from tests.simulation.life import DAY, Day, Happening
+
+WAIT = 5
+"""Days until what a renewal brings about may be offered."""
+PAYERS = (("mutual", "insurer"), ("harbour-bank", "third_party"), ("north-life", "insurer"))
+
+
+def happenings(day: Day, renewals: Mapping[str, dt.date]) -> Iterator[Happening]:
+    """What of this a client's day brings; ``renewals`` says when each agreement does."""
+    renews = renewals.get(day.person.agreement)
+    for bill in day.books.of_client.get(day.person.id, []):
+        if len(bill.parts) == 1 and not bill.void and not bill.shares:
+            yield from _shared(day, bill)
+    if renews is not None and day.dice.random() < (0.2 if _falls_due(day) else 0.015):
+        yield from _renewed(day, renews)
+
+
+# --- what others owe ------------------------------------------------------------------------------
+
+
+def _shared(day: Day, bill: Bill) -> Iterator[Happening]:
+    """Two payers say what they take over; each agrees to some of it, or to nothing, and pays."""
+    if day.dice.random() > 0.006:
+        return
+    whole = bill.parts[0][1]
+    first = day.dice.randrange(len(PAYERS))
+    for place in (first, (first + 1) % len(PAYERS)):
+        wanted = max(1, whole * day.dice.choice((20, 45, 60)) // 100)
+        yield day.tell(_share(day, bill, PAYERS[place], "waiting", wanted, 0))
+        later = day.dice.randint(2, 20)
+        if day.dice.random() < 0.25:
+            yield day.tell(_share(day, bill, PAYERS[place], "denied", 0, later), later=later)
+            continue
+        agreed = max(1, wanted * day.dice.choice((50, 100)) // 100)
+        yield day.tell(_share(day, bill, PAYERS[place], "settled", agreed, later), later=later)
+        if day.dice.random() < 0.7:
+            yield _paid_for(day, bill, PAYERS[place][0], agreed, later + day.dice.randint(0, 9))
+
+
+def _share(
+    day: Day, bill: Bill, payer: tuple[str, str], state: str, amount: int, later: int
+) -> facts.Fact:
+    told = {
+        "payer": payer[0],
+        "payer_name": payer[0].title(),
+        "payer_kind": payer[1],
+        "state": state,
+        "amount": amount,
+        "told_at": day.moment(later),
+        "invoice_number": bill.number,
+        "legal_entity": bill.key[0],
+    }
+    return facts.ShareDescribed.model_validate(day.about | told)
+
+
+def _paid_for(day: Day, bill: Bill, payer: str, agreed: int, later: int) -> Happening:
+    """Now and then too much, or for nothing in particular: it pays no debt of the client's."""
+    amount = agreed + (agreed // 3 if day.dice.random() < 0.2 else 0)
+    paid = facts.PaymentSettled(
+        external_id=day.name("S"), amount=amount, currency=bill.key[1], payer=payer,
+        legal_entity=bill.key[0], received_on=day.day + later * DAY,
+        invoice_number=bill.number if day.dice.random() < 0.8 else None, **day.about,
+    )  # fmt: skip
+    return day.tell(paid, later=later)
+
+
+# --- what goes on ---------------------------------------------------------------------------------
+
+
+def _falls_due(day: Day) -> bool:
+    """Nothing is overdue, and something will be before an offer may leave."""
+    kin = frozenset({day.person.id})
+    stands = [day.books.stand(kin, key) for key in day.books.accounts(kin)]
+    soon = day.day + WAIT * DAY
+    return not any(one.late(day.day) for one in stands) and any(one.late(soon) for one in stands)
+
+
+def _renewed(day: Day, renews: dt.date) -> Iterator[Happening]:
+    """By a contract, or by a charge for the next term that is billed and paid."""
+    agreement = day.person.agreement
+    if day.dice.random() < 0.5:
+        yield day.tell(
+            facts.AgreementAccepted(external_id=agreement, renews_on=renews, **day.about)
+        )
+        return
+    entity, currency = day.person.entity, day.person.currency
+    about = {**day.about, "currency": currency, "legal_entity": entity, "amount": 50_000}
+    number = day.name("INV")
+    yield day.tell(
+        facts.InvoiceIssued(number=number, issued_on=day.day, due_on=day.day + 10 * DAY, **about),
+        facts.PaymentSettled(
+            external_id=day.name("P"), received_on=day.day, invoice_number=number,
+            renewal_of=agreement, **about,
+        ),
+    )  # fmt: skip
