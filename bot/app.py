@@ -28,7 +28,7 @@ from bot.intake import Fact
 from bot.papers import logos
 from bot.papers.enclosed import Enclosing
 from bot.settings import PREFIX, Settings, SettingsMissing
-from bot.slack import cards, marks
+from bot.slack import cards, marks, postings
 from bot.slack.channel import SlackChannel
 from bot.slack.letters import letters
 from bot.slack.people import Places, web_client
@@ -313,7 +313,7 @@ def readers(
             ]
         ),
         unsubscribe.SOURCE: unsubscribe.read,
-        "slack.event": marks.read,
+        "slack.event": lambda parcel: [*marks.read(parcel), *postings.read(parcel)],
         "slack.instruction": _read_instruction,
         **dict.fromkeys(factsheet.ROWS, lambda parcel: factsheet.read(parcel.body)),
     }

@@ -16,8 +16,9 @@ from billing.ledger import Applied
 from billing.models import Client
 from bot import bookings, consents
 from bot.bookings import Outcome
-from bot.slack import marks
+from bot.slack import marks, postings
 from bot.slack.marks import Mark
+from bot.slack.postings import Posted
 from comms import consent, delivery, inbound, outreach, receipts
 from comms.addresses import complaints
 from comms.duties import instructions, tasks
@@ -39,7 +40,7 @@ from comms.models import ConsentEvent
 from comms.office import Office
 from comms.outreach import offers
 
-Fact = Tellable | InboundMessage | DeliveryReport | MailRefused | Instruction | Mark
+Fact = Tellable | InboundMessage | DeliveryReport | MailRefused | Instruction | Mark | Posted
 SETTLING = (
     PaymentSettled,
     facts.CreditNoteIssued,
@@ -59,7 +60,7 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
         match fact:
             case InboundMessage():
                 return inbound.clients_of(session, fact)
-            case DeliveryReport() | MailRefused():
+            case DeliveryReport() | MailRefused() | Posted():
                 return _reported_of(session, fact)
             case Order():
                 return instructions.clients_of(session, fact)
@@ -89,7 +90,7 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             return _describe(session, office, fact, keys)
         case InboundMessage():
             raise TypeError("a client's message needs the row that keeps it: take_letter")
-        case DeliveryReport() | MailRefused():
+        case DeliveryReport() | MailRefused() | Posted():
             return _reported(session, office, fact)
         case Order():
             instructions.carry_out(session, office, fact)
@@ -103,16 +104,22 @@ def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -
             return _book(session, office, fact, keys)
 
 
-def _reported_of(session: Session, fact: DeliveryReport | MailRefused) -> Collection[int]:
+def _reported_of(session: Session, fact: DeliveryReport | MailRefused | Posted) -> Collection[int]:
     if isinstance(fact, MailRefused):
         return complaints.clients_of(session, fact)
+    if isinstance(fact, Posted):
+        return postings.clients_of(session, fact)
     message = reported.message(session, fact)
     return delivery.concerned(session, message.id) if message else []
 
 
-def _reported(session: Session, office: Office, fact: DeliveryReport | MailRefused) -> int | None:
+def _reported(
+    session: Session, office: Office, fact: DeliveryReport | MailRefused | Posted
+) -> int | None:
     if isinstance(fact, MailRefused):
         return complaints.take(session, office, fact)
+    if isinstance(fact, Posted):
+        return postings.take(session, office, fact)
     message = reported.message(session, fact)
     reported.take(session, office, fact)
     return message.client_id if message else None

@@ -19,7 +19,7 @@ from bot import serve
 from bot.app import CHANNEL_SETTINGS
 from bot.sandbox.loopback import serve as on_loopback
 from bot.settings import PREFIX, Settings
-from bot.slack import marks
+from bot.slack import EVENT_TYPE, marks
 from bot.web import LARGEST_MAIL
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,10 @@ SCOPES: dict[str, set[str]] = {
 }
 """What Slack asks for each method that the product calls (docs.slack.dev/reference/methods)."""
 EVENTS_WITHOUT_SCOPE = {"app_home_opened", "app_uninstalled", "tokens_revoked"}
-EVENTS = {"reaction_added": {"reactions:read"}}
+EVENTS = {
+    "message_metadata_posted": {"metadata.message:read"},
+    "reaction_added": {"reactions:read"},
+}
 """What Slack asks for each event that tells of more than the app itself."""
 LENGTHS = {"name": 35, "description": 140, "display_name": 80}
 _FAMILY = r"(?:apps|auth|bots|chat|conversations|files|reactions|team|usergroups|users|views)"
@@ -100,6 +103,11 @@ def test_the_manifest_hears_of_what_is_acted_on_and_of_nothing_that_people_write
 ) -> None:
     events = set(either["settings"]["event_subscriptions"]["bot_events"])
     assert events <= EVENTS_WITHOUT_SCOPE | EVENTS.keys()
+
+
+def test_the_manifest_asks_for_our_own_metadata_and_no_others(either: Any) -> None:
+    asked = either["settings"]["event_subscriptions"]["metadata_subscriptions"]
+    assert asked == [{"app_id": "*", "event_type": EVENT_TYPE}]
 
 
 def test_the_manifest_has_the_shortcuts_that_are_answered(either: Any) -> None:

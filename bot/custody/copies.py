@@ -57,6 +57,14 @@ def of_cards(cards: Sequence[Message], client_id: int, now: dt.datetime) -> list
     return [_sent(card.model_dump() | {"client_id": client_id}, now) for card in cards]
 
 
+def of_post(
+    message: Message, provider_id: str, place: str, client_id: int | None, now: dt.datetime
+) -> Recall:
+    """A card that stands in Slack, and is not the one that we know."""
+    named = {"provider_id": provider_id, "destination": place, "client_id": client_id}
+    return _sent(message.model_dump() | named, now)
+
+
 def left(session: Session, now: dt.datetime) -> list[Recall]:
     """What was on the wire when its client was erased, and has a name at its provider by now."""
     recent = select(Erasure.client_id, Erasure.erased_at).where(Erasure.erased_at > now - _ON_WIRE)

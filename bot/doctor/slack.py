@@ -20,6 +20,7 @@ SCOPES: Mapping[str, str] = {
     "commands": "/acct does not answer",
     "groups:read": "private channels that are shared are not told apart",
     "im:write": "the owner of a client gets no direct message",
+    "metadata.message:read": "a card whose answer was lost stands there twice, one of them unknown",
     "reactions:read": "a lock beside a card seals nothing",
     "users:read": "guests are not told from members",
 }

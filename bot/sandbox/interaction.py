@@ -128,6 +128,21 @@ def reaction(team: Workspace, user: str, place: Channel, post: Post, emoji: str)
     }
 
 
+def metadata_posted(team: Workspace, args: Mapping[str, Any], said: Json) -> Json:
+    """The event of a message of ours that stands there, with the metadata that it was given."""
+    return {
+        "type": "message_metadata_posted",
+        "app_id": team.app_id,
+        "bot_id": team.bot_id,
+        "user_id": team.bot_user,
+        "team_id": team.team_id,
+        "channel_id": said["channel"],
+        "metadata": args["metadata"],
+        "message_ts": said["ts"],
+        "event_ts": said["ts"],
+    }
+
+
 def where(team: Workspace, place: Channel) -> Json:
     """Where an event happened."""
     kind = "im" if place.im_with else "group" if place.is_private else "channel"

@@ -327,9 +327,8 @@ class Slack:
         word = secrets.token_urlsafe(24)
         body = {"token": "sandbox", "challenge": word, "type": "url_verification"}
         answer = await self._send(json.dumps(body).encode(), _JSON)
-        if word not in answer.body:
-            return Answer(0, f"the challenge did not come back: {answer.body[:200]}")
-        return answer
+        lost = f"the challenge did not come back: {answer.body[:200]}"
+        return answer if word in answer.body else Answer(0, lost)
 
     async def _call(self, request: Request) -> ASGIApp:
         method = request.path_params["method"]
@@ -340,12 +339,14 @@ class Slack:
         planned = self.faults.take(method, {name: str(value) for name, value in args.items()})
         if broken := await broken_answer(planned, BEFORE_ACCEPT, slackwire.refusal):
             return broken
-        answer = self._answer(method, token, args)
+        answer = await self._answer(method, token, args)
         return await broken_answer(planned, AFTER_ACCEPT, slackwire.refusal) or answer
 
-    def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
+    async def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
         try:
             said = {"ok": True} | self._admit(method, token)(self.workspace, args)
+            if method == "chat.postMessage" and "metadata" in args:
+                await self.event(interaction.metadata_posted(self.workspace, args, said))
             return JSONResponse(said, headers=webapi.headers(self.scopes, self._clock.wall()))
         except Refusal as refusal:
             return slackwire.said({"ok": False, "error": refusal.error} | refusal.extra)

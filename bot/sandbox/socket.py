@@ -101,9 +101,9 @@ class SocketSlack(Slack):
             waiting.set_result(answer.get("payload"))
 
     @override
-    def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
+    async def _answer(self, method: str, token: str, args: Mapping[str, Any]) -> Response:
         if method != "apps.connections.open":
-            return super()._answer(method, token, args)
+            return await super()._answer(method, token, args)
         if hmac.compare_digest(token.encode(), self.bot_token.encode()):
             return JSONResponse({"ok": False, "error": "not_allowed_token_type"})
         if not hmac.compare_digest(token.encode(), self.app_token.encode()):

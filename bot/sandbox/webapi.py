@@ -28,8 +28,8 @@ Args = Mapping[str, Any]
 Method = Callable[[Workspace, Args], Json]
 TEXT_LIMIT = 40_000
 SCOPES = (
-    "channels:read", "chat:write", "commands", "groups:read", "im:write", "reactions:read",
-    "users:read",
+    "channels:read", "chat:write", "commands", "groups:read", "im:write", "metadata.message:read",
+    "reactions:read", "users:read",
 )  # fmt: skip
 """What an app made from our manifest is granted."""
 

@@ -16,10 +16,10 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack import EVENT_TYPE
 from bot.slack.readership import Readership
 from comms.ports import Copy, DeliveryError, Found, Outgoing, Sent, Throttled, Uncertain
 
-EVENT_TYPE = "counterfoil"
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,30}")
 _STAMP = re.compile(r"[0-9]{1,10}\.[0-9]{1,6}")
 _USER = re.compile(r"[UW][A-Z0-9]{2,30}")
