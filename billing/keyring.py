@@ -94,13 +94,20 @@ class Keyring:
         url: its own SQLite file or PostgreSQL database.
         master_key: 32 bytes, or what wraps for us; it wraps whatever is new.
         others: master keys that are valid as well, while one takes the place of another.
+        durable: False for keys that are thrown away with their store.
 
     Raises:
         WrongMasterKey: the keyring was made with another one; making keys would mix the two.
     """
 
-    def __init__(self, url: str, master_key: bytes | MasterKey, *others: bytes | MasterKey) -> None:
-        self._store = Store(url, exclusive=False)
+    def __init__(
+        self,
+        url: str,
+        master_key: bytes | MasterKey,
+        *others: bytes | MasterKey,
+        durable: bool = True,
+    ) -> None:
+        self._store = Store(url, exclusive=False, durable=durable)
         self._master = _usable(master_key)
         self._masters = {one.name: one for one in (self._master, *map(_usable, others))}
         self._known: dict[str, bytes] = {}

@@ -234,7 +234,7 @@ def books(
         opened.callback(store.close)
         schema.need_head(store.engine)
         keys = masterkeys.valid(settings)
-        keyring = Keyring(settings.keyring_url, *keys)
+        keyring = Keyring(settings.keyring_url, *keys, durable=durable)
         opened.callback(keyring.close)
         app = App(
             settings=settings,

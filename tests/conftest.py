@@ -259,6 +259,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def keyring_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "keyring.db"
+    Keyring(f"sqlite:///{file}", MASTER_KEY).close()
+    return file
+
+
+@pytest.fixture(scope="session")
 def postgres_rows(cluster: Cluster) -> Iterator[Emptied]:
     with closing(Emptied(cluster)) as emptied:
         schema.upgrade(emptied.url)
@@ -272,10 +279,11 @@ def postgres_keys(cluster: Cluster) -> Iterator[Emptied]:
 
 
 @pytest.fixture
-def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Database:
-    file = tmp_path / "store.db"
-    shutil.copy(sqlite_template, file)
-    return Database(f"sqlite:///{file}", f"sqlite:///{tmp_path / 'keyring.db'}")
+def sqlite_database(sqlite_template: Path, keyring_template: Path, tmp_path: Path) -> Database:
+    rows, keys = tmp_path / "store.db", tmp_path / "keyring.db"
+    shutil.copyfile(sqlite_template, rows)
+    shutil.copyfile(keyring_template, keys)
+    return Database(f"sqlite:///{rows}", f"sqlite:///{keys}")
 
 
 @pytest.fixture
@@ -334,7 +342,7 @@ def postgres_store(postgres_database: Database) -> Iterator[Store]:
 
 @pytest.fixture
 def keyring(database: Database) -> Iterator[Keyring]:
-    with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
+    with closing(Keyring(database.keyring_url, MASTER_KEY, durable=False)) as keyring:
         yield keyring
 
 
