@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
+from typer.testing import CliRunner
 
 from billing import accounts, facts, introductions, opening, references
 from billing.clock import TurnedClock
@@ -31,7 +32,7 @@ from billing.models import (
     PrimaryRecipient,
     Staff,
 )
-from bot import consents, imports, intake, zones
+from bot import cli, consents, imports, intake, zones
 from bot.app import App, books
 from bot.report import DONE, WRONG, Report, Wrong, silent
 from bot.settings import Settings
@@ -444,15 +445,15 @@ def test_an_import_that_was_killed_is_completed_by_the_next(
         "COUNTERFOIL_KEYRING_URL": sqlite_database.keyring_url,
         "COUNTERFOIL_MASTER_KEY": MASTER_KEY,
     }
-    asked = [sys.executable, "-m", "bot", "import", str(file)]
-    first = subprocess.run([sys.executable, "-c", DIES, *asked[3:]], env=environ, check=False)
+    asked = ["import", str(file)]
+    first = subprocess.run([sys.executable, "-c", DIES, *asked], env=environ, check=False)
     assert first.returncode == -signal.SIGKILL
     reached = _invoices(sqlite_database)
     assert 0 < reached < MANY
-    done = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(cli.app, asked, env=environ)
+    assert done.exit_code == 0, done.output
     assert _invoices(sqlite_database) == MANY
-    again = subprocess.run(asked, env=environ, capture_output=True, text=True, check=False)
+    again = CliRunner().invoke(cli.app, asked, env=environ)
     assert "Nothing changed." in again.stdout
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -30,9 +29,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
     InMemorySpanExporter,
 )
 
-LOADED = (
-    "import sys, bot.serve; print([m for m in sys.modules if m.startswith('opentelemetry.%s')])"
-)
+PARTS = ("opentelemetry.sdk", "opentelemetry.exporter")
+LOADED = f"import sys, bot.serve; print([m for m in sys.modules if m.startswith({PARTS})])"
 
 
 @pytest.fixture
@@ -114,20 +112,16 @@ def test_without_the_setting_nothing_is_made() -> None:
     assert isinstance(tracing.begin(""), tracing.Untraced)
 
 
-@pytest.mark.parametrize("part", ["sdk", "exporter"])
-def test_without_the_setting_nothing_is_imported(part: str) -> None:
+def test_without_the_setting_nothing_is_imported() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", LOADED % part], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True
     )
     assert said.stdout == "[]\n"
 
 
-def test_a_span_that_nobody_sees_costs_nothing() -> None:
-    untraced, began = tracing.Untraced(), time.process_time()
-    for _ in range(10_000):
-        with untraced.span("send", message="r", client=1):
-            pass
-    assert time.process_time() - began < 0.5
+def test_a_span_that_nobody_sees_is_nothing_new() -> None:
+    untraced = tracing.Untraced()
+    assert untraced.span("send", message="r", client=1) is untraced.span("settle", trace="t")
 
 
 def test_the_setting_without_the_extra_is_said() -> None:
