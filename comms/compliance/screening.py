@@ -6,7 +6,7 @@ answer, and a message without an answer is sealed: nobody knows what is in it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from comms.compliance import billing_facts, masking
@@ -16,6 +16,10 @@ from comms.compliance.material import Content, Material
 
 LONGEST: Final = 8_000_000
 """Characters. What is longer is no message, and is sealed unread."""
+
+
+_FEW: Final = 12
+"""Words of a body that is a greeting, a name, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,9 @@ class Screen:
     def __call__(self, content: Content, spent: Spent = lambda: False) -> Screened:
         """Label a message; never raises for what is in it."""
         spans, failed = _found(content, self._detectors, spent)
+        if not failed and content.subject and len(content.body.split(maxsplit=_FEW)) < _FEW:
+            more, failed = self._by_subject(content, content.subject, spent)
+            spans = _settled([*spans, *more])
         if failed:
             return _unscreened(content, failed)
         labels = _labels(spans)
@@ -58,6 +65,15 @@ class Screen:
             return self._told(content, labels, spans)
         except Exception:  # noqa: BLE001 - whatever it was, the text is not shown
             return _unscreened(content, ("masking",))
+
+    def _by_subject(
+        self, content: Content, subject: str, spent: Spent
+    ) -> tuple[list[Span], tuple[str, ...]]:
+        """What the subject says by itself: to a body of a few words it is the letter."""
+        alone = Content(subject, content.sender, content.channel, None, content.parties)
+        sealing = [one for one in self._detectors if one.seals]
+        spans, failed = _found(alone, sealing, spent)
+        return [replace(span, part="subject") for span in spans], failed
 
     def _told(
         self, content: Content, labels: tuple[Label, ...], spans: tuple[Span, ...]

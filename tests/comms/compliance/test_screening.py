@@ -32,6 +32,22 @@ def written_cards(draw: st.DrawFn) -> tuple[str, str]:
     return number, gap.join(number[a:b] for a, b in pairwise(cuts))
 
 
+@pytest.mark.parametrize("body", ["", " \n", "Thanks", "Hi all,\n\nAnn"])
+@pytest.mark.parametrize(
+    ("subject", "label"),
+    [
+        ("Our lawyer advises us to settle the Bram suit before trial", Label.PRIVILEGED),
+        ("PRIVILEGED AND CONFIDENTIAL ATTORNEY CLIENT COMMUNICATION", Label.PRIVILEGED),
+        ("My oncologist found a lump in my breast", Label.PHI),
+        ("Attorney fees, invoice 5512", Label.NONE),
+    ],
+)
+def test_a_subject_without_a_letter_is_the_letter(body: str, subject: str, label: Label) -> None:
+    found = screen(Content(body, "ann@x.example", "email", subject))
+    assert found.labels == (label,)
+    assert found.masked_subject == (subject if label is Label.NONE else SEALED)
+
+
 @given(written_cards(), st.sampled_from(["use {} please", "{}", "card:{}", "({})", "> {}\nok"]))
 @settings(max_examples=60, deadline=None)
 def test_a_valid_card_is_masked_in_any_form(card: tuple[str, str], around: str) -> None:
