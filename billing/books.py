@@ -350,13 +350,8 @@ def invoiced(session: Session, invoice_id: int) -> int:
     return int(session.connection().execute(_INVOICED, {"invoice": invoice_id}).scalar_one())
 
 
-def unapplied(session: Session, account: Key) -> int:
-    """The client's money that is on no instalment, in minor units (never negative)."""
-    return unapplied_by(session, [account[0]]).get(account, 0)
-
-
 def unapplied_by(session: Session, clients: Sequence[int]) -> dict[Key, int]:
-    """The same for every account of many clients; without those that have none."""
+    """Money on no instalment, in minor units (never negative), by account."""
     session.flush()
     rows = session.connection().execute(_UNAPPLIED, {"clients": clients})
     return {

@@ -114,11 +114,6 @@ class Known:
         return not aliases.is_plain(self.kin)
 
 
-def build(session: Session, office: Office, message: Message) -> Case:
-    """The case of a message, as it stands now."""
-    return build_all(session, office, [message])[0][0]
-
-
 def build_all(
     session: Session, office: Office, messages: Sequence[Message]
 ) -> tuple[list[Case], Known]:

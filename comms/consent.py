@@ -23,7 +23,6 @@ from comms.models import ConsentEvent, Purpose
 
 ALL = "all"
 BILLING, RENEWAL, MARKETING = "billing", "renewal", "marketing"
-TOPICS = (BILLING, RENEWAL, MARKETING)
 UNENCRYPTED = "unencrypted"
 """They were warned that mails and texts can be read on the way, and want more in them all the same;
 it is no word on whether we may write."""

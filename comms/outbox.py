@@ -102,13 +102,8 @@ Ready = tuple[Message, Outgoing, str]
 """A message, what it says, and the owner of the key that keeps it."""
 
 
-def claim(session: Session, office: Office, ready: Ready) -> Claim | None:
-    """Keep what was rendered and lease the message; None where it is no longer queued."""
-    return next(iter(claim_all(session, office, [ready])), None)
-
-
 def claim_all(session: Session, office: Office, ready: Sequence[Ready]) -> list[Claim]:
-    """The same for many; without those that are no longer queued."""
+    """Keep what was rendered and lease the messages; without those that are no longer queued."""
     if not ready:
         return []
     kept = _keep(session, office, ready)
@@ -165,13 +160,8 @@ def rendered(session: Session, keyring: Keyring, message: Message) -> Outgoing |
     return Outgoing(**{**fields, "blocks": tuple(fields["blocks"])})
 
 
-def begin(session: Session, claim_: Claim, wall: dt.datetime) -> bool:
-    """Note that bytes are about to be written; False where the claim was lost meanwhile."""
-    return bool(begin_all(session, [claim_], wall))
-
-
 def begin_all(session: Session, claims: Sequence[Claim], wall: dt.datetime) -> list[Claim]:
-    """The same for many; without those that were lost."""
+    """Note that bytes are about to be written; without claims that were lost meanwhile."""
     if not claims:
         return []
     asked = {
@@ -188,13 +178,11 @@ def begin_all(session: Session, claims: Sequence[Claim], wall: dt.datetime) -> l
     return won
 
 
-def sent(session: Session, message_id: int, provider_id: str, now: dt.datetime) -> bool:
-    """The provider took it. A report may have said so before, then this changes nothing."""
-    return bool(sent_all(session, [(message_id, Sent(provider_id))], now))
-
-
 def sent_all(session: Session, answers: Sequence[tuple[int, Sent]], now: dt.datetime) -> list[int]:
-    """The same for many; the ids of those that moved."""
+    """The provider took them; the ids of those that moved.
+
+    A report may have said so before, then this changes nothing.
+    """
     rows = [
         {
             "id": message_id,
@@ -355,13 +343,8 @@ def about(kind: str, subject_id: int, audience: Audience = Audience.CLIENT) -> C
     )
 
 
-def wake_client(session: Session, client_id: int, now: dt.datetime) -> None:
-    """Something about the client changed: what is held or claimed is judged anew, now."""
-    wake_clients(session, [client_id], now)
-
-
 def wake_clients(session: Session, clients: Collection[int], now: dt.datetime) -> None:
-    """The same for many clients."""
+    """Something about these clients changed: what is held or claimed is judged anew, now."""
     moves.where(
         session,
         and_(

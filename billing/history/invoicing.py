@@ -28,7 +28,6 @@ from billing.models import (
 )
 from billing.store import table_of
 
-_CORRECTIONS = (PostingKind.CORRECTION, PostingKind.VOID, PostingKind.CREDIT)
 _OWNER = SPEAKER.label("owner_id")
 
 

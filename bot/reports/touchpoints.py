@@ -1,7 +1,7 @@
 """What was said between clients and us, and what was done without anybody, in a period?"""
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
 from sqlalchemy import select
@@ -60,11 +60,3 @@ def tasks(touches: Iterable[Touch], cases: int) -> Counter[str]:
     if cases:
         found["escalation"] = cases
     return found
-
-
-def by_month(touches: Iterable[Touch]) -> dict[dt.date, list[Touch]]:
-    """The same by the first day of their month."""
-    found: defaultdict[dt.date, list[Touch]] = defaultdict(list)
-    for touch in touches:
-        found[touch.at.date().replace(day=1)].append(touch)
-    return dict(found)

@@ -18,15 +18,6 @@ class NotOneMailbox(ValueError):
     """The text is no single mailbox; the sentence says so without repeating it."""
 
 
-def one(value: str) -> str:
-    """The mailbox in lower case, as senders are compared.
-
-    Raises:
-        NotOneMailbox: it is empty, malformed, a list or a group.
-    """
-    return exact(value).lower()
-
-
 def exact(value: str) -> str:
     """The mailbox with the case of its local part kept, for addresses that carry a token.
 

@@ -92,7 +92,7 @@ class Desk:
         """All the way to the provider."""
         claimed = self.claim(message_id)
         assert claimed is not None, self.at(message_id).rule
-        assert self.act(lambda s: outbox.begin(s, claimed, self.now))
+        assert self.act(lambda s: outbox.begin_all(s, [claimed], self.now))
         self.act(lambda s: delivery.went(s, self.office, message_id, Sent(f"P{message_id}")))
         return claimed
 

@@ -68,7 +68,7 @@ def test_c27_what_holds_is_a_fold_over_the_events(
     events: list[ConsentEvent], standings: tuple[str, ...]
 ) -> None:
     held = fold(events)
-    assert tuple(held.about(topic).standing for topic in consent.TOPICS) == standings
+    assert tuple(held.about(topic).standing for topic in (BILLING, RENEWAL, MARKETING)) == standings
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["keyword", "words", "carrier"])))

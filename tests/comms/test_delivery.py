@@ -52,7 +52,7 @@ class Desk:
     def on_the_wire(self, message_id: int) -> Claim:
         claimed = self.claim(message_id)
         assert claimed is not None
-        assert self.act(lambda s: outbox.begin(s, claimed, self.now))
+        assert self.act(lambda s: outbox.begin_all(s, [claimed], self.now))
         return claimed
 
     def note(self, **given: Any) -> int:

@@ -321,8 +321,8 @@ def test_hostile_bodies_take_no_long_time(piece: str) -> None:
 )  # fmt: skip
 def test_what_is_not_one_mailbox_is_refused(address: str) -> None:
     with pytest.raises(mailbox.NotOneMailbox):
-        mailbox.one(address)
+        mailbox.exact(address)
 
 
 def test_one_mailbox_is_written_one_way() -> None:
-    assert mailbox.one(" Priya.Shah+x@Contoso.Example") == "priya.shah+x@contoso.example"
+    assert mailbox.exact(" Priya.Shah+x@Contoso.Example") == "Priya.Shah+x@contoso.example"

@@ -85,7 +85,7 @@ class Desk:
             lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, waiting.id)
         )
         assert claimed is not None
-        assert self.act(lambda s: outbox.begin(s, claimed, self.now))
+        assert self.act(lambda s: outbox.begin_all(s, [claimed], self.now))
         self.act(lambda s: delivery.went(s, self.office, waiting.id, Sent("m-1")))
 
     def charged(self) -> list[tuple[str, int]]:

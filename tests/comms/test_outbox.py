@@ -14,6 +14,7 @@ from comms import attempts, outbox
 from comms.door import Finding, Verdict
 from comms.models import UNSENT, Message, State
 from comms.outbox import LEASE, Claim
+from comms.ports import Sent
 from tests import factories
 from tests.factories import NOON, Known
 
@@ -61,18 +62,13 @@ def mine(message_id: int) -> Claim:
     return Claim(message_id, MINE, "sms", 1, factories.outgoing())
 
 
-def claim(box: Box, message_id: int) -> Any:
-    return box.act(
-        lambda session: outbox.claim(
-            session,
-            factories.office(box.keyring),
-            (
-                session.get_one(Message, message_id),
-                factories.outgoing(),
-                f"client:{box.known.name}",
-            ),
-        )
-    )
+def claim(box: Box, message_id: int) -> Claim | None:
+    def claimed(session: Session) -> list[Claim]:
+        message = session.get_one(Message, message_id)
+        ready = (message, factories.outgoing(), f"client:{box.known.name}")
+        return outbox.claim_all(session, factories.office(box.keyring), [ready])
+
+    return next(iter(box.act(claimed)), None)
 
 
 def again(session: Session, message_id: int, *, attempt: bool) -> bool:
@@ -84,7 +80,7 @@ def one(act: Callable[[Session, int], Any]) -> Act:
 
 
 def all_of_client(session: Session, _message_id: int) -> None:
-    outbox.wake_client(session, 1, NOON)
+    outbox.wake_clients(session, [1], NOON)
 
 
 def cancel(session: Session, message_id: int) -> list[int]:
@@ -101,11 +97,11 @@ LOST = {State.SENDING, State.SENT, State.IN_DOUBT}
 MOVES: dict[str, tuple[Act, set[State], State]] = {
     "claim": (claim, {State.QUEUED}, State.CLAIMED),
     "begin": (
-        one(lambda s, m: outbox.begin(s, mine(m), NOON)),
+        one(lambda s, m: outbox.begin_all(s, [mine(m)], NOON)),
         {State.CLAIMED},
         State.SENDING,
     ),
-    "sent": (one(lambda s, m: outbox.sent(s, m, "SM1", NOON)), WENT, State.SENT),
+    "sent": (one(lambda s, m: outbox.sent_all(s, [(m, Sent("SM1"))], NOON)), WENT, State.SENT),
     "delivered": (
         one(lambda s, m: outbox.delivered(s, m, NOON)),
         {State.SENT},
@@ -124,7 +120,7 @@ MOVES: dict[str, tuple[Act, set[State], State]] = {
     "await": (refuse(State.AWAITING), WAITING, State.AWAITING),
     "withhold": (refuse(State.WITHHELD), WAITING, State.WITHHELD),
     "cancel": (one(cancel), set(UNSENT), State.CANCELLED),
-    "wake_client": (one(all_of_client), {State.HELD, State.CLAIMED}, State.QUEUED),
+    "wake_clients": (one(all_of_client), {State.HELD, State.CLAIMED}, State.QUEUED),
     "wake_due": (one(lambda s, _: outbox.wake_due(s, NOON)), {State.HELD}, State.QUEUED),
     "wake_rule": (one(lambda s, _: outbox.wake_rule(s, "", NOON)), {State.HELD}, State.QUEUED),
 }
@@ -204,9 +200,10 @@ def test_what_was_judged_too_long_ago_is_not_begun(box: Box) -> None:
     """Found by the simulation: a machine that slept sent at night what was judged by day."""
     message_id = box.put(State.QUEUED, wake_at=None)
     claimed = claim(box, message_id)
-    assert not box.act(lambda s: outbox.begin(s, claimed, NOON + LEASE))
+    assert claimed is not None
+    assert not box.act(lambda s: outbox.begin_all(s, [claimed], NOON + LEASE))
     assert box.at(message_id).state == State.CLAIMED
-    assert box.act(lambda s: outbox.begin(s, claimed, NOON + LEASE - dt.timedelta(seconds=1)))
+    assert box.act(lambda s: outbox.begin_all(s, [claimed], NOON + LEASE - dt.timedelta(seconds=1)))
 
 
 def test_business_time_ends_no_lease(box: Box) -> None:
@@ -220,8 +217,9 @@ def test_business_time_ends_no_lease(box: Box) -> None:
 
 
 def go(box: Box, message_id: int) -> Claim:
-    claimed: Claim = claim(box, message_id)
-    assert box.act(lambda s: outbox.begin(s, claimed, NOON))
+    claimed = claim(box, message_id)
+    assert claimed is not None
+    assert box.act(lambda s: outbox.begin_all(s, [claimed], NOON))
     return claimed
 
 

@@ -80,7 +80,8 @@ class Firm:
         )
 
     def begin(self, claimed: Claim) -> Move:
-        return Move(lambda s: outbox.begin(s, claimed, self.office.wall), [claimed.client_id or 0])
+        wall = self.office.wall
+        return Move(lambda s: outbox.begin_all(s, [claimed], wall), [claimed.client_id or 0])
 
     def stop(self, known: Known) -> Move:
         """The phone says STOP."""

@@ -15,6 +15,7 @@ from bot.report import Wrong
 from bot.staff import switch
 from comms import delivery, door, outbox, outreach
 from comms.models import Message
+from comms.ports import Sent
 from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
@@ -81,7 +82,7 @@ def test_a_message_that_went_has_nothing_to_change(
 ) -> None:
     message_id = reminded(store, keyring, known)
     at_the_door(store, keyring, message_id)
-    store.write_now(lambda session: outbox.sent(session, message_id, "p", NOON))
+    store.write_now(lambda session: outbox.sent_all(session, [(message_id, Sent("p"))], NOON))
     found = why(store, keyring, "message", message_id)
     assert (found.verdict, found.would_change) == ("sent", ())
     assert "INV-1" in (found.text or "")
@@ -187,7 +188,7 @@ def test_it_says_what_brings_the_next_look_besides_time(
     assert "when anything about the client changes" in explanation.next_words(client)
     message = explanation.report(why(store, keyring, "message", message_id))
     assert any("Looked at next: at once when anything" in line for line in message.lines)
-    store.write_now(lambda session: outbox.sent(session, message_id, "p", NOON))
+    store.write_now(lambda session: outbox.sent_all(session, [(message_id, Sent("p"))], NOON))
 
 
 def test_every_rule_that_would_keep_a_message_says_what_would_change_it(
@@ -236,7 +237,7 @@ def test_an_invoice_is_explained_by_the_sequence_that_asks_for_it(
     store.write_now(apart)
     assert why(store, keyring, "invoice", 1).next_look == NOON  # its message comes first
     [message] = factories.messages(store, purpose="dunning")
-    store.write_now(lambda session: outbox.sent(session, message.id, "p", NOON))
+    store.write_now(lambda session: outbox.sent_all(session, [(message.id, Sent("p"))], NOON))
     assert why(store, keyring, "invoice", 1).next_look == NOON + dt.timedelta(days=7)
 
 

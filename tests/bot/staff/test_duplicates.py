@@ -199,7 +199,7 @@ def test_nothing_syncs_outwards_from_a_pair_that_waits(
                 send_after=NOON, created_at=NOON,
             )  # fmt: skip
             office = factories.office(keyring)
-            return door.judge(cases.build(session, office, push), office.policy)
+            return door.judge(cases.build_all(session, office, [push])[0][0], office.policy)
 
         return store.write_now(ask)
 
