@@ -1,7 +1,9 @@
 """Are these bytes text, and if not, how are words packed in them? The name is never believed."""
 
+import base64
 import codecs
 import json
+import quopri
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -23,6 +25,12 @@ _MIME: Final = re.compile(
 )
 _FOLDED: Final = re.compile(r"\r?\n[ \t]")
 _CALENDAR: Final = re.compile(r"\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
+_WRAPPED: Final = re.compile(
+    r"(;ENCODING=(?:(QUOTED-PRINTABLE)|B|BASE64)\b[^:\r\n]{0,200}:)"
+    r"([^\r\n]*(?:(?<==)\r?\n[^\r\n]*)*)",
+    re.IGNORECASE,
+)
+"""A value of an address card that is written as bytes (vCard 2.1 and 3.0)."""
 _LONGEST_DATA: Final = 2_000_000
 
 
@@ -69,11 +77,21 @@ def _encodings(content: bytes) -> Iterator[str]:
 def unwrapped(said: str) -> str:
     """Without what a form of text does to words: folded lines of calendars, escapes of JSON."""
     if _CALENDAR.match(said):
-        plain = _FOLDED.sub("", said).replace("\\n", "\n").replace("\\,", ",")
-        return plain.replace("\\;", ";")
+        plain = _WRAPPED.sub(_written, _FOLDED.sub("", said)).replace("\\n", "\n")
+        return plain.replace("\\,", ",").replace("\\;", ";")
     if said.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") and "\\" in said[:_LONGEST_DATA]:
         return said + _unescaped(said)
     return said
+
+
+def _written(found: re.Match[str]) -> str:
+    """The words of such a value; as it came where it is a picture."""
+    value = found[3].encode()
+    try:
+        said = quopri.decodestring(value) if found[2] else base64.b64decode(value)
+        return f"{found[1]}{said.decode()}"
+    except ValueError:
+        return found[0]
 
 
 def _unescaped(said: str) -> str:
