@@ -73,7 +73,7 @@ WRITTEN: dict[str, bytes] = {
     "text": f"card {CARD}".encode(),
     "json": b'{"card": "5555 5555 5555 \\u0034\\u0034\\u0034\\u0034"}',
     "calendar": b"BEGIN:VCALENDAR\r\nDESCRIPTION:card 5555 5555 55\r\n 55 4444\\, ok\r\n",
-    "an old address card": b"BEGIN:VCARD\r\nNOTE;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:card=20=\r\n"
+    "an old address card": b"BEGIN:VCARD\r\nNOTE;ENCODING=QUOTED-PRINTABLE:card=20=\r\n"
     b"=35555 5555 5555=20=34444\r\nEND:VCARD\r\n",
     "an address card": b"BEGIN:VCARD\r\nPHOTO;ENCODING=b:/9j/4AAQ\r\nNOTE;ENCODING=b:"
     + base64.b64encode(f"card {CARD}".encode())
