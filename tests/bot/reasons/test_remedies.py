@@ -4,6 +4,7 @@ So a rule that is added without its sentence fails here by name.
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ def named_in(tree: ast.AST) -> Iterator[str]:
                     yield from codes(keyword.value)
 
 
+@functools.cache
 def rules() -> dict[str, str]:
     found = dict(FAMILIES)
     for pattern in WHERE:
