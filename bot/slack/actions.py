@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlmodel import Session, select
@@ -12,7 +11,7 @@ from billing.models import Client, EscalationCase, RequestKind
 from bot import access
 from bot.access import Action
 from bot.slack import answers, blocks, commands, custody, marks, people, writing
-from bot.slack.answers import Cut, Reply
+from bot.slack.answers import Cut, Form, Reply
 from bot.slack.commands import Answer
 from bot.slack.escalations import PAUSE_DAYS
 from bot.slack.people import Person
@@ -39,13 +38,6 @@ from comms.writing import covering
 PAUSE_FORM = "pause"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A modal to open."""
-
-    view: Mapping[str, Any]
-
-
 Value = Mapping[str, Any]
 _Act = Callable[[Session, Office, Person, Value], Answer | Form]
 _GONE = "That is no longer there; ask again with /acct."
@@ -68,7 +60,7 @@ def decide(
 
 
 def submitted(
-    session: Session, slack_user: str, packed: str, days: str, reason: str
+    session: Session, slack_user: str, packed: str, given: Mapping[str, str]
 ) -> Answer | dict[str, str]:
     """What follows from the pause form; errors by block where it was filled in wrongly."""
     person, value = people.person_of(session, slack_user), _value(packed)
@@ -77,7 +69,7 @@ def submitted(
     client = session.get(Client, value.get("c")) if value and "c" in value else None
     if client is None:
         return answers.say(_GONE)
-    typed = days.strip()
+    typed, reason = given.get("days", "").strip(), given.get("reason", "")
     if not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:4]) <= LONGEST):
         return {"days": f"Write a number of days between 1 and {LONGEST}."}
     if not reason.strip():
@@ -91,36 +83,27 @@ def pause_form(client: Client, days: int) -> Mapping[str, Any]:
         "type": "modal",
         "callback_id": PAUSE_FORM,
         "private_metadata": json.dumps({"c": client.id}),
-        "title": _plain("Pause reminders"),
-        "submit": _plain("Pause"),
-        "close": _plain("Cancel"),
+        "title": blocks.plain("Pause reminders"),
+        "submit": blocks.plain("Pause"),
+        "close": blocks.plain("Cancel"),
         "blocks": [
             blocks.section(f"To *{blocks.inline(client.name)}*, all invoices."),
-            _input("days", "Days", str(days)),
-            _input("reason", "Why, for your colleagues", "", multiline=True),
+            blocks.asking("days", "Days", blocks.field("days", 3, str(days))),
+            blocks.asking(
+                "reason", "Why, for your colleagues", blocks.field("reason", commands.REASON)
+            ),
         ],
     }
 
 
-def outcome(text: str) -> Mapping[str, Any]:
-    """What the form turns into when it is done."""
+def outcome(title: str, text: str) -> Mapping[str, Any]:
+    """What a form turns into when it is done."""
     return {
         "type": "modal",
-        "title": _plain("Pause reminders"),
-        "close": _plain("Close"),
+        "title": blocks.plain(title),
+        "close": blocks.plain("Close"),
         "blocks": [blocks.section(text)],
     }
-
-
-def _input(name: str, label: str, initial: str, *, multiline: bool = False) -> Mapping[str, Any]:
-    element: dict[str, Any] = {"type": "plain_text_input", "action_id": name}
-    element |= {"multiline": multiline, "max_length": commands.REASON if multiline else 3}
-    element |= {"initial_value": initial} if initial else {}
-    return {"type": "input", "block_id": name, "label": _plain(label), "element": element}
-
-
-def _plain(text: str) -> Mapping[str, str]:
-    return {"type": "plain_text", "text": text}
 
 
 def _value(packed: str) -> Value | None:

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -29,6 +30,13 @@ class Reply:
 
     text: str
     blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A modal to open."""
+
+    view: Mapping[str, Any]
 
 
 def say(text: str) -> Reply:

@@ -60,7 +60,7 @@ def clip(text: str, limit: int) -> str:
 
 def header(text: str) -> Block:
     """A title; what is in it stays plain."""
-    return {"type": "header", "text": _plain(inline(text, HEADER), HEADER)}
+    return {"type": "header", "text": plain(inline(text, HEADER), HEADER)}
 
 
 def section(text: str) -> Block:
@@ -70,7 +70,7 @@ def section(text: str) -> Block:
 
 def words(text: str, limit: int = 1500) -> Block:
     """What a person outside wrote, word by word: plain text, in which nothing is acted on."""
-    shown = _plain(escape(text).strip(), limit) | {"emoji": False}
+    shown = plain(escape(text).strip(), limit) | {"emoji": False}
     return {"type": "section", "text": shown}
 
 
@@ -95,6 +95,18 @@ def context(text: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(text, FIELD)]}
 
 
+def asking(name: str, label: str, element: Block) -> Block:
+    """A question of a form, under the name by which its answer comes back."""
+    return {"type": "input", "block_id": name, "label": plain(label), "element": element}
+
+
+def field(name: str, longest: int, initial: str = "") -> Block:
+    """A field to type in; a long one has several lines."""
+    made: dict[str, Any] = {"type": "plain_text_input", "action_id": name}
+    made |= {"multiline": longest > BUTTON, "max_length": longest}
+    return made | ({"initial_value": initial} if initial else {})
+
+
 def divider() -> Block:
     """A line."""
     return {"type": "divider"}
@@ -112,7 +124,7 @@ def button(text: str, action_id: str, value: Mapping[str, object], style: str = 
     made: dict[str, object] = {
         "type": "button",
         "action_id": action_id,
-        "text": _plain(clip(inline(text, BUTTON), BUTTON), BUTTON),
+        "text": plain(clip(inline(text, BUTTON), BUTTON), BUTTON),
         "value": packed,
     }
     return made | ({"style": style} if style else {})
@@ -120,9 +132,9 @@ def button(text: str, action_id: str, value: Mapping[str, object], style: str = 
 
 def sure(button: Block, title: str, text: str) -> Block:
     """A button that asks once more before it does what cannot be undone with another."""
-    asked = {"title": _plain(title, 100), "text": _mrkdwn(text, 300)}
+    asked = {"title": plain(title, 100), "text": _mrkdwn(text, 300)}
     label = button["text"]["text"]
-    answers = {"confirm": _plain(clip(label, 30), 30), "deny": _plain("Not now", 30)}
+    answers = {"confirm": plain(clip(label, 30), 30), "deny": plain("Not now", 30)}
     return {**button, "confirm": asked | answers}
 
 
@@ -187,7 +199,8 @@ def mask(kind: str, value: str) -> str:
     return f"\N{BULLET}\N{BULLET}\N{BULLET} {value[-4:]}"
 
 
-def _plain(text: str, limit: int) -> dict[str, Any]:
+def plain(text: str, limit: int = SECTION) -> dict[str, Any]:
+    """Text in which nothing is acted on."""
     return {"type": "plain_text", "text": clip(text, limit) or " "}
 
 

@@ -19,12 +19,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 from sqlmodel import Session
 
-from bot.slack import actions, answers, blocks, commands, marks, unseen, writing
-from bot.slack.actions import Form
-from bot.slack.answers import Reply
+from bot.slack import actions, answers, blocks, commands, marks, matters, unseen, writing
+from bot.slack.answers import Form, Reply
 from bot.slack.commands import Answer
 from bot.slack.desk import Desk
-from bot.slack.marks import Mark
+from bot.slack.marks import Mark, Spot
 from bot.slack.people import Places
 from comms.duties.instructions import WriteText
 from comms.office import Office
@@ -37,6 +36,10 @@ _SORRY = (
 )
 _WIRE = (SlackApiError, SlackClientError, aiohttp.ClientError, OSError)
 Body = dict[str, Any]
+_FORMS: Mapping[str, Callable[[Session, str, str, Mapping[str, str]], Answer | dict[str, str]]] = {
+    actions.PAUSE_FORM: actions.submitted,
+    matters.FORM: matters.submitted,
+}
 
 
 def bolt_app(desk: Desk, web: AsyncWebClient) -> AsyncApp:
@@ -55,9 +58,10 @@ def bolt_app(desk: Desk, web: AsyncWebClient) -> AsyncApp:
     )
     talk = _Talk(desk, web)
     app.command("/acct")(talk.command)
-    app.view(actions.PAUSE_FORM)(talk.form)
+    for callback_id in _FORMS:
+        app.view(callback_id)(talk.form)
     app.action(_ANYTHING)(talk.click)
-    for callback_id in marks.SHORTCUTS:
+    for callback_id in (*marks.SHORTCUTS, matters.SHORTCUT):
         app.shortcut(callback_id)(talk.shortcut)
     app.command(_ANYTHING)(_unknown_command)
     app.event(_ANYTHING)(_ignored)
@@ -112,32 +116,32 @@ class _Talk:
         """Somebody chose one of ours from the menu of a message; only they see the answer."""
         await ack()
         user, place = str(body["user"]["id"]), str(body["channel"]["id"])
-        mark = Mark(user, place, str(body["message_ts"]), marks.SHORTCUTS[body["callback_id"]])
+        spot = Spot(user, place, str(body["message_ts"]))
         refused = await self._places.refusal(user, place)
         if refused is not None:
             await _answer(body, answers.say(refused))
             return
-        found = await self._read(lambda session, _: marks.decide(session, mark))
-        asked = answers.say(found) if isinstance(found, str) else found
-        await _answer(body, await self._done(asked, f"shortcut:{body['trigger_id']}"))
+        found = await self._read(lambda session, _: _of_menu(session, spot, body["callback_id"]))
+        if isinstance(found, Form):
+            await self._open(body, found)
+            return
+        await _answer(body, await self._done(found, f"shortcut:{body['trigger_id']}"))
 
     async def form(self, ack: AsyncAck, body: Body) -> None:
-        """Somebody sent the pause form; it turns into the outcome, or shows what to correct."""
+        """Somebody sent a form; it turns into the outcome, or shows what to correct."""
         user, view = str(body["user"]["id"]), body["view"]
-        typed = view["state"]["values"]
-        days = str(typed["days"]["days"].get("value") or "")
-        reason = str(typed["reason"]["reason"].get("value") or "")
+        submitted, title = _FORMS[view["callback_id"]], str(view["title"]["text"])
         packed = str(view.get("private_metadata") or "")
         refused = await self._places.refusal(user, "")
         if refused is not None:
-            await ack(response_action="update", view=dict(actions.outcome(refused)))
+            await ack(response_action="update", view=dict(actions.outcome(title, refused)))
             return
-        found = await self._read(lambda s, _: actions.submitted(s, user, packed, days, reason))
+        found = await self._read(lambda s, _: submitted(s, user, packed, _typed(view)))
         if isinstance(found, dict):
             await ack(response_action="errors", errors=found)
             return
         reply = await self._done(found, f"form:{view['id']}:{user}")
-        await ack(response_action="update", view=dict(actions.outcome(reply.text)))
+        await ack(response_action="update", view=dict(actions.outcome(title, reply.text)))
 
     async def _read(self, look: Callable[[Session, Office], _T]) -> _T:
         def read() -> _T:
@@ -160,6 +164,25 @@ class _Talk:
         except _WIRE:
             late = "Slack did not open the form in time; click again."
             await _answer(body, answers.say(late))
+
+
+def _of_menu(session: Session, spot: Spot, callback_id: str) -> Answer | Form:
+    if callback_id == matters.SHORTCUT:
+        return matters.ask(session, spot)
+    mark = Mark(spot.user, spot.channel, spot.ts, marks.SHORTCUTS[callback_id])
+    found = marks.decide(session, mark)
+    return answers.say(found) if isinstance(found, str) else found
+
+
+def _typed(view: Mapping[str, Any]) -> dict[str, str]:
+    """What stands in each field of a form, or which choice was made of its menu."""
+    fields = {
+        name: field for block in view["state"]["values"].values() for name, field in block.items()
+    }
+    return {
+        name: str(field.get("value") or (field.get("selected_option") or {}).get("value") or "")
+        for name, field in fields.items()
+    }
 
 
 async def _answer(body: Mapping[str, Any], reply: Reply, *, replace: bool = False) -> None:

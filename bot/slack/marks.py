@@ -34,16 +34,22 @@ SHORTCUTS: Final[Mapping[str, Meaning]] = {
 }
 """By the ``callback_id`` of the manifest."""
 EMOJI: Final[Mapping[str, Meaning]] = {"lock": "privileged", "unlock": "unseal"}
-_NO_CARD = "This is no card of what a client wrote; use it on one that is."
+NO_CARD = "This is no card of what a client wrote; use it on one that is."
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Somebody marked a message of a channel; ``at`` is Slack's moment, where it says one."""
+class Spot:
+    """Somebody is at a message of a channel."""
 
     user: str
     channel: str
     ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark(Spot):
+    """They marked it; ``at`` is Slack's moment, where it says one."""
+
     means: Meaning
     at: dt.datetime | None = None
     event_id: str = ""
@@ -82,7 +88,7 @@ def decide(session: Session, mark: Mark) -> str | SealWords | UnsealWords | Seal
         return _of_stranger(person, card, mark.means)
     touchpoint = touchpoint_of(session, mark)
     if touchpoint is None:
-        return _NO_CARD
+        return NO_CARD
     return of_words(session, person, touchpoint, mark.means, mark.at)
 
 
@@ -130,19 +136,19 @@ def _refusal(session: Session, person: Person, touchpoint: Touchpoint, means: Me
     return walls.refusal(session, touchpoint, person.id) if sealed else ""
 
 
-def _card(session: Session, mark: Mark) -> Message | None:
+def _card(session: Session, spot: Spot) -> Message | None:
     """The card of this place; in a direct message one that was sent to just this person."""
     query = select(Message).where(
         Message.audience == Audience.STAFF, Message.channel == "slack",
-        Message.provider_id == mark.ts,
-        Message.destination == (mark.user if mark.channel.startswith("D") else mark.channel),
+        Message.provider_id == spot.ts,
+        Message.destination == (spot.user if spot.channel.startswith("D") else spot.channel),
     )  # fmt: skip
     return session.exec(query.order_by(col(Message.id)).limit(1)).first()
 
 
-def touchpoint_of(session: Session, mark: Mark) -> Touchpoint | None:
+def touchpoint_of(session: Session, spot: Spot) -> Touchpoint | None:
     """What the card of this place shows: what a client wrote, also below a task or a case of it."""
-    card = _card(session, mark)
+    card = _card(session, spot)
     if card is None:
         return None
     if card.subject_kind == "case":

@@ -7,8 +7,7 @@ from sqlmodel import Session, col, select
 
 from billing.models import Client, EscalationCase
 from bot.slack import answers, neutral
-from bot.slack.actions import Form
-from bot.slack.answers import Reply
+from bot.slack.answers import Form, Reply
 from comms.duties.instructions import Instruction, WriteText
 from comms.models import Message, Task, Touchpoint
 from comms.office import Office

@@ -13,7 +13,7 @@ from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
 from comms import delivery, merging, outbox, seals, staff
-from comms.duties import escalations, overrides, tasks, verdicts
+from comms.duties import escalations, matters, overrides, tasks, verdicts
 from comms.duties.orders import (
     LONGEST,
     AssignCase,
@@ -33,6 +33,7 @@ from comms.duties.orders import (
     ResolveDoubt,
     Resume,
     RuleOnDraft,
+    SayMatter,
     SealCard,
     SealWords,
     UnsealWords,
@@ -65,6 +66,7 @@ __all__ = [
     "ResolveDoubt",
     "Resume",
     "RuleOnDraft",
+    "SayMatter",
     "SealCard",
     "SealWords",
     "UnsealWords",
@@ -90,7 +92,7 @@ def clients_of(session: Session, instruction: Instruction) -> list[int]:
         case ResolveDoubt() | SealCard():
             message = session.get(Message, instruction.message_id)
             return [message.client_id] if message and message.client_id is not None else []
-        case HandleTask() | SealWords() | UnsealWords() | WriteText() | RuleOnDraft():
+        case HandleTask() | SealWords() | UnsealWords() | SayMatter() | WriteText() | RuleOnDraft():
             client_id = _whose(session, instruction)
             return aliases.group(session, client_id) if client_id else []
         case Merge() | KeepApart():
@@ -107,7 +109,7 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
             return _of_case(session, office, instruction)
         case ResolveDoubt():
             return _resolve(session, office, instruction)
-        case HandleTask() | SealWords() | UnsealWords() | SealCard():
+        case HandleTask() | SealWords() | UnsealWords() | SayMatter() | SealCard():
             return _of_words(session, office, instruction)
         case LetPass() | WriteText() | RuleOnDraft() | Repeat():
             return _of_outreach(session, office, instruction)
@@ -119,7 +121,7 @@ def carry_out(session: Session, office: Office, instruction: Instruction) -> str
 # --- what a client wrote --------------------------------------------------------------------------
 
 
-_OfWords = HandleTask | SealWords | UnsealWords
+_OfWords = HandleTask | SealWords | UnsealWords | SayMatter
 
 
 def _whose(session: Session, asked: _OfWords | WriteText | RuleOnDraft) -> int | None:
@@ -146,6 +148,8 @@ def _of_words(session: Session, office: Office, asked: _OfWords | SealCard) -> s
         case UnsealWords():
             word = seals.Word("unsealed", by, why, said_at=asked.said_at)
             return seals.say(session, office, asked.touchpoint_id, word, asked.cleared)
+        case SayMatter():
+            return matters.say(session, office, asked, by)
         case SealCard():
             return strangers.seal(session, office, asked.message_id, asked.label)
     assert_never(asked)

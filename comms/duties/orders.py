@@ -115,6 +115,16 @@ class UnsealWords(Order):
     by: int
 
 
+class SayMatter(Order):
+    """Which matter a message is about; ``cleared`` is what they may read of it who say so."""
+
+    touchpoint_id: int
+    matter: str = Field(min_length=1)
+    reason: str = Field(min_length=1, max_length=2000)
+    cleared: tuple[Label, ...]
+    by: int
+
+
 class SealCard(Order):
     """What somebody wrote whom nobody knows stays off its card; without a label it comes back."""
 
@@ -193,6 +203,7 @@ Instruction = (
     | LetPass
     | SealWords
     | UnsealWords
+    | SayMatter
     | SealCard
     | Merge
     | KeepApart

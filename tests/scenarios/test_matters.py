@@ -8,17 +8,19 @@ import pytest
 import pytest_asyncio
 from sqlmodel import Session, col, select
 
-from billing import ledger
+from billing import ledger, vault
 from billing.facts import InvoiceIssued
 from billing.models import Contact, Invoice
 from bot.custody import erasure, privilege, privilegelog, walls
 from bot.report import Report, Wrong, silent
+from bot.sandbox.workspace import View
 from comms import timeline
 from comms.models import Access, Attribution, Message
 from tests import factories
 from tests.conftest import Database
 from tests.factories import NOON, Known, Product
 from tests.scenarios import test_sealed as sealing
+from tests.scenarios.test_marks import CLERKS, COUNSELS, card, chooses
 from tests.scenarios.test_sealed import CLERK, COUNSEL
 from tests.scenarios.test_taught import mailed
 
@@ -36,6 +38,8 @@ async def product(database: Database, tmp_path: Path) -> AsyncIterator[Product]:
         running.known()
         running.write(lambda session: billed(session, running, ("INV-1001", BRAM)))
         running.write(lambda session: billed(session, running, ("INV-1002", LEASE)))
+        for user, email in ((CLERKS, CLERK), (COUNSELS, COUNSEL)):
+            running.slack.add_user(user, user, email)
         yield running
 
 
@@ -165,6 +169,80 @@ async def test_who_stands_outside_a_wall_does_not_say_it_away(product: Product) 
     asked = {"touchpoint": touchpoint, "by": COUNSEL, "reason": "so", "matter": LEASE}
     with pytest.raises(Wrong, match="a wall around Bram suit"):
         await privilege.attribute(product.app, asked, silent)
+
+
+# --- in Slack, by the menu of a card --------------------------------------------------------------
+
+
+async def form(product: Product, user: str, words: str) -> View:
+    """Somebody chooses *Say which matter* in the menu of the card with these words."""
+    assert await chooses(product, user, "say_matter", card(product, words)) == ""
+    return next(iter(product.slack.workspace.views.values()))
+
+
+def choices(view: View) -> dict[str, str]:
+    menu = next(one["element"] for one in view.content["blocks"] if one.get("block_id") == "matter")
+    return {one["text"]["text"]: one["value"] for one in menu["options"]}
+
+
+async def says(product: Product, user: str, view: View, matter: str, reason: str) -> str:
+    """They send the form; what it then is, or what is wrong with it."""
+    answers = {"matter": {"matter": matter}, "reason": {"reason": reason}}
+    body = (await product.slack.submit(user, view.id, answers)).body
+    await product.settle()
+    return body
+
+
+async def test_the_menu_of_a_card_says_the_matter_with_its_reason(product: Product) -> None:
+    touchpoint = await mailed(product, ADVICE.format("it"))
+    view = await form(product, COUNSELS, "Sealed")
+    assert "of no matter yet" in str(view.content["blocks"][0])
+    assert set(choices(view)) == {BRAM, LEASE}
+    assert "Say why" in await says(product, COUNSELS, view, choices(view)[BRAM], " ")
+    said = await says(product, COUNSELS, view, choices(view)[BRAM], "I was there")
+    assert "It is about Bram suit from now on." in said
+    assert about(product) == {touchpoint: (BRAM, "somebody said so")}
+    with product.store.read() as session:
+        link = session.exec(select(Access).order_by(col(Access.id).desc())).first()
+        assert link is not None
+        assert (link.change, link.by, link.touchpoint_id) == ("attributed", COUNSEL, touchpoint)
+        kept = vault.text(session, product.app.keyring, link.reason_id)
+        assert kept == "Bram suit: I was there"
+        assert list(timeline.verify(session)) == []
+
+
+async def test_who_is_not_cleared_is_not_asked_which_matter(product: Product) -> None:
+    await mailed(product, ADVICE.format("it"))
+    said = await chooses(product, CLERKS, "say_matter", card(product, "Sealed"))
+    assert "Only who is cleared for what is sealed here (legal advice)" in said
+    assert product.slack.workspace.views == {}
+
+
+async def test_who_stands_outside_a_wall_is_not_asked_which_matter(product: Product) -> None:
+    await mailed(product, ADVICE.format("the Bram suit"))
+    await wall(product, BRAM, CLERK)
+    said = await chooses(product, COUNSELS, "say_matter", card(product, "Sealed"))
+    assert "a wall around Bram suit" in said
+    assert product.slack.workspace.views == {}
+
+
+async def test_a_form_that_was_open_says_nothing_of_what_is_sealed_since(product: Product) -> None:
+    touchpoint = await mailed(product, "See you on Monday at the pier.")
+    view = await form(product, CLERKS, "pier")
+    asked = {"touchpoint": touchpoint, "by": COUNSEL, "reason": "advice"}
+    await privilege.seal(product.app, asked, silent)
+    said = await says(product, CLERKS, view, choices(view)[BRAM], "so")
+    assert "Only who is cleared" in said
+    assert about(product)[touchpoint][0] == ""
+
+
+async def test_a_matter_behind_a_wall_is_offered_to_those_inside(product: Product) -> None:
+    """Somebody else's matter: only its wall tells that there is one."""
+    await mailed(product, "See you on Monday at the pier.")
+    await wall(product, "Heron", CLERK)
+    assert "Heron" in choices(await form(product, CLERKS, "pier"))
+    product.slack.workspace.views.clear()
+    assert set(choices(await form(product, COUNSELS, "pier"))) == {BRAM, LEASE}
 
 
 async def test_what_came_before_a_matter_was_known_is_behind_its_wall(product: Product) -> None:

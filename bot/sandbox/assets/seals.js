@@ -5,7 +5,7 @@ import { sign } from "./blockkit.js";
 import { h } from "./dom.js";
 
 /** The shortcuts of the app's manifest, as the menu of a message offers them. */
-const SHORTCUTS = { seal_privileged: "Seal as legal advice", seal_phi: "Seal as health", unseal: "Unseal" };
+const SHORTCUTS = { seal_privileged: "Seal as legal advice", seal_phi: "Seal as health", unseal: "Unseal", say_matter: "Say which matter" };
 
 /** The emoji that people set beside a message, and, where a client wrote it, the lock and the menu. */
 export function marks(one, me, on) {

@@ -157,7 +157,7 @@ def test_what_is_asked_for_is_done_and_told_with_a_number(clinic: Any) -> None:
 
 
 def test_c21_the_form_of_a_pause_does_not_open(clinic: Any) -> None:
-    form = actions.Form(actions.pause_form(clinic.client(), 14))
+    form = answers.Form(actions.pause_form(clinic.client(), 14))
     assert isinstance(unseen.found(clinic.office, form), answers.Reply)
 
 

@@ -22,6 +22,7 @@ from billing.models import (
 )
 from billing.store import Store
 from comms import delivery, outreach, staff
+from comms.compliance.labels import Label
 from comms.duties.instructions import (
     AssignCase,
     CloseCase,
@@ -31,6 +32,7 @@ from comms.duties.instructions import (
     Repeat,
     ResolveDoubt,
     Resume,
+    SayMatter,
     carry_out,
     clients_of,
 )
@@ -334,6 +336,7 @@ def test_every_instruction_survives_being_written_down(desk: Desk) -> None:
         ResolveDoubt(message_id=1, went=False, by=2),
         Decide(case_id=1, decision="write_off", by=2),
         Repeat(client_id=1, step_id=3, by=2),
+        SayMatter(touchpoint_id=1, matter="Bram", reason="so", cleared=(Label.PHI,), by=2),
     ]
     assert [adapter.validate_json(one.model_dump_json()) for one in asked] == asked
 
