@@ -73,11 +73,21 @@ def _asked(command: str) -> bytes:
             shlex.split(command), capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        reason = "it took too long" if isinstance(error, subprocess.TimeoutExpired) else str(error)
-        raise SettingsMissing(f"{name} cannot be run ({reason}); run it by hand") from None
+        raise SettingsMissing(f"{name} cannot be run ({_why(error)}); run it by hand") from None
     if done.returncode:
         raise SettingsMissing(f"{name} ended with {done.returncode}; run it by hand to see why")
     try:
         return read_master_key(done.stdout)
     except ValueError:
         raise SettingsMissing(f"{name} must print 32 bytes in base64 and nothing else") from None
+
+
+def _why(error: OSError | ValueError | subprocess.TimeoutExpired) -> str:
+    """Without a word of the command: it may begin with a token that was meant for a shell."""
+    match error:
+        case subprocess.TimeoutExpired():
+            return "it took too long"
+        case OSError():
+            return f"its first word is the program, no shell reads it: {error.strerror}"
+        case ValueError():
+            return str(error)

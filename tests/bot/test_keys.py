@@ -116,6 +116,7 @@ def test_a_key_service_gives_the_master_key(
     ("command", "reason"),
     [
         ("/nowhere/kms decrypt", "cannot be run"),
+        ("VAULT_TOKEN=topsecret vault read key", "its first word is the program"),
         (f"{sys.executable} -c 'raise SystemExit(3)'", "ended with 3"),
         ("echo topsecret", "must print 32 bytes in base64"),
         ("echo 'unbalanced", "cannot be run"),
