@@ -121,7 +121,7 @@ def test_a_key_service_gives_the_master_key(
         ("echo topsecret", "must print 32 bytes in base64"),
         ("echo 'unbalanced", "cannot be run"),
     ],
-    ids=["no program", "refused", "no key", "no command line"],
+    ids=["no program", "a line for a shell", "refused", "no key", "no command line"],
 )
 def test_a_key_service_that_gives_none_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, command: str, reason: str
