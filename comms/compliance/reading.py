@@ -21,6 +21,8 @@ _INVISIBLE: Final = frozenset(
     "\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u3164\ufeff\uffa0"
     "\ufe00\ufe01\ufe02\ufe03\ufe04\ufe05\ufe06\ufe07\ufe08\ufe0e\ufe0f\u20e3"
 )
+_BLANK: Final = "\u2800"
+"""Braille without a dot: no space to Unicode, and one to whoever reads it."""
 _LIKE: Final = {
     **dict.fromkeys("‐‑‒–—―−﹘﹣－⁃", "-"),
     **dict.fromkeys("‘’‚‛ʼ＇`´", "'"),
@@ -53,15 +55,18 @@ class _Folding(dict[int, str]):
 
 
 def _read(sign: str) -> str:
-    if sign in _INVISIBLE:
+    if sign in _INVISIBLE or "\U000e0000" <= sign <= "\U000e0fff":  # tags, for no reader
         return _HIDDEN
     if sign in _LIKE:
         return _LIKE[sign]
     digit = unicodedata.digit(sign, None)
     if digit is not None:
         return str(digit)
-    if unicodedata.category(sign) == "Zs":
+    kind = unicodedata.category(sign)
+    if kind == "Zs" or sign == _BLANK:
         return " "
+    if kind == "Cf":
+        return _HIDDEN
     plain = unicodedata.normalize("NFKC", sign)
     return plain if len(plain) == 1 else sign
 
