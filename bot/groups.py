@@ -8,6 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+import structlog
+
+log = structlog.get_logger("groups")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -34,7 +37,8 @@ class Together(Generic[T, R]):
             some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             try:
                 found = await self._work([item for item, _ in some])
-            except Exception:  # noqa: BLE001 - whom it concerns is found out one by one
+            except Exception as error:  # noqa: BLE001 - whom it concerns is found out one by one
+                log.warning("one_by_one", many=len(some), error=type(error).__name__)
                 await asyncio.gather(*(self._alone(item, answer) for item, answer in some))
                 continue
             for (_, answer), one in zip(some, found, strict=True):

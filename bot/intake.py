@@ -19,7 +19,7 @@ from bot.bookings import Outcome
 from bot.slack import marks, postings
 from bot.slack.marks import Mark
 from bot.slack.postings import Posted
-from comms import consent, delivery, inbound, outreach, receipts
+from comms import delivery, inbound, outreach, receipts
 from comms.addresses import complaints
 from comms.duties import instructions, tasks
 from comms.duties.instructions import Instruction
@@ -36,7 +36,6 @@ from comms.facts import (
 from comms.inbound import Letter
 from comms.law import enforcement
 from comms.listening import pledges, reported, sayings
-from comms.models import ConsentEvent
 from comms.office import Office
 from comms.outreach import offers
 
@@ -77,10 +76,13 @@ def clients_of(fact: Fact) -> Callable[[Session], Collection[int]]:
 def _known(session: Session, fact: facts.Fact) -> set[int]:
     """Every client that a billing fact names, as far as we know them."""
     names = {value for name, value in fact if name.endswith("client_external_id")}
+    sharing: set[int] = set()
     if isinstance(fact, ClientDescribed):
         names = {fact.external_id}
+        # What the firm says of consent stands in the chain of everybody who reads there.
+        sharing = consents.clients_at(session, [fact])
     found = [references.find_client(session, fact.source, name) for name in names if name]
-    return {one for one in found if one is not None}
+    return sharing.union(one for one in found if one is not None)
 
 
 def take_in(session: Session, office: Office, fact: Fact, keys: Iterator[str]) -> int | None:
@@ -134,16 +136,11 @@ def take_in_all(
     at once.
     """
     applied = [one for one in batches.apply_all(session, told, office.now, keys) if one.changed]
-    for fact in told:
-        if isinstance(fact, ClientDescribed):
-            _assert_consent(session, office, fact)
+    described = [fact for fact in told if isinstance(fact, ClientDescribed)]
+    consents.assert_all(session, office, described)
     pledges.review(session, office, told)
-    _settle_tasks(session, office, told, {one.client_id for one in applied})
-    enforcement.after(session, office, told, {one.client_id for one in applied})
-    outreach.advance_clients(session, office, {one.client_id for one in applied})
     news = [one for one in applied if one.received]
-    receipts.thank(session, office, news)
-    offers.after(session, office, news)
+    _follow(session, office, told, {one.client_id for one in applied}, news)
 
 
 def take_told(
@@ -156,31 +153,31 @@ def take_told(
     """
     outcomes = bookings.book(session, office, told, list(keys))
     done = [(one.fact, one.applied) for one in outcomes if one.applied is not None]
-    described = [fact for fact, _ in done if isinstance(fact, ClientDescribed)]
-    consents.assert_all(session, office, described)
-    _begin(
-        session, office, [one.client_id for fact, one in done if isinstance(fact, ClientDescribed)]
-    )
-    changed = [(fact, applied) for fact, applied in done if applied.changed]
-    _settle_tasks(
-        session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
-    )
-    enforcement.after(
-        session, office, [fact for fact, _ in changed], {one.client_id for _, one in changed}
-    )
-    outreach.advance_clients(session, office, {applied.client_id for _, applied in changed})
+    described = {fact: one for fact, one in done if isinstance(fact, ClientDescribed)}
+    consents.assert_all(session, office, list(described))
+    _begin(session, office, [one.client_id for one in described.values()])
+    changed = [(fact, one) for fact, one in done if one.changed]
+    clients = {one.client_id for _, one in changed}
     news = [one for fact, one in changed if _is_news(office, fact, one)]
-    receipts.thank(session, office, news)
-    offers.after(session, office, news)
+    _follow(session, office, [fact for fact, _ in changed], clients, news)
     return outcomes
 
 
-def _settle_tasks(
-    session: Session, office: Office, told: Sequence[Tellable], clients: Collection[int]
+def _follow(
+    session: Session,
+    office: Office,
+    told: Sequence[Tellable],
+    clients: Collection[int],
+    news: Sequence[Applied],
 ) -> None:
-    """What waited for a person may have become needless."""
+    """What waits for these clients is judged anew, and who paid is thanked, once."""
     if any(isinstance(fact, SETTLING) for fact in told):
         tasks.settle(session, office, clients)
+    enforcement.after(session, office, told, clients)
+    outreach.advance_clients(session, office, clients)
+    if news:
+        receipts.thank(session, office, news)
+        offers.after(session, office, news)
 
 
 def _is_news(office: Office, fact: Tellable, applied: Applied) -> bool:
@@ -198,7 +195,7 @@ def book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]
     """A fact of an import: booked, its sequences left to the next sweep. Says if it was new."""
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if isinstance(fact, ClientDescribed):
-        _assert_consent(session, office, fact)
+        consents.assert_all(session, office, [fact])
         _begin(session, office, [applied.client_id])
     return applied.changed
 
@@ -212,35 +209,15 @@ def _begin(session: Session, office: Office, clients: Sequence[int]) -> None:
 
 def _describe(session: Session, office: Office, fact: ClientDescribed, keys: Iterator[str]) -> int:
     applied = ledger.apply(session, fact, office.now, keys)
-    _assert_consent(session, office, fact)
+    consents.assert_all(session, office, [fact])
     return applied.client_id
 
 
-def _assert_consent(session: Session, office: Office, fact: ClientDescribed) -> None:
-    """What the firm says of consent, once per address; it never undoes what the person said."""
-    said = {"email": fact.email, "sms": fact.phone if fact.sms_consent else None}
-    for kind, value in said.items():
-        address = consent.find_address(session, kind, value) if value else None
-        if address is None:
-            continue
-        if consent.of_address(session, address.id).standing is not consent.Standing.UNKNOWN:
-            continue
-        event = ConsentEvent(
-            address_id=address.id, change="asserted", method="firm", source=fact.source,
-            occurred_at=office.now, recorded_at=office.now,
-        )  # fmt: skip
-        consent.record(session, event)
-
-
 def _book(session: Session, office: Office, fact: facts.Fact, keys: Iterator[str]) -> int:
-    """News of a client's account: what waits is judged anew, and who paid is thanked, once."""
+    """News of a client's account."""
     applied = ledger.apply(session, fact, office.now, keys, office.keyring)
     if applied.changed:
         pledges.review(session, office, [fact])
-        _settle_tasks(session, office, [fact], {applied.client_id})
-        enforcement.after(session, office, [fact], [applied.client_id])
-        outreach.advance_client(session, office, applied.client_id)
-    if applied.received:
-        receipts.thank(session, office, [applied])
-        offers.after(session, office, [applied])
+        news = [applied] if applied.received else []
+        _follow(session, office, [fact], [applied.client_id], news)
     return applied.client_id

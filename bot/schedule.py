@@ -7,6 +7,7 @@ in the rows, so a lost one costs a delay. Two passes never overlap.
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -43,10 +44,14 @@ def timers(app: App) -> AsyncIOScheduler:
     """What wakes the worker, and watches it, when nothing arrives."""
     found = AsyncIOScheduler(timezone="UTC")
     found.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
-    found.add_job(_tidy, "cron", [app], hour=3, minute=17, id="tidy", coalesce=True)
-    found.add_job(_checkpoint, "cron", [app], hour=0, minute=7, id="checkpoint", coalesce=True)
     soon = app.clock.now() + dt.timedelta(minutes=2)
-    found.add_job(_audit, "interval", [app], hours=1, next_run_time=soon, id="audit")
+    for name, work, trigger, when in (
+        ("tidy", worker.tidy, "cron", {"hour": 3, "minute": 17}),
+        ("checkpoint", checkpoints.run, "cron", {"hour": 0, "minute": 7}),
+        ("audit", audit.run, "interval", {"hours": 1, "next_run_time": soon}),
+    ):
+        job = [app, f"{name}_failed", work]
+        found.add_job(_tried, trigger, job, id=name, coalesce=True, **when)
     if url := app.settings.heartbeat_url:
         found.add_job(heartbeat.beat, "interval", [app.pulse, url], minutes=1, id="heartbeat")
     return found
@@ -67,22 +72,12 @@ async def once(app: App) -> None:
         app.meters.passes.observe(time.perf_counter() - began)
 
 
-async def _audit(app: App) -> None:
+async def _tried(app: App, failed: str, work: Callable[[App], Awaitable[object]]) -> None:
+    """What fails is done by the next one; told by the scheduler, it would be told with its text."""
     try:
-        await audit.run(app)
-    except Exception as error:  # noqa: BLE001 - a watcher that fails is no reason to stop working
-        log.error("audit_failed", error=type(error).__name__)  # noqa: TRY400
-
-
-async def _checkpoint(app: App) -> None:
-    try:
-        await checkpoints.run(app)
-    except Exception as error:  # noqa: BLE001 - the next one writes down what this one did not
-        log.error("checkpoint_failed", error=type(error).__name__)  # noqa: TRY400
-
-
-async def _tidy(app: App) -> None:
-    await worker.tidy(app)
+        await work(app)
+    except Exception as error:  # noqa: BLE001 - a job that fails is no reason to stop working
+        log.error(failed, error=_kinds(error))  # noqa: TRY400
 
 
 def _kinds(error: BaseException) -> str:

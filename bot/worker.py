@@ -22,7 +22,7 @@ from billing.models import ClientKey, Enrolment, PolicyPublication
 from bot import inbox
 from bot.app import App
 from bot.custody import copies, legalholds, recalls, retention, showing
-from bot.gathering import Gathered
+from bot.groups import Together
 from bot.models import Incoming, Recall
 from bot.staff import duplicates, tasks
 from bot.understanding import understand
@@ -151,7 +151,7 @@ async def _deliver_batch(app: App, batch: Sequence[tuple[int, int | None]]) -> N
         await _each("deliver", batch, lambda one: _deliver_batch(app, [one]), 1)
         return
     begun = await _begin(app, claimed)
-    settled = Gathered(partial(_settle, app))
+    settled = Together(partial(_settle, app), BATCH)
     await _each("send", begun, lambda one: send(app, one, settled), len(batch))
 
 
@@ -184,20 +184,25 @@ async def _begin(app: App, claimed: Sequence[Claim]) -> list[Claim]:
     )
 
 
-async def _settle(app: App, answers: Sequence[tuple[Claim, Sent]]) -> None:
+Answer = tuple[Claim, Sent]
+Settled = Together[Answer, None]
+
+
+async def _settle(app: App, answers: Sequence[Answer]) -> Sequence[None]:
     """Write down what the provider took."""
     went = [(claimed.message_id, answer) for claimed, answer in answers]
     await app.store.write(
         lambda session: delivery.went_all(session, app.office(), went),
         clients=_clients([claimed for claimed, _ in answers]),
     )
+    return [None] * len(answers)
 
 
 def _clients(claimed: Sequence[Claim]) -> set[int]:
     return {one.client_id for one in claimed if one.client_id is not None}
 
 
-async def send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) -> None:
+async def send(app: App, begun: Claim, settled: Settled) -> None:
     """Hand a message to its channel, once, and write down what came of it."""
     ids: dict[str, int | str | None] = {
         "message": begun.outgoing.reference,
@@ -209,7 +214,7 @@ async def send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) ->
         await _send(app, begun, settled)
 
 
-async def _send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) -> None:
+async def _send(app: App, begun: Claim, settled: Settled) -> None:
     try:
         answer = await app.channels[begun.channel].send(begun.outgoing)
     except DeliveryError as error:
@@ -221,7 +226,7 @@ async def _send(app: App, begun: Claim, settled: Gathered[tuple[Claim, Sent]]) -
             clients=lambda session: delivery.concerned(session, begun.message_id),
         )
         return
-    await settled.add((begun, answer))
+    await settled.do((begun, answer))
     log.info("sent", channel=begun.channel)
     app.meters.tried(begun.channel, "sent")
 

@@ -9,15 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, col, select
 from standardwebhooks import Webhook
 
 from billing import ledger
-from billing.models import Client, Invoice, InvoiceDispute, Payment
-from bot import audit, signature, understanding
+from billing.facts import ClientDescribed
+from billing.keyring import Keyring
+from billing.models import (
+    Address,
+    Client,
+    Contact,
+    ContactAddress,
+    Invoice,
+    InvoiceDispute,
+    Payment,
+)
+from billing.store import Store
+from bot import audit, intake, signature, understanding
 from bot.factsheet import KINDS
 from bot.sandbox import loopback
 from comms.models import Message
+from tests import factories
 from tests.bot import telling
 from tests.bot.telling import (
     CLIENT,
@@ -31,7 +43,7 @@ from tests.bot.telling import (
     states,
     tell,
 )
-from tests.factories import FINANCE, Product
+from tests.factories import FINANCE, Known, Product
 
 
 @pytest.fixture
@@ -379,3 +391,23 @@ async def test_many_tell_at_once(product: Product) -> None:
     await product.settle()
     await product.later(minutes=1)
     assert telling.count(product, Payment) == telling.count(product, Invoice) == 3
+
+
+def test_who_shares_an_address_is_locked_with_whom_it_is_told_of(
+    store: Store, keyring: Keyring
+) -> None:
+    """What the firm says of consent stands in the chains of both."""
+
+    def shared(session: Session) -> Known:
+        return factories.client(session, keyring, factories.NOON, "Northwind")
+
+    known = store.write_now(shared)
+    with store.read() as session:
+        (contact,) = session.exec(select(Contact).where(Contact.client_id == known.client_id))
+        mailbox = session.exec(
+            select(Address.value)
+            .join(ContactAddress, col(ContactAddress.address_id) == Address.id)
+            .where(ContactAddress.contact_id == contact.id, Address.kind == "email")
+        ).one()
+        told = ClientDescribed(source="crm", external_id="new", name="Another", email=mailbox)
+        assert intake.clients_of(told)(session) == {known.client_id}

@@ -109,5 +109,15 @@ async def test_what_serves_calls_the_watcher_and_looks_for_itself(
         assert {job.id for job in without.get_jobs()} == always
 
 
+@pytest.mark.parametrize("name", ["tidy", "checkpoint", "audit"])
+async def test_a_job_that_fails_is_told_by_its_kind_alone(
+    sqlite_database: Any, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with factories.product(sqlite_database, tmp_path) as product:
+        job = schedule.timers(product.app).get_job(name)
+        await job.func("no product", *job.args[1:])
+        assert f"{name}_failed" in capsys.readouterr().out
+
+
 def _explode(_parcel: Parcel) -> list[Fact]:
     raise RuntimeError("nobody foresaw this")
