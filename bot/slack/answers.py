@@ -22,6 +22,7 @@ from comms.office import Office
 PAGE = 10
 _WHY = 12
 _EXCERPT = 200
+_TYPE = "What you can type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def card(session: Session, office: Office, client: Client) -> Reply:
         blocks.section("\n".join(records.balances(session, office, client))),
         *blocks.lines("Overdue by age", records.buckets(session, office, client)),
         *blocks.lines("What stands against it", records.against(session, office, client)),
-        *([blocks.section(f"*Mind*: {flags}")] if flags else []),
+        *([blocks.section(f"*Flags*: {flags}")] if flags else []),
         *blocks.lines("Waits for a person", records.turns_of(session, client)),
         *blocks.lines("Next", records.next_steps(session, office, client)),
         *blocks.lines("Waiting to leave", waiting),
@@ -241,7 +242,8 @@ def nobody(session: Session, typed: str, name: str) -> Reply:
     close = [blocks.inline(one) for one in people.nearest(session, name)]
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     text = f"No client is called {blocks.inline(name)}.{guess}"
-    return Reply(text, (blocks.section(text), *_forms(forms.nearest(typed))))
+    hint = blocks.context("A part of the name is enough. `/acct help` shows what can be typed.")
+    return Reply(text, (blocks.section(text), *_forms(forms.nearest(typed), _TYPE), hint))
 
 
 def unclear(typed: str) -> Reply:
@@ -252,7 +254,7 @@ def unclear(typed: str) -> Reply:
 
 def manual() -> Reply:
     """Everything that can be typed."""
-    lines = _forms(forms.FORMS.values(), "What you can type")
+    lines = _forms(forms.FORMS.values(), _TYPE)
     quotes = 'Put a name in quotes where it is not clear where it ends: `/acct pause "Acme" 3d …`'
     return Reply("What you can type after /acct", (*lines, blocks.context(quotes)))
 

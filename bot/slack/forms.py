@@ -17,6 +17,7 @@ FORMS = {
     "erase-request": "/acct erase-request NAME",
     "help": "/acct help",
 }
+_ALIKE = 0.7
 _DAYS = re.compile(r"([0-9]{1,3})d", re.IGNORECASE)
 _CHANNELS = ("sms", "email")
 _BY = re.compile(r"(?:^|\s)by\s+(sms|email)\s*$", re.IGNORECASE)
@@ -126,13 +127,14 @@ def parse(text: str) -> Ask:
 
 
 def nearest(text: str, most: int = 3) -> list[str]:
-    """The forms that come closest to what was typed."""
+    """The forms that come closest to what was typed; those for a name, where it is like no word."""
     verb = text.strip().partition(" ")[0].lower()
 
     def likeness(word: str) -> float:
         return difflib.SequenceMatcher(None, verb, word).ratio()
 
-    return [FORMS[word] for word in sorted(FORMS, key=likeness, reverse=True)[:most]]
+    found = sorted(FORMS, key=likeness, reverse=True)
+    return [FORMS[word] for word in (found if likeness(found[0]) >= _ALIKE else FORMS)][:most]
 
 
 def _timeline(rest: str) -> Ask:

@@ -89,15 +89,17 @@ def _exact(session: Session, name: str, limit: int) -> list[Client]:
 
 
 def nearest(session: Session, name: str, most: int = 3) -> list[str]:
-    """The names that come closest to one that nobody has."""
+    """The names that come closest to one that nobody has, whole or in as many first words."""
     wanted = name.strip().lower()
     begins = col(Client.name).istartswith(wanted[:1], autoescape=True)
     known = session.exec(select(Client.name).where(begins).limit(_NEAR)).all()
-    by_lower = {one.lower(): one for one in known}
+    words = len(wanted.split())
+    by_lower = {" ".join(one.lower().split()[:words]): one for one in known}
+    by_lower |= {one.lower(): one for one in known}
     pairs = _pairs(wanted)
     likely = heapq.nlargest(_LIKELY, by_lower, key=lambda one: len(pairs & _pairs(one)))
-    close = difflib.get_close_matches(wanted, likely, n=most, cutoff=0.5)
-    return [by_lower[one] for one in close]
+    close = difflib.get_close_matches(wanted, likely, n=2 * most, cutoff=0.6)
+    return list(dict.fromkeys(by_lower[one] for one in close))[:most]
 
 
 def _pairs(name: str) -> set[str]:

@@ -369,7 +369,8 @@ def _address(session: Session, address: Address, contact: Contact) -> str:
     said = consent.of_address(session, address.id)
     who = f" ({blocks.inline(contact.name)})" if contact.name else ""
     place = blocks.inline(blocks.mask(address.kind, address.value))
-    line = f"{address.kind} {place}{who}: {_STANDINGS[said.standing]}"
+    way = "SMS" if address.kind == "sms" else address.kind.capitalize()
+    line = f"{way} {place}{who}: {_STANDINGS[said.standing]}"
     if address.health == Health.DEAD:
         return f"{line}; messages do not arrive there"
     return line

@@ -175,7 +175,21 @@ async def test_several_clients_are_offered_to_pick_from(talk: Talk) -> None:
 async def test_a_misspelt_name_gets_the_nearest_names_and_forms(talk: Talk) -> None:
     text = said(await talk.types("northwynd traiding"))
     assert "Did you mean Northwind Trading?" in text
-    assert text.count("`/acct") == 3
+    assert text.count("• `/acct") == 3
+
+
+async def test_a_first_word_that_is_misspelt_is_enough_to_guess_whom(talk: Talk) -> None:
+    assert "Did you mean Northwind Trading?" in said(await talk.types("nortwhind"))
+
+
+async def test_a_name_like_no_word_gets_the_forms_that_take_a_name(talk: Talk) -> None:
+    text = said(await talk.types("nobody"))
+    assert [one for one in ("NAME", "timeline NAME", "hold NAME") if f"• `/acct {one}" in text] == [
+        "NAME",
+        "timeline NAME",
+    ]
+    assert "Did you mean" not in text
+    assert "• `/acct timeline NAME" in said(await talk.types("timelin northwynd"))
 
 
 @pytest.mark.parametrize("typed", ["timeline", "pause", "why", "resume"])
