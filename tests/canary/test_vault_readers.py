@@ -1,6 +1,7 @@
 """Who opens what lies in the vault? A short list by name; each releases it, or says why not."""
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield from ((last, name.name) for name in node.names)
 
 
-def openers() -> dict[str, set[tuple[str, str]]]:
+@functools.cache
+def openers() -> Mapping[str, set[tuple[str, str]]]:
     found = {}
     for floor in ("billing", "comms", "bot"):
         for path in sorted((ROOT / floor).rglob("*.py")):
