@@ -26,7 +26,7 @@ from bot.api import api, misread, need_json, unheard
 from bot.app import App
 from bot.bodies import LARGEST, TooLarge, body_of
 from bot.factsheet import Misread, Mistake
-from bot.inbox import Parcel, trace_of
+from bot.inbox import Parcel, day_key, trace_of
 from bot.slack import signature as slack_signature
 from bot.unsubscribe import PATH, SOURCE, Clicks
 from bot.watching.metrics import Meters, Scrape
@@ -236,7 +236,7 @@ class Probes:
             with self._app.store.read() as session:
                 session.execute(text("SELECT 1"))
             schema.need_head(self._app.store.engine)
-            self._app.keyring.owners()
+            self._app.keyring.held([day_key(self._app.clock.now())])
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
             return f"{type(error).__name__}: {error}".splitlines()[0][:300]
         return ""

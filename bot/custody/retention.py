@@ -36,7 +36,7 @@ from sqlmodel import Session
 
 from billing.models import Vault
 from billing.policy import Retention
-from billing.store import Moment
+from billing.store import Moment, table_of
 from bot.app import App
 from bot.models import Incoming, IncomingState
 from comms.models import UNSENT, Attempt, Decision, Expired, Message, State
@@ -57,14 +57,9 @@ Place = tuple[dt.datetime, int]
 log = structlog.get_logger("retention")
 
 
-def _table(model: Any) -> Table:
-    table: Table = model.__table__
-    return table
-
-
-_ATTEMPTS, _DECISIONS = _table(Attempt), _table(Decision)
-_INCOMING, _MESSAGES = _table(Incoming), _table(Message)
-_EXPIRED, _VAULT = _table(Expired), _table(Vault)
+_ATTEMPTS, _DECISIONS = table_of(Attempt), table_of(Decision)
+_INCOMING, _MESSAGES = table_of(Incoming), table_of(Message)
+_EXPIRED, _VAULT = table_of(Expired), table_of(Vault)
 _NOTHING = literal(None, BigInteger)
 
 
