@@ -76,14 +76,19 @@ __all__ = [
 
 
 class PolicyError(ValueError):
-    """The policy cannot be used; ``mistakes`` holds all of them, in the order of the file."""
+    """The policy cannot be used; ``mistakes`` holds all of them, in the order of the file.
 
-    def __init__(self, name: str, mistakes: tuple[Mistake, ...]) -> None:
+    ``read`` is what could be read of it, to look for more of them; nothing goes by it.
+    """
+
+    def __init__(
+        self, name: str, mistakes: tuple[Mistake, ...], read: "Policy | None" = None
+    ) -> None:
         lines = "\n".join(
             f"  {key}: {reason}" if key else f"  {reason}" for key, reason in mistakes
         )
         super().__init__(f"{name} cannot be used; correct this and check again:\n{lines}")
-        self.mistakes = mistakes
+        self.mistakes, self.read = mistakes, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def parse(text: str, name: str = "policy.toml") -> Policy:
     table = Table(laid(_shipped(), written), "", [])
     policy = _policy(table)
     if table.mistakes:
-        raise PolicyError(name, tuple(table.mistakes))
+        raise PolicyError(name, tuple(table.mistakes), policy)
     return policy
 
 

@@ -55,13 +55,15 @@ def check(
     path = file or given.policy_file
     if path is not None and not path.is_file():
         raise Wrong(f"There is no policy file {path}; name one that is there.")
-    mistakes = [(str(path.name), *one) for one in doctor.policy_mistakes(path)] if path else []
-    used = policies.load(path) if path and not mistakes else policies.default()
+    found, used = doctor.read_policy(path) if path else ([], policies.default())
+    mistakes = [(path.name if path else "policy.toml", *one) for one in found]
     if given.templates_dir is not None:
         mistakes += doctor.template_mistakes(given.templates_dir, used.packs())
     own = [given.templates_dir] if given.templates_dir else []
+    known = {key for _, key, _ in mistakes}
     for one in publishing.missing_templates(used, Templates(own)):
-        mistakes.append((path.name if path else "policy.toml", *one))
+        if one.key not in known:
+            mistakes.append((path.name if path else "policy.toml", *one))
     data = {
         "file": str(path) if path else None,
         "mistakes": [dict(zip(("file", "at", "reason"), one, strict=True)) for one in mistakes],

@@ -15,12 +15,12 @@ from billing.store import Store
 from bot import settings as read
 from bot.doctor import data, environment, finding, rows
 from bot.doctor.chains import chains
-from bot.doctor.environment import policy_mistakes, template_mistakes
+from bot.doctor.environment import read_policy, template_mistakes
 from bot.doctor.finding import Finding
 from bot.report import Progress, Report, silent
 from bot.settings import Settings, SettingsMissing
 
-__all__ = ["chains", "examine", "examine_data", "policy_mistakes", "template_mistakes"]
+__all__ = ["chains", "examine", "examine_data", "read_policy", "template_mistakes"]
 
 
 def examine(

@@ -120,7 +120,7 @@ def _policy(given: Settings) -> Iterator[Finding]:
     if path is None:
         yield ok("policy", f"As shipped, version {policies.default().version}.")
         return
-    mistakes = policy_mistakes(path)
+    mistakes, _ = read_policy(path)
     for key, reason in mistakes:
         yield wrong("policy", f"{path.name}: {key}: {reason}", "Correct it there.")
     if not mistakes:
@@ -155,15 +155,16 @@ def agreements(
         yield ok("processors", f"All have signed: {', '.join(holds.terms().agreements)}.")
 
 
-def policy_mistakes(path: Path) -> list[tuple[str, str]]:
-    """Every mistake in a policy file, by its key."""
+def read_policy(path: Path) -> tuple[list[tuple[str, str]], Policy]:
+    """Every mistake in a policy file, by its key; and what could be read of it, else as shipped."""
     try:
-        policies.load(path)
+        return [], policies.load(path)
     except PolicyError as error:
-        return [(mistake.key, mistake.reason) for mistake in error.mistakes]
+        found = [(mistake.key, mistake.reason) for mistake in error.mistakes]
+        return found, error.read or policies.default()
     except (OSError, UnicodeError) as error:
-        return [("", errors.sentence(error) or "it is not UTF-8; save it as UTF-8")]
-    return []
+        sentence = errors.sentence(error) or "it is not UTF-8; save it as UTF-8"
+        return [("", sentence)], policies.default()
 
 
 def _templates(given: Settings) -> Iterator[Finding]:
@@ -180,7 +181,7 @@ def _templates(given: Settings) -> Iterator[Finding]:
 
 def _packs(path: Path | None) -> tuple[str, ...]:
     """What the firm goes by, as far as its policy can be read."""
-    readable = path is not None and not policy_mistakes(path)
+    readable = path is not None and not read_policy(path)[0]
     return (policies.load(path) if path and readable else policies.default()).packs()
 
 

@@ -205,9 +205,13 @@ def test_what_stands_still_ends_with_one(migrated: Run, store: Path) -> None:
 
 def test_a_policy_is_checked_with_every_mistake(migrated: Run, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text('[budget]\nper_day = "two"\n[holds]\nmaybe = 1\n')
+    early = '[[dunning.pre_due]]\ndays_before = 3\ntemplate = "coming_deu"\nchannels = ["email"]\n'
+    file.write_text(f'{early}[budget]\nper_day = "two"\n[holds]\nmaybe = 1\n')
     mistakes = said(migrated("policy", "check", str(file), "--json", code=1))["mistakes"]
-    assert {one["at"] for one in mistakes} == {"budget.per_day", "holds.maybe"}
+    assert {one["at"] for one in mistakes} == {
+        "budget.per_day", "holds.maybe", "dunning.pre_due[0].template",
+    }  # fmt: skip
+    assert 'did you mean "coming_due"' in mistakes[-1]["reason"]
     file.write_text("[budget]\nper_day = 2\n")
     assert "version" in migrated("policy", "check", str(file)).stdout
 
