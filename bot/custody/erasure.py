@@ -20,7 +20,15 @@ from sqlmodel import Session, col, select
 
 from billing import accounts, aliases, money, obligations, vault
 from billing.keyring import KeyGone, Keyring
-from billing.models import Client, Enrolment, Erasure, LegalHold, StepTaken, Vault
+from billing.models import (
+    Client,
+    Enrolment,
+    Erasure,
+    EscalationCase,
+    LegalHold,
+    StepTaken,
+    Vault,
+)
 from billing.store import Store
 from bot.access import Action
 from bot.app import App
@@ -33,7 +41,7 @@ from bot.report import NO, Args, Progress, Report, Wrong
 from bot.settings import PREFIX, Settings, SettingsMissing
 from comms import timeline
 from comms.law import preservation
-from comms.models import Access, Touchpoint
+from comms.models import Access, Task, Touchpoint
 
 _SOME = 200
 _SCRUBBED = 256 * 1024 * 1024
@@ -201,6 +209,7 @@ def _carry_out(
     copies.ask(session, [*asked, *copies.of_cards(cards, min(clients), word.now)])
     wiped = tombstones.wipe(session, clients, found)
     _forget(session, bodies)
+    _let_rest(session, clients, word)
     for row in found["client"]:
         client = session.get_one(Client, row["id"], populate_existing=True)
         client.key_id = owners[client.id]
@@ -213,6 +222,16 @@ def _carry_out(
         timeline.link(session, client.id, entry)
     session.flush()
     return wiped
+
+
+def _let_rest(session: Session, clients: Collection[int], word: Word) -> None:
+    """What waited for a person waits no more: nobody could say of whom it is, or what it was."""
+    done = {
+        "state": "closed", "outcome": tombstones.RULE, "closed_at": word.now, "closed_by": word.by,
+    }  # fmt: skip
+    for model, more in ((Task, {"look_at": None}), (EscalationCase, {})):
+        theirs = (col(model.client_id).in_(clients), col(model.state) == "open")
+        session.execute(update(model).where(*theirs).values(**done, **more))
 
 
 def _erased(client_id: int, key_id: str, word: Word) -> Erasure:

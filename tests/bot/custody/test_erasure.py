@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select as core_select
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from billing import ledger, vault
 from billing.facts import ClientDescribed
 from billing.keyring import Keyring
-from billing.models import Client, Erasure, Invoice, LegalHold, Vault
+from billing.models import (
+    Client,
+    Enrolment,
+    Erasure,
+    EscalationCase,
+    Invoice,
+    LegalHold,
+    Vault,
+)
 from billing.store import Store
 from bot import backup, schema, worker
 from bot.app import App
@@ -25,7 +33,7 @@ from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming
 from bot.report import Wrong, silent
 from comms import timeline
-from comms.models import Access, Message
+from comms.models import Access, Message, Task
 from tests import factories
 from tests.bot import canary
 from tests.bot.canary import ASKED, CANARIES, OTHERS, fill, opened
@@ -103,6 +111,25 @@ async def test_nothing_leaves_for_an_erased_client(app: App) -> None:
     with app.store.read() as session:
         states = session.exec(select(Message.state, Message.rule)).all()
     assert states == [("cancelled", "erased")]
+
+
+async def test_nobody_is_asked_about_an_erased_client_any_more(app: App) -> None:
+    def wait(session: Session) -> None:
+        enrolment = session.exec(select(Enrolment).where(Enrolment.client_id == 2)).first()
+        assert enrolment is not None
+        session.add(
+            EscalationCase(enrolment_id=enrolment.id, episode=9, client_id=2, opened_at=NOON)
+        )
+        for client_id in (1, 2):
+            session.add(Task(kind="reply", client_id=client_id, opened_at=NOON, look_at=NOON))
+
+    app.store.write_now(wait)
+    await erasure.erase(app, ASKED, silent)
+    with app.store.read() as session:
+        asked = session.exec(select(Task.client_id).where(col(Task.look_at).is_not(None))).all()
+        cases = session.exec(select(EscalationCase).where(EscalationCase.client_id == 2)).all()
+    assert asked == [1]
+    assert [(one.state, one.outcome) for one in cases] == [("closed", "erased")]
 
 
 async def test_an_erased_client_has_a_key_for_what_a_bank_still_tells(app: App) -> None:
