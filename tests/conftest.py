@@ -8,6 +8,7 @@ between them (3 ms; cloning one takes 60 to 400 ms). A test that changes the sch
 """
 
 import datetime as dt
+import functools
 import gc
 import os
 import shutil
@@ -23,6 +24,7 @@ import psycopg
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from typer import testing as typed
 from typing_extensions import override
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
@@ -40,6 +42,9 @@ MASTER_KEY = bytes(range(32))
 
 # Tests start the program some dozens of times; it is compiled once, wherever they run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Typer's runner puts all our commands together anew whenever one is typed: once will do.
+typed._get_command = functools.cache(typed._get_command)  # type: ignore[attr-defined]
 
 # What is loaded stays: a sweep through all of it, many thousand times, finds nothing.
 gc.disable()

@@ -404,7 +404,7 @@ async def product(database: Any, folder: Path, public_url: str = "") -> AsyncIte
 
 
 def _when_asked(app: App) -> SlackSide:
-    """Slack's side, made at its first request: Bolt reads the whole stack when it starts."""
+    """Slack's side, made at its first request: most tests make none."""
     # The machine that runs the tests may be busy: who clicks waits for the answer.
     made = functools.cache(lambda: slack_side(Desk(app, patience=15)))
 

@@ -49,6 +49,7 @@ def bolt_app(desk: Desk, web: AsyncWebClient) -> AsyncApp:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=web.token)
 
     app = AsyncApp(
+        name="counterfoil",  # else Bolt reads the sources of the whole stack to find one
         client=web,
         authorize=authorize,
         signing_secret="verified before",  # noqa: S106 - whoever calls us has checked it
