@@ -1,4 +1,4 @@
-"""Who is written to about a topic, and at which address may that be?
+"""Who is written to about a topic, at which address may that be, and by which entity of ours?
 
 Exactly one person per client and topic. The first channel of a rung on which the person may be
 reached wins; where there is none, the door says what is wrong with the first that is known.
@@ -16,6 +16,7 @@ from billing.models import (
     Client,
     ContactAddress,
     Health,
+    LegalEntity,
     PrimaryRecipient,
 )
 from billing.policy import Policy
@@ -23,6 +24,7 @@ from comms import consent
 from comms.addresses import preferences
 from comms.consent import Consent, Standing
 from comms.door import person
+from comms.models import Message
 
 Reached = tuple[int | None, str, int | None]
 """Contact id, channel, address id: whom a message is for, how, and where."""
@@ -158,3 +160,12 @@ def to(session: Session, policy: Policy, client_id: int, topic: str, *channels: 
     """Whom a message of one client goes to, and where."""
     reach = of_clients(session, policy, [client_id], topic).get(client_id)
     return choose(reach, channels)
+
+
+def written_by(session: Session, client_id: int) -> int | None:
+    """The legal entity that wrote to the client last, or else the first of ours."""
+    last = select(Message.legal_entity_id).where(
+        Message.client_id == client_id, col(Message.legal_entity_id).is_not(None)
+    )
+    found = session.exec(last.order_by(col(Message.id).desc()).limit(1)).first()
+    return found or session.exec(select(LegalEntity.id).order_by(col(LegalEntity.id))).first()

@@ -28,7 +28,6 @@ from comms.law.legal import Placed
 from comms.models import Audience, Decision, Message, Purpose, State
 from comms.moves import MESSAGES
 from comms.office import Office
-from comms.writing import drafts
 
 
 def after(
@@ -165,7 +164,7 @@ def give_notice(session: Session, office: Office, client_id: int, notice: FinalN
             purpose=Purpose.STAFF_TEXT,
             template="staff_text",
             client_id=client_id,
-            legal_entity_id=drafts.writes_as(session, client_id),
+            legal_entity_id=recipients.written_by(session, client_id),
             contact_id=contact_id,
             address_id=address_id,
             subject_kind=legal.SUBJECT,

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from billing import aliases, store, vault
-from billing.models import Client, Invoice, LegalEntity, Role, Staff, StaffRole
+from billing.models import Client, Invoice, Role, Staff, StaffRole
 from comms import outbox, staff, timeline
 from comms.addresses import recipients
 from comms.compliance import clearance
@@ -115,7 +115,7 @@ def write(session: Session, office: Office, asked: Written) -> str:
             purpose=Purpose.STAFF_TEXT,
             template="staff_text",
             client_id=client.id,
-            legal_entity_id=writes_as(session, client.id),
+            legal_entity_id=recipients.written_by(session, client.id),
             contact_id=contact_id,
             address_id=address_id,
             subject_kind="staff",
@@ -154,15 +154,6 @@ def channel_of(session: Session, client_id: int) -> str:
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
     )
     return session.exec(query.limit(1)).first() or "email"
-
-
-def writes_as(session: Session, client_id: int) -> int | None:
-    """The legal entity that wrote to them last, or else the first of ours."""
-    last = select(Message.legal_entity_id).where(
-        Message.client_id == client_id, col(Message.legal_entity_id).is_not(None)
-    )
-    found = session.exec(last.order_by(col(Message.id).desc()).limit(1)).first()
-    return found or session.exec(select(LegalEntity.id).order_by(col(LegalEntity.id))).first()
 
 
 # --- a person's word on it ------------------------------------------------------------------------
