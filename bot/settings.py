@@ -44,6 +44,8 @@ _HINTS = {
     "master_key": "run counterfoil migrate, which makes a key file and says where",
     "public_url": "set it to the https address under which Twilio and Slack reach this process",
     "slack_app_token": "make an app-level token with the scope connections:write",
+    "slack_clients_channel": "copy the id (C…) at the bottom of the channel's details in Slack",
+    "slack_finance_channel": "copy the id (C…) at the bottom of the channel's details in Slack",
     "slack_bot_token": "copy the Bot User OAuth Token from the Slack app's page",
     "slack_signing_secret": "copy it from Basic Information on the Slack app's page",
     "smtp_url": "set it like smtp://host:587, user and password before the host",
