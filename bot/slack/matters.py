@@ -126,6 +126,6 @@ def _form(session: Session, touchpoint: Touchpoint, names: list[str]) -> Mapping
             blocks.section(f"{said} Now it is {now}."),
             blocks.asking("matter", "It is about", element),
             blocks.asking("reason", "Why, for whoever asks later", blocks.field("reason", 2000)),
-            blocks.context("Your word is a link of the client's chain; the youngest holds."),
+            blocks.context("It is kept with your name and your reason; the latest word holds."),
         ],
     }
