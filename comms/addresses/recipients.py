@@ -164,8 +164,10 @@ def to(session: Session, policy: Policy, client_id: int, topic: str, *channels: 
 
 def written_by(session: Session, client_id: int) -> int | None:
     """The legal entity that wrote to the client last, or else the first of ours."""
-    last = select(Message.legal_entity_id).where(
-        Message.client_id == client_id, col(Message.legal_entity_id).is_not(None)
+    last = select(col(Message.legal_entity_id)).where(
+        col(Message.client_id) == client_id, col(Message.legal_entity_id).is_not(None)
     )
-    found = session.exec(last.order_by(col(Message.id).desc()).limit(1)).first()
-    return found or session.exec(select(LegalEntity.id).order_by(col(LegalEntity.id))).first()
+    found = session.scalar(last.order_by(col(Message.id).desc()).limit(1))
+    return found or session.scalar(
+        select(col(LegalEntity.id)).order_by(col(LegalEntity.id)).limit(1)
+    )
