@@ -80,6 +80,7 @@ def sandbox(
 
     logs.quiet()
     if not once:
+        typer.echo("Making an example firm: a few seconds …", err=True)
         with _held(port) as listener:
             asyncio.run(_in_a_world(lambda world: _show(world, listener)))
     elif not asyncio.run(_in_a_world(lambda world: _play(world, days, as_json=as_json))):
@@ -99,7 +100,8 @@ async def _play(world: "World", days: int, *, as_json: bool) -> bool:
     from bot.sandbox import story
 
     if not as_json:
-        return (await story.play(world, days, typer.echo)).sound
+        told = min(story.WIDTH, terminal.width() or story.WIDTH)
+        return (await story.play(world, days, typer.echo, told)).sound
     sound = True
     async for entry in story.entries(world, days):
         typer.echo(json.dumps(entry, ensure_ascii=False, default=str))
@@ -119,6 +121,7 @@ async def _show(world: "World", listener: socket.socket) -> bool:
     stopped = _stopped()
     async with loopback.serve(page(desk, hosts), listener) as url:
         typer.echo(f"The sandbox is at {url} (Ctrl-C ends it)")
+        typer.echo("Open it in a browser: its clock stands still until you turn it.", err=True)
         await stopped.wait()
     return True
 

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ def plain_command(fn: Callable[P, T]) -> Callable[P, T]:
             raise _end(sentence) from None
 
     return run
+
+
+def width() -> int | None:
+    """Columns of whoever reads along; none where it goes into a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def settings() -> "Settings":

@@ -25,6 +25,7 @@ from comms.models import Audience, ChainEntry, Message, State, Touchpoint
 
 DAYS = 90
 WIDTH = 120
+_NAME = 24
 _RULED = ("held", "released", "withheld", "cancelled", "failed")
 Act = Callable[[World], Awaitable[None]]
 
@@ -268,12 +269,14 @@ def is_open(chronicle: Chronicle) -> bool:
     return bool(turns) and "open" in turns[-1].what
 
 
-async def play(world: World, days_: int = DAYS, out: Callable[[str], None] = print) -> Outcome:
+async def play(
+    world: World, days_: int = DAYS, out: Callable[[str], None] = print, width: int = WIDTH
+) -> Outcome:
     """Play the story and print it, day by day, with a closing table."""
     chronicle = Chronicle(world.app)
     out("Times are UTC. A client is written to only in its own office hours.")
     async for day in days(world, days_, chronicle):
-        for text in shown(day):
+        for text in shown(day, width):
             out(text)
     outcome = reckoned(world, chronicle, days_)
     for text in closing(outcome):
@@ -302,7 +305,7 @@ async def entries(world: World, days_: int = DAYS) -> AsyncIterator[Mapping[str,
 # --- telling --------------------------------------------------------------------------------------
 
 
-def shown(day: Day) -> list[str]:
+def shown(day: Day, width: int = WIDTH) -> list[str]:
     """A day of the transcript; waits that end by themselves are counted, not listed."""
     told = [line for line in day.lines if not (line.kind == "held" and line.rule in ROUTINE)]
     waits = len(day.lines) - len(told)
@@ -310,19 +313,20 @@ def shown(day: Day) -> list[str]:
         return []
     door = "" if day.open else ", nothing leaves to clients yet"
     head = f"{day.date:%a} {day.date.day} {day.date:%b %Y}, day {day.number}{door}"
-    rows = [row(line) for line in told]
+    rows = [row(line, width) for line in told]
     if waits:
         rows.append(f"         {waits} more waited for office hours")
     return ["", head, *rows]
 
 
-def row(line: Line) -> str:
-    """One line, aligned."""
+def row(line: Line, width: int = WIDTH) -> str:
+    """One line, aligned; in a narrow terminal names and sentences are cut, and no line breaks."""
     rule = f" ({line.rule})" if line.rule and line.kind in _RULED else ""
-    kind, who = line.kind.replace("_", " "), line.who[:24]
-    room = WIDTH - 53 - len(rule)
+    name = _NAME if width >= WIDTH else _NAME - 8
+    kind, who = line.kind.replace("_", " "), line.who[:name]
+    room = max(12, width - 29 - name - len(rule))
     what = line.what if len(line.what) <= room else f"{line.what[: room - 1]}…"
-    return f"  {line.at:%H:%M}  {kind:<9}  {line.channel:<5}  {who:<24}  {what}{rule}"
+    return f"  {line.at:%H:%M}  {kind:<9}  {line.channel:<5}  {who:<{name}}  {what}{rule}"
 
 
 def closing(found: Outcome) -> list[str]:

@@ -25,6 +25,7 @@ from billing.models import (
 )
 from bot.models import Incoming
 from bot.sandbox import story
+from bot.sandbox.chronicle import Line
 from bot.sandbox.message_resource import Record
 from bot.sandbox.workspace import Post
 from bot.sandbox.world import World, client_named, running
@@ -427,6 +428,16 @@ def test_no_enrolment_is_forgotten(told: Told, rows: Session) -> None:
     assert not late
     assert not stuck
     assert {one.id for one in pending} <= waiting
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_line_of_the_transcript_breaks_in_a_narrow_terminal(width: int) -> None:
+    said = "first reminder: This installation does not write to clients yet."
+    at = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
+    line = Line(at, "held", "email", "Harbour Light Cafe and Sons", said, "not_live")
+    told = story.row(line, width)
+    assert len(told) == width
+    assert told.endswith("… (not_live)")
 
 
 def test_the_transcript_can_be_read(told: Told) -> None:
