@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     String,
     Table,
-    and_,
     cast,
     delete,
     func,
@@ -31,7 +30,6 @@ from bot.custody import belongings
 from bot.custody.belongings import Found
 from comms import consent, outbox
 from comms.consent import Standing as Said
-from comms.models import Audience
 
 ERASED: Final = "(erased)"
 RULE: Final = "erased"
@@ -168,9 +166,8 @@ def _refuses(held: consent.Consent) -> bool:
 
 
 def _theirs(clients: Collection[int]) -> ColumnElement[bool]:
-    message = _table("message")
-    to_client = message.c.audience == Audience.CLIENT
-    return and_(message.c.client_id.in_(sorted(clients)), to_client)
+    """What is for them, and what tells staff of them: a card that is claimed holds the name."""
+    return _table("message").c.client_id.in_(sorted(clients))
 
 
 def _end(session: Session, found: Found) -> None:

@@ -113,6 +113,19 @@ async def test_nothing_leaves_for_an_erased_client(app: App) -> None:
     assert states == [("cancelled", "erased")]
 
 
+@pytest.mark.parametrize("state", ["queued", "claimed"])
+async def test_a_card_about_them_that_has_not_left_stays_here(app: App, state: str) -> None:
+    card = Message(
+        key="card", reference="card", audience="staff", channel="slack", purpose="alert",
+        template="task", client_id=2, state=state, lease_id="L", send_after=NOON, created_at=NOON,
+    )  # fmt: skip
+    app.store.write_now(lambda session: session.add(card))
+    await erasure.erase(app, ASKED, silent)
+    with app.store.read() as session:
+        held = session.exec(select(Message).where(Message.key == "card")).one()
+    assert (held.state, held.rule, held.lease_id) == ("cancelled", "erased", None)
+
+
 async def test_nobody_is_asked_about_an_erased_client_any_more(app: App) -> None:
     def wait(session: Session) -> None:
         enrolment = session.exec(select(Enrolment).where(Enrolment.client_id == 2)).first()
