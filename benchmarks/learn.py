@@ -14,14 +14,14 @@ import hashlib
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.score import held_back, read
 from comms.compliance import health, privilege
-from comms.compliance.likeness import RULE, Likeness
+from comms.compliance.likeness import RULE, Likeness, Passage
 from comms.compliance.material import Content, Material
 
 SAID: Final = Path(__file__).with_name("said")
@@ -32,7 +32,7 @@ _ROUNDS: Final = 60
 _PRICE: Final = 0.1
 _SQUARE: Final = 0.1
 _FOLDS: Final = 5
-WHOLE: Final = ("first", "fifth", "sixth", "seventh")
+WHOLE: Final = ("first", "fifth", "sixth", "seventh", "eighth")
 """Written to be learned from, every one; what tests them is `said/blind`."""
 _OTHERS: Final = 0.4
 """What another set counts as a whole, beside our own, unless `=SHARE` says otherwise: it is of
@@ -84,12 +84,29 @@ def examples(kind: str, others: Sequence[str] = ()) -> list[Example]:
 
 def _of(file: Path, kind: str, counts: float) -> Iterator[Example]:
     label, module = _KINDS[kind]
+    ours = file.parent == SAID
+    for row in _told(file):
+        labelled = label in str(row["labels"])
+        every = module.passages(_material(row))
+        for passage in _meant(every) if labelled and ours else every:
+            had = sorted(passage.traits)
+            yield Example(had, labelled, counts, len(had) or 1, _name(row) if ours else "")
+
+
+def _told(file: Path) -> Iterator[dict[str, object]]:
+    """Each message, from everybody who may have written it."""
     for row in open_rows(file):
         for sender in _STRANGERS.get(str(row["from"]), (str(row["from"]),)):
-            for passage in module.passages(_material(row | {"from": sender})):
-                had = sorted(passage.traits)
-                name = f"{row['id']} {sender}" if file.parent == SAID else ""
-                yield Example(had, label in str(row["labels"]), counts, len(had) or 1, name)
+            yield row | {"from": sender}
+
+
+def _name(row: Mapping[str, object]) -> str:
+    return f"{row['id']} {row['from']}"
+
+
+def _meant(passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Those for which a message has its label: where a rule tells one, not its courtesies."""
+    return [one for one in passages if RULE in one.traits] or passages
 
 
 def _material(row: dict[str, object]) -> Material:
@@ -163,14 +180,21 @@ def folds(kind: str, others: Sequence[str] = ()) -> Iterator[tuple[float, float,
     Told of own messages by weights that were learned from the other folds only. So is `likely`
     chosen; what was made from a pattern teaches and is not counted.
     """
-    found = examples(kind, others)
-    best: dict[str, tuple[float, bool]] = {}
+    found, label = examples(kind, others), _KINDS[kind][0]
+    best = {
+        _name(row): (-math.inf, label in str(row["labels"]))
+        for file in sorted(SAID.glob("*.jsonl"))
+        for row in _told(file)
+        if not _patterned(_name(row))
+    }
     for fold in range(_FOLDS):
         weights = learned([one for one in found if not one.message or _fold(one) != fold])
         for one in found:
             if one.message and _fold(one) == fold and not _patterned(one.message):
-                seen = best.get(one.message, (-math.inf, one.labelled))[0]
-                best[one.message] = (max(seen, _sum(weights, one)), one.labelled)
+                best[one.message] = (
+                    max(best[one.message][0], _sum(weights, one)),
+                    one.labelled,
+                )
     caught, false = ([had for had, is_ in best.values() if is_ == want] for want in (True, False))
     for tenth in range(-10, 11):
         at = tenth / 10

@@ -1,7 +1,9 @@
 """Does a message tell of the health of a person that one can name?
 
 Words of health alone are no health information: a study, an order of gloves and a server with a
-diagnosis are nobody's. It takes a person as well: one who is named, or the one who writes.
+diagnosis are nobody's. It takes a person as well: one who is named, or the one who writes. And no
+passage is of health without a word of it: what merely sounds like the mail of somebody who is ill
+("how long do I have to wait", "sorry, my dad") is not asked about, nor is anything learned from it.
 """
 
 import re
@@ -24,9 +26,6 @@ _WORDS: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("health.toml").read_text(encoding="utf-8")
 )
 
-
-_LONG: Final = 900
-"""Characters; what is longer is read at once, and asked only where something was found."""
 LIKELY: Final = float(_WORDS["likely"])
 _LIKENESS: Final = Likeness("health")
 
@@ -88,8 +87,15 @@ _AILING: Final = (
     r"|medications?|prescription|diagnosis|(?:test|lab|blood|scan) results?|symptoms|wound"
     r"|pregnancy|transplant)\b"
 )
+_A_TITLE: Final = (
+    r"\b(?:Mrs?|Ms|Miss|Mx|Sra?|Srta|Herr|Frau|Mme|Pt|Patient|patient|pt|Client|Name|Re"
+    r"|RE)\b[.:]?\s+(?:[A-Z]\.\s?)?[A-Z][a-z]+"
+)
+_A_FAMILY: Final = r"\bthe [A-Z][a-z]+ (?:boy|girl|kid|kids|child|baby|twins|family|lady)\b"
+_A_NAME: Final = r"\b[A-Z](?:[a-z]+|\.)\s(?:[A-Z]\.\s)?[A-Z][a-z]+(?:'s)?\b|\b[A-Z][a-z]+'s\b"
 _SIGNS: Final = (
     *("body", "complaint", "clinician", "visit", "drug", "dose", "codes", "leave", "life"),
+    *("findings", "habits", "chart"),
     "animal",
 )
 _PATTERNS: Final[Mapping[str, str]] = {
@@ -108,20 +114,15 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "owned": _OWNED,
     "suffered": _SUFFERED,
     "ailing": _AILING,
+    "titled": f"(?-i:{_A_TITLE}|{_A_FAMILY})",
+    "named": f"(?-i:{_A_NAME})",
 }
 _WHICH: Final = Which(_PATTERNS)
 REACH: Final = Reach(_LIKENESS, _PATTERNS)
-_TITLED: Final = re.compile(
-    r"\b(?:Mrs?|Ms|Miss|Mx|Sra?|Srta|Herr|Frau|Mme|Pt|Patient|patient|pt|Client|Name|Re"
-    r"|RE)\b[.:]?\s+(?:[A-Z]\.\s?)?[A-Z][a-z]+"
-)
-_NAMED: Final = re.compile(
-    r"\b[A-Z](?:[a-z]+|\.)\s(?:[A-Z]\.\s)?[A-Z][a-z]+(?:'s)?\b|\b[A-Z][a-z]+'s\b"
-)
+_TITLED: Final = re.compile(_A_TITLE)
+_NAMED: Final = re.compile(_A_NAME)
 _MAYBE: Final = re.compile(r"(?<=[a-z,;:(] )[A-Z][a-z]{2,}\b")
-_THE_KELLERS: Final = re.compile(
-    r"\bthe [A-Z][a-z]+ (?:boy|girl|kid|kids|child|baby|twins|family|lady)\b"
-)
+_THE_KELLERS: Final = re.compile(_A_FAMILY)
 _NOBODY: Final = words("no_names")
 _NOTICE: Final = (
     r"intended recipient|confidentiality notice|this (?:e-?mail|message) (?:may|contains|is)"
@@ -131,23 +132,17 @@ _DISCLAIMING: Final = Which({"notice": _NOTICE})
 _CUES: Final = frozenset(
     {
         *("plain", "ailing", "insured", "complaint", "life", "leave", "drug", "codes", "clinician"),
-        *("ambiguous", "body", "visit", "dose", "payer", "some", "kin"),
+        *("ambiguous", "body", "visit", "dose", "payer", "habits", "chart"),
     }
 )
+"""The signs that are of health. All others are of persons, things and turns of speech."""
+_SPEAKS: Final = Which({name: _PATTERNS[name] for name in _CUES})
 _STRONG_PERSON: Final = frozenset({"some", "kin"})
 
 
 def possible(material: Material) -> bool:
-    """Whether there is a word of health, of care or of a person at all."""
-    return not _short(material) or _shows(material)
-
-
-def _short(material: Material) -> bool:
-    return len(material.text) <= _LONG
-
-
-def _shows(material: Material) -> bool:
-    return not _WHICH(material.text).isdisjoint(_CUES)
+    """Whether there is a word of health at all."""
+    return bool(_SPEAKS(material.text))
 
 
 def find(material: Material) -> Iterator[Span]:
@@ -157,11 +152,9 @@ def find(material: Material) -> Iterator[Span]:
         for part, reading in material.parts()
         for said in (own(reading),)
         for seen in REACH([one.text for one in said], material.role, LIKELY)
-        if seen.near
+        if seen.near and seen.signs & _CUES
     ]
-    if not near or not (_short(material) or _shows(material)):
-        return
-    known = _somebody(material)
+    known = bool(near) and _somebody(material)
     for part, reading, said, here in near:
         for sentence in _telling(material, said, here, known=known):
             yield _span(part, reading, sentence)
@@ -172,6 +165,8 @@ def _telling(
 ) -> Iterator[Sentence]:
     """The sentences of a passage that tell of somebody's health."""
     told = [Told(one, _WHICH(one.text)) for one in said[here.start : here.stop]]
+    if not _speaks(told):
+        return
     ruled = {at - here.start for at in _ruled(material, said, here, known=known)}
     passage = likeness.passage(told, range(len(told)), ruled, material.role)
     if _LIKENESS(passage.traits) >= LIKELY:
@@ -179,15 +174,24 @@ def _telling(
             yield told[at].sentence
 
 
+def _speaks(told: Sequence[Told]) -> bool:
+    """Whether there is a word of health in any of these sentences."""
+    return any(one.signs & _CUES for one in told)
+
+
 def passages(material: Material) -> list[Passage]:
-    """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same."""
+    """What the likeness of a message is judged by; ``benchmarks.learn`` learns from the same.
+
+    Those without a word of health are none.
+    """
     found: list[Passage] = []
     known = _somebody(material)
     for _, reading in material.parts():
         said = own(reading)
         told = [Told(one, _WHICH(one.text)) for one in said]
         ruled = _ruled(material, said, range(len(said)), known=known)
-        found += likeness.passages(told, ruled, material.role)
+        every = likeness.passages(told, ruled, material.role)
+        found += [one for one in every if _speaks(told[one.at.start : one.at.stop])]
     return found
 
 

@@ -95,7 +95,7 @@ def test_counsel_may_be_told_by_address() -> None:
 
 
 def test_why_says_what_weighed_most_in_plain_words() -> None:
-    body = "Can my boss fire me if I refuse to sign the waiver?"
+    body = "Can my boss fire me if I refuse to sign the waiver for the clinic?"
     result = CliRunner().invoke(app, ["screen", "--why"], input=line(body=body) + "\n")
     advice, health = json.loads(result.stdout)["why"]
     assert (advice["label"], health["label"]) == ("privileged", "phi")

@@ -24,7 +24,7 @@ def test_each_passage_that_is_sealed_has_its_reasons() -> None:
 
 
 def test_of_what_is_not_sealed_the_likeliest_passage_is_told() -> None:
-    found = reasons(_message("The pump hums. " * 100))
+    found = reasons(_message("The pump of the clinic hums. " * 100))
     assert [one.label for one in found] == ["privileged", "phi"]
     assert all(one.likeness < one.likely for one in found)
 
