@@ -1,4 +1,7 @@
-"""A product that only listens: it records what the stand-ins call, and answers as told."""
+"""A product that only listens: it records what the stand-ins call, and answers as told.
+
+And a workspace that calls it, with the SDK that speaks to it.
+"""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
@@ -6,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +17,8 @@ from starlette.routing import Route
 
 from billing.clock import TurnedClock
 from bot.sandbox.loopback import serve
+from bot.sandbox.slack import Slack
+from tests.bot.sandbox.workplace import ADA, BOB, OPEN, OTHER, SECRET, SHARED, TOKEN
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,23 @@ async def product() -> AsyncIterator[Listener]:
 @pytest.fixture
 def clock() -> TurnedClock:
     return TurnedClock(dt.datetime(2026, 3, 2, 15, 0, tzinfo=dt.UTC))
+
+
+@pytest.fixture
+async def slack(clock: TurnedClock, product: Listener) -> AsyncIterator[Slack]:
+    slack = Slack(TOKEN, SECRET, clock)
+    slack.request_url = f"{product.url}/hooks/slack"
+    slack.add_user(ADA, "ada", "ada@firm.test")
+    slack.add_user(BOB, "bob", "bob@firm.test", restricted=True)
+    slack.add_channel(OPEN, "finance", {ADA, BOB})
+    slack.add_channel(OTHER, "random", {ADA}, with_bot=False)
+    slack.add_channel(SHARED, "with-client", {ADA}, ext_shared=True)
+    slack.add_channel("C0SECRET", "secret", {ADA}, private=True, with_bot=False)
+    async with slack.serving():
+        yield slack
+
+
+@pytest.fixture
+def web(slack: Slack) -> AsyncWebClient:
+    base_url = f"{slack.base_url}/api/"
+    return AsyncWebClient(TOKEN, base_url=base_url, timeout=60, retry_handlers=[])
