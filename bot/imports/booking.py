@@ -124,7 +124,7 @@ async def _write(app: App, batch: list[Group], keys: Iterator[str]) -> Tally:
         return await app.store.write(
             lambda session: _book(session, app.office(), batch, keys), clients=clients
         )
-    except (IntegrityError, StopIteration, ledger.Contradiction, references.Unknown) as error:
+    except (IntegrityError, ledger.Contradiction, references.Unknown) as error:
         raise _overtaken() from error
 
 
@@ -189,7 +189,10 @@ def _clients(
     for group in batch:
         if group.client.external_id in known and not group.described:
             _take(session, office, group.client, keys, tally)
-    made = introductions.make(session, [Introduction(told, next(keys)) for told in new], office.now)
+    keyed = [Introduction(*one) for one in zip(new, keys, strict=False)]
+    if len(keyed) < len(new):  # somebody was known when the keys were made, and is no more
+        raise references.Unknown("a client of the file is not here any more")
+    made = introductions.make(session, keyed, office.now)
     tally.clients += len(made)
     consents.assert_all(session, office, new)
     return known | dict(zip([told.external_id for told in new], made, strict=True))

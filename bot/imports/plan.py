@@ -83,7 +83,8 @@ def make(
     shelf = shelves.fill(session, portfolio.rows, told)
     if firm is not None:
         shelf.staff |= {person.email for person in firm.staff}
-        shelf.entities = {entity.name: 0 for entity in firm.legal_entity} | shelf.entities
+        for entity in firm.legal_entity:  # behind those that are there: the first of them bills
+            shelf.entities.setdefault(entity.name, 0)
     groups: dict[str, Group] = {}
     taken: dict[tuple[str, str], int] = {}
     for row, happened in zip(portfolio.rows, told, strict=True):

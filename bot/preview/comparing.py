@@ -94,6 +94,9 @@ def run(app: App, asked: Asked, progress: Progress) -> Report:
     if missing := tuple(publishing.missing_templates(new, app.templates)):
         raise PolicyError(asked.file.name, missing)
     with app.store.read() as session:
+        # Here, and not in the copies: those lack whoever has nothing to come.
+        if lacking := tuple(publishing.unfit_for_rows(session, new)):
+            raise PolicyError(asked.file.name, lacking)
         live = switch.status(session).data["live"] == "open"
         kept = _begun(session, new)
         families = copying.families(session)

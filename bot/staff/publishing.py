@@ -76,7 +76,7 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     before = app.rules
 
     def make(session: Session) -> Report:
-        if lacking := (*_ladders_in_use(session, policy), *_unknown(session, policy)):
+        if lacking := tuple(unfit_for_rows(session, policy)):
             raise PolicyError(asked.name, lacking)
         publication.keep(session, before, now)  # so that what it ruled can go on under it
         if publication.publish(session, policy, asked.text, row) is None:
@@ -91,6 +91,12 @@ async def publish(app: App, args: Args, _progress: Progress) -> Report:
     app.refresh()
     app.wake.set()
     return report
+
+
+def unfit_for_rows(session: Session, policy: Policy) -> Iterator[Mistake]:
+    """Every mistake that only the rows show: what they name, and the policy has not; and back."""
+    yield from _ladders_in_use(session, policy)
+    yield from _unknown(session, policy)
 
 
 def _ladders_in_use(session: Session, policy: Policy) -> Iterator[Mistake]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
 from typer.testing import CliRunner
 
-from billing import accounts, facts, introductions, opening, references
+from billing import accounts, facts, introductions, opening, portfolio, references
 from billing.clock import TurnedClock
 from billing.models import (
     Address,
@@ -177,6 +178,37 @@ def test_a_number_that_another_client_has_is_refused(app: App, csv: Any) -> None
     run(app, csv(row()))
     report = run(app, csv(row("b2")))
     assert "has already issued INV-1 to a1" in report.data["problems"][0]["reason"]
+
+
+def test_a_firm_whose_file_begins_with_a_new_entity_is_compared_with_who_bills(
+    app: App, csv: Any, tmp_path: Path
+) -> None:
+    """A row that names no entity is billed by the first that there is, not by the first of a file.
+
+    The numbers were compared with those of the new one, which has none: what stood against the row
+    was met in the middle of booking, and told as somebody else's doing.
+    """
+    firm = tmp_path / "firm.toml"
+    firm.write_text('[[legal_entity]]\nname = "New"\n[[legal_entity]]\nname = "Our firm"\n')
+    run(app, csv(row()))
+    report = run(app, csv(row("b2")), firm=firm)
+    sentence = report.data["problems"][0]["reason"]
+    assert sentence.startswith("Our firm has already issued INV-1 to a1")
+
+
+def test_a_client_who_is_gone_before_they_are_booked_is_one_sentence(app: App, csv: Any) -> None:
+    """No key was laid by for them; the want of one ended a generator, and nobody was ever told."""
+    run(app, csv(row()))
+    told = portfolio.read(Path(csv(row(), row(invoice="INV-2"))))
+    with app.store.read() as session:
+        plan = imports.plan.make(session, told, portfolio.Agreements(), NOW, correct=False)
+    app.store.write_now(
+        lambda session: session.execute(
+            delete(ExternalRef).where(col(ExternalRef.kind) == "client")
+        )
+    )
+    with pytest.raises(Wrong, match="run the same command again"):
+        asyncio.run(asyncio.wait_for(imports.booking.book(app, plan, silent), 5))
 
 
 def test_two_clients_cannot_share_a_number_in_a_file(app: App, csv: Any) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from billing import ledger
 from billing import policy as policies
 from billing.facts import InvoiceDisputed
+from billing.models import Client
 from billing.policy import PolicyError
 from bot import cli
 from bot.app import App
@@ -20,7 +21,7 @@ from bot.preview import comparing
 from bot.report import Report, silent
 from bot.staff import publishing
 from tests import factories
-from tests.bot.looking import DAY, KEY, ahead, content, entries, opened, owing
+from tests.bot.looking import DAY, KEY, ahead, client, content, entries, opened, owing
 from tests.conftest import Database
 from tests.factories import NOON
 
@@ -176,6 +177,20 @@ def test_a_policy_with_mistakes_is_compared_with_nothing(
     file.write_text(text)
     with pytest.raises(PolicyError, match=mistake):
         difference(app, file)
+
+
+def test_what_publishing_would_refuse_is_refused_for_who_has_nothing_to_come(
+    app: App, tmp_path: Path
+) -> None:
+    """Nobody of those is copied, and a copy in another process can tell of no mistake."""
+    quiet = client(app)
+
+    def choose(session: Session) -> None:
+        session.get_one(Client, quiet.client_id).ladder = "gentle"
+
+    app.store.write_now(choose)
+    with pytest.raises(PolicyError, match="client Client 1 has it"):
+        difference(app, ladder(tmp_path, 20, 45))
 
 
 def test_the_command_answers_in_json(
