@@ -1,22 +1,32 @@
 """A client who is full of canaries, beside one who is not."""
 
 import datetime as dt
+import json
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlmodel import Session, col, select
+from typer.testing import CliRunner
 
 from billing import ledger, vault
 from billing.clock import TurnedClock
 from billing.facts import AgreementDescribed, ClientDescribed, InvoiceIssued, PaymentSettled
 from billing.models import Address, Contact
 from bot import app as root
+from bot import cli
 from bot.app import App
 from bot.models import Incoming
 from bot.settings import Settings
 from comms import timeline
 from comms.models import Touchpoint
 from tests import factories
+from tests.conftest import Database
 from tests.factories import NOON
+
+Run = Callable[..., Any]
 
 CANARIES = (
     "quillfeather", "zephyrine", "+12125559876", "crocodile street", "de811907980",
@@ -37,6 +47,25 @@ def opened(url: str, keyring_url: str, folder: Path) -> App:
         erasure_log=folder / "erasures",
     )
     return root.books(settings, TurnedClock(NOON))
+
+
+def beside(database: Database, folder: Path, patched: pytest.MonkeyPatch) -> Run:
+    """Both clients, and a terminal beside their store: what a command says there, from its JSON."""
+    app = opened(database.url, database.keyring_url, folder)
+    with closing(app.store), closing(app.keyring):
+        app.store.write_now(lambda session: fill(session, app))
+    patched.setenv("COUNTERFOIL_DATABASE_URL", database.url)
+    patched.setenv("COUNTERFOIL_KEYRING_URL", database.keyring_url)
+    patched.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(folder / "key"))
+    patched.setenv("COUNTERFOIL_CHECKPOINT_FILE", str(folder / "ends"))
+    patched.setenv("COUNTERFOIL_ERASURE_LOG", str(folder / "erasures"))
+
+    def invoke(*args: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(cli.app, [*args, "--json"])
+        assert result.exit_code == code, (result.output, result.exception)
+        return json.loads(result.stdout) if result.stdout else result.stderr
+
+    return invoke
 
 
 def fill(session: Session, app: App) -> None:

@@ -1,49 +1,33 @@
 """Where every chain ended is known elsewhere, so nobody can cut one off unseen."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlmodel import Session
-from typer.testing import CliRunner
 
 from billing.models import Client
 from billing.store import Store
-from bot import checkpoints, cli
+from bot import checkpoints
 from bot.settings import Settings
 from comms import checkpoints as ends
 from comms import timeline
 from comms.models import Touchpoint
-from tests.bot.canary import fill, opened
+from tests.bot.canary import Run, beside, fill, opened
 from tests.conftest import Database
 from tests.factories import NOON
 
-Run = Callable[..., Any]
 OTHER_KEY = "b" * 64
 
 
 @pytest.fixture
 def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    app = opened(database.url, database.keyring_url, tmp_path)
-    with closing(app.store), closing(app.keyring):
-        app.store.write_now(lambda session: fill(session, app))
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", database.url)
-    monkeypatch.setenv("COUNTERFOIL_KEYRING_URL", database.keyring_url)
-    monkeypatch.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("COUNTERFOIL_CHECKPOINT_FILE", str(tmp_path / "ends"))
-
-    def invoke(*args: str, code: int = 0) -> Any:
-        result = CliRunner().invoke(cli.app, ["audit", *args, "--json"])
-        assert result.exit_code == code, (result.output, result.exception)
-        return json.loads(result.stdout) if result.stdout else result.stderr
-
-    return invoke
+    return partial(beside(database, tmp_path, monkeypatch), "audit")
 
 
 def said(client_id: int, minute: int) -> Touchpoint:

@@ -1,10 +1,7 @@
 """Evidence, erasure and rights on the command line; nobody who was erased is served."""
 
-import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -17,29 +14,14 @@ from bot.custody import erasurelog
 from bot.custody.erasurelog import NotReplayed
 from comms.law import preservation
 from tests import factories
-from tests.bot.canary import CANARIES, fill, opened
+from tests.bot.canary import CANARIES, Run, beside, fill, opened
 from tests.conftest import Database
 from tests.factories import NOON
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
 def run(sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    app = opened(sqlite_database.url, sqlite_database.keyring_url, tmp_path)
-    with closing(app.store), closing(app.keyring):
-        app.store.write_now(lambda session: fill(session, app))
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", sqlite_database.url)
-    monkeypatch.setenv("COUNTERFOIL_KEYRING_URL", sqlite_database.keyring_url)
-    monkeypatch.setenv("COUNTERFOIL_MASTER_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("COUNTERFOIL_ERASURE_LOG", str(tmp_path / "erasures"))
-
-    def invoke(*args: str, code: int = 0) -> Any:
-        result = CliRunner().invoke(cli.app, [*args, "--json"])
-        assert result.exit_code == code, (result.output, result.exception)
-        return json.loads(result.stdout) if result.stdout else result.stderr
-
-    return invoke
+    return beside(sqlite_database, tmp_path, monkeypatch)
 
 
 WHO = "Quillfeather Holdings"
