@@ -38,4 +38,4 @@ def line(session: Session, task: Task) -> str:
 def owner(session: Session, task: Task) -> str:
     """Whose it is."""
     person = session.get(Staff, task.owner_id) if task.owner_id else None
-    return person.name if person and person.active else "nobody's yet: finance"
+    return person.name if person and person.active else "finance, as nobody looks after them"
