@@ -19,7 +19,7 @@ from bot import serve
 from bot.app import CHANNEL_SETTINGS
 from bot.sandbox.loopback import serve as on_loopback
 from bot.settings import PREFIX, Settings
-from bot.slack import EVENT_TYPE, marks
+from bot.slack import EVENT_TYPE, marks, matters
 from bot.web import LARGEST_MAIL
 
 ROOT = Path(__file__).parents[1]
@@ -112,7 +112,7 @@ def test_the_manifest_asks_for_our_own_metadata_and_no_others(either: Any) -> No
 
 def test_the_manifest_has_the_shortcuts_that_are_answered(either: Any) -> None:
     shortcuts = either["features"]["shortcuts"]
-    assert {one["callback_id"] for one in shortcuts} == set(marks.SHORTCUTS)
+    assert {one["callback_id"] for one in shortcuts} == {*marks.SHORTCUTS, matters.SHORTCUT}
     assert {one["type"] for one in shortcuts} == {"message"}
     assert all(len(one["name"]) <= 24 and len(one["description"]) <= 150 for one in shortcuts)
 
