@@ -13,7 +13,8 @@ from typing import Any
 from typing_extensions import override
 
 from tests.simulation.process import Databases, Died, executor
-from tests.simulation.story import Size, Story
+from tests.simulation.size import Size
+from tests.simulation.story import Story
 from tests.simulation.world import Wrong
 
 __all__ = ["Outcome", "Size", "play"]

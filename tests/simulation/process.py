@@ -27,7 +27,7 @@ from billing.store import Clients, Store, _Job, _Pool, _Writer
 from bot.app import App, books, readers
 from bot.inbox import Inbox
 from bot.settings import Settings
-from comms.ports import Found, Outgoing, Sent
+from comms.ports import Copy, Found, Outgoing, Sent
 from tests.simulation import policy
 from tests.simulation.people import CLIENTS, FINANCE
 
@@ -197,6 +197,11 @@ class Line:
     async def find(self, message: Outgoing, _since: dt.datetime) -> Found | None:
         await self.life.yield_()
         return self.carrier.look(self.name, message)
+
+    async def recall(self, _copy: Copy) -> bool:
+        """Whatever they had is gone when it is asked for."""
+        await self.life.yield_()
+        return True
 
     async def close(self) -> None:
         """Nothing to give back."""

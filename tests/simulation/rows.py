@@ -11,9 +11,11 @@ from sqlalchemy import make_url
 
 from tests.simulation.books import Key
 from tests.simulation.judge import Judge
-from tests.simulation.world import World
+from tests.simulation.world import OURS, World
 
 ENTITIES = {1: "", 2: "Harrow Europe"}
+ERASED = "(erased)"
+"""What everybody is called who was."""
 _LEAVING = """
     SELECT m.id, m.key, m.reference, m.audience, m.channel, m.purpose, m.attempts,
            c.name AS client, r.name AS reader, a.value AS "to", s.step,
@@ -42,6 +44,7 @@ _DUE = """
         UNION ALL SELECT min(next_due_at) FROM enrolment
         UNION ALL SELECT min(wake_at) FROM message WHERE state IN ('held', 'in_doubt')
         UNION ALL SELECT min(send_after) FROM message WHERE state = 'queued'
+        UNION ALL SELECT min(next_attempt_at) FROM recall WHERE state = 'pending'
         UNION ALL SELECT min(look_at) FROM client_key) AS due
 """
 _QUESTION = """
@@ -100,6 +103,8 @@ class Rows:
             if self._tries.get(row["id"]) == row["attempts"]:
                 continue
             self._tries[row["id"]] = row["attempts"]
+            if row["client"] == ERASED:
+                self._world.break_(OURS, "who_asks_is_forgotten", f"{row['key']} leaves")
             if row["audience"] == "client":
                 self._judge.leaves(self._told(row), self._imported(row), self._zone(row))
 

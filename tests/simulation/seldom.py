@@ -1,11 +1,11 @@
-"""What happens to few clients: do others owe a part of a bill, and does a term go on?"""
+"""What happens to few: do others owe a part of a bill, does a term go on, is all of it erased?"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
 from billing import facts
 from tests.simulation.books import Bill
-from tests.simulation.life import DAY, Day, Happening
+from tests.simulation.life import DAY, Day, Happening, Ordered
 
 WAIT = 5
 """Days until what a renewal brings about may be offered."""
@@ -14,12 +14,26 @@ PAYERS = (("mutual", "insurer"), ("harbour-bank", "third_party"), ("north-life",
 
 def happenings(day: Day, renewals: Mapping[str, dt.date]) -> Iterator[Happening]:
     """What of this a client's day brings; ``renewals`` says when each agreement does."""
+    yield from _filed(day)
     renews = renewals.get(day.person.agreement)
     for bill in day.books.of_client.get(day.person.id, []):
         if len(bill.parts) == 1 and not bill.void and not bill.shares:
             yield from _shared(day, bill)
     if renews is not None and day.dice.random() < (0.2 if _falls_due(day) else 0.015):
         yield from _renewed(day, renews)
+
+
+def _filed(day: Day) -> Iterator[Happening]:
+    """A lawsuit is expected, and is over; or they ask to be forgotten, at times meanwhile."""
+    roll = day.dice.random()
+    if roll < 0.003:
+        later = day.dice.randint(3, 40)
+        yield Happening(day.moment(), day.person.number, Ordered("keep"))
+        if day.dice.random() < 0.4:
+            yield Happening(day.moment(later // 2), day.person.number, Ordered("erase"))
+        yield Happening(day.moment(later), day.person.number, Ordered("let go"))
+    elif roll > 0.9975:
+        yield Happening(day.moment(), day.person.number, Ordered("erase"))
 
 
 # --- what others owe ------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 from sqlmodel import Session
-from typing_extensions import override
 
 from billing.facts import Fact
 from billing.models import LiveSwitch
@@ -29,11 +28,13 @@ from bot.understanding import understand
 from comms.duties import instructions
 from tests.simulation import firm, hooks, seldom, whole
 from tests.simulation.carrier import Post, Report, Taken
+from tests.simulation.custody import ORDERS, Shelf
 from tests.simulation.judge import Judge
 from tests.simulation.life import Day, Happening, Ordered, Said, Told, beginning, today
 from tests.simulation.people import Person, person
 from tests.simulation.process import Clock, Databases, Died, Machine
 from tests.simulation.rows import Rows
+from tests.simulation.size import Size
 from tests.simulation.troubles import Trouble, troubles
 from tests.simulation.world import OURS, Broken, World, Wrong
 
@@ -42,23 +43,6 @@ _CLAIMED = "SELECT 1 FROM message WHERE state = 'claimed'"
 QUIET = 4
 """Days at the end on which nothing goes wrong any more, so that everything can come to rest."""
 Do = Callable[[], Awaitable[None] | None]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How big a story is, and how rough."""
-
-    clients: int = 12
-    days: int = 60
-    only: tuple[int, ...] = ()
-    calm: bool = False
-
-    @override
-    def __str__(self) -> str:
-        """As ``make simulate`` takes it."""
-        said = f"CLIENTS={self.clients} DAYS={self.days}"
-        said += f" ONLY={','.join(map(str, self.only))}" if self.only else ""
-        return said + (" CALM=1" if self.calm else "")
 
 
 @dataclass(order=True)
@@ -115,6 +99,7 @@ class Story:
             random.Random(f"order {self.seed}"), self.databases,
         )  # fmt: skip
         self.rows = Rows(self.databases.rows, self.world, self.judge)
+        self.shelf = Shelf(self.world, self.rows, self.machine.below)
 
     # --- the whole of it --------------------------------------------------------------------------
 
@@ -147,6 +132,7 @@ class Story:
         if self.whole_today:
             self.whole_today = False
             whole.daily(self.rows, self.world)
+            self.shelf.look()
 
     async def _begin(self) -> None:
         def establish_(session: Session) -> None:
@@ -194,7 +180,7 @@ class Story:
         if self.days_lived > self.size.days:
             return
         for one in self.world.people.values():
-            if one.id not in self.world.known:
+            if one.id not in self.world.known or one.id in self.world.erased:
                 continue
             there = today(self.clock.now(), one)
             if self.lived.get(one.id) == there:
@@ -211,9 +197,9 @@ class Story:
                 self._tell_at(moment, one.id, told)
             case Said(channel, words):
                 self.at(moment, lambda: self._say(one, channel, words))
-            case Ordered():
-                ordered = happening.what
-                self.at(moment, lambda: self._order(one.id, ordered))
+            case Ordered(what):
+                do = partial(self._file if what in ORDERS else self._order, one.id, happening.what)
+                self.at(moment, partial(self._in_between, do) if what in ORDERS else do)
 
     # --- what the product is told -----------------------------------------------------------------
 
@@ -224,15 +210,17 @@ class Story:
         def taken_in(row: int) -> None:
             self._taken_in(client, told, row)
 
-        self.at(moment, lambda: self._knock(parcel, taken_in))
+        self.at(moment, lambda: self._knock(parcel, taken_in, client))
         if self.dice.random() < 0.04:
             # The same facts in a delivery of their own: nothing is new in them.
             copy = hooks.facts(f"{name}-again", told)
             later = moment + dt.timedelta(minutes=self.dice.randint(0, 40_000))
-            self.at(later, lambda: self._knock(copy, lambda _row: None))
+            self.at(later, lambda: self._knock(copy, lambda _row: None, client))
 
     def _taken_in(self, client: str, told: tuple[Fact, ...], row: int) -> None:
         """What was booked counts from now on; what waits, from when its own delivery is done."""
+        if client in self.world.erased:
+            return
         refused = whole.refused(self.machine.below, row)
         waiting = whole.waiting(self.machine.below, row)
         late = [name for names in waiting.values() for name in names]
@@ -257,6 +245,8 @@ class Story:
             self.world.note(client, f"given up: {', '.join(map(whole.name_of, told))}")
 
     def _say(self, one: Person, channel: str, words: str) -> None:
+        if one.id in self.world.erased:
+            return
         sender = one.phone if channel == "sms" else one.email
         name = f"{one.id}-{next(self.order)}"
         if channel == "sms":
@@ -290,8 +280,20 @@ class Story:
         parcel = hooks.click(name, instruction)
         self.at(self.clock.now(), lambda: self._knock(parcel, carried_out))
 
-    async def _knock(self, parcel: Parcel, then: Callable[[int], None]) -> None:
+    def _in_between(self, do: Do) -> None:
+        """In the middle of the pass that follows, where one does."""
+        self.meanwhile.append((self.dice.randint(1, 6), do))
+
+    async def _file(self, client: str, ordered: Ordered) -> None:
+        """Keep or erase all of a client."""
+        done = await self.shelf.carry_out(client, ordered)
+        self.met[f"staff: {done}"] += 1
+        self._judged(self.shelf.look)
+
+    async def _knock(self, parcel: Parcel, then: Callable[[int], None], about: str = "") -> None:
         """A hook knocks, now and then while a pass goes on; unanswered it knocks again."""
+        if about in self.world.erased:
+            return  # whoever tells of them has forgotten them as well
         if not self.size.calm and self.dice.random() < 0.2:
             self.meanwhile.append((self.dice.randint(1, 6), lambda: self._receive(parcel, then)))
         else:
@@ -325,7 +327,7 @@ class Story:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not be
             if isinstance(error, Broken) or self.machine.life.over:
                 raise Died from None
-            self.world.break_(OURS, "no_pass_fails", _kinds(error))
+            self.world.break_(OURS, "no_pass_fails", whole.kinds(error))
 
     def _reborn(self) -> None:
         self.met["deaths"] += 1
@@ -392,7 +394,7 @@ class Story:
             raise Died from None
 
     def _failed(self, error: Exception) -> None:
-        self.world.break_(OURS, "no_pass_fails", _kinds(error))
+        self.world.break_(OURS, "no_pass_fails", whole.kinds(error))
 
     def _look(self) -> None:
         for key, then in list(self.watched.items()):
@@ -440,9 +442,3 @@ async def _done(do: Do) -> None:
     found = do()
     if found is not None:
         await found
-
-
-def _kinds(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(sorted({_kinds(one) for one in error.exceptions}))
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

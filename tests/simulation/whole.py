@@ -14,7 +14,7 @@ from comms import timeline
 from tests.simulation.carrier import Post
 from tests.simulation.firm import DESKS
 from tests.simulation.people import FINANCE
-from tests.simulation.rows import ENTITIES, Rows, client_of, moment
+from tests.simulation.rows import ENTITIES, ERASED, Rows, client_of, moment
 from tests.simulation.world import OURS, World
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -92,6 +92,8 @@ def _money(rows: Rows, world: World) -> None:
     """Every bill has open what our own books say, and so has what is on none of them."""
     held = {row["number"]: (row["amount"], row["theirs"] or 0) for row in rows.all(_OPEN)}
     for number, bill in world.books.bills.items():
+        if bill.client in world.erased:
+            continue
         stand = world.books.stand(world.one_with(bill.client), bill.key)
         said = (stand.of(number), stand.theirs[number])
         if held.get(number) != said:
@@ -100,6 +102,8 @@ def _money(rows: Rows, world: World) -> None:
     spare: dict[Any, int] = {}
     for row in rows.all(_SPARE):
         client = client_of(row["client"])
+        if row["client"] == ERASED:
+            continue
         place = (world.one_with(client), (ENTITIES[row["entity"]], row["currency"]), row["theirs"])
         spare[place] = spare.get(place, 0) + row["amount"]
     for (kin, key, theirs), amount in spare.items():
@@ -229,6 +233,13 @@ def _facts(session: Any, app: App, row: Incoming) -> list[str]:
     packed = vault.get(session, app.keyring, inbox.body_of(row))
     body = inbox.unpacked(row.source, row.external_id, packed).body
     return [name_of(fact) for fact in factsheet.read(body)]
+
+
+def kinds(error: BaseException) -> str:
+    """What failed, in a line."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(sorted({kinds(one) for one in error.exceptions}))
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def name_of(fact: Any) -> str:

@@ -52,6 +52,9 @@ class World:
     legal: dict[str, str] = field(default_factory=dict)
     """By the name of a legal state, whose it is."""
     wishes: dict[str, facts.PreferenceStated] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    """Whose everything is kept for a lawsuit."""
+    erased: set[str] = field(default_factory=set)
     renewals: dict[str, dt.date] = field(default_factory=dict)
     reminded: dict[str, dt.datetime] = field(default_factory=dict)
     log: dict[str, deque[str]] = field(default_factory=dict)

@@ -1,0 +1,78 @@
+"""What of a client is kept because a lawsuit is expected, and who has asked to be forgotten?
+
+Erased is done by one who lives on: that a machine may die in it is tried in ``tests/bot/custody``.
+"""
+
+from dataclasses import dataclass, field
+
+from bot.app import App
+from bot.custody import erasure, legalholds
+from tests.simulation.life import Ordered
+from tests.simulation.rows import Rows
+from tests.simulation.world import World
+
+MATTER = "a claim"
+ORDERS = ("erase", "keep", "let go")
+
+
+@dataclass
+class Shelf:
+    """Who is kept, and who is gone."""
+
+    world: World
+    rows: Rows
+    app: App
+    unheard: dict[str, str] = field(default_factory=dict)
+    """Who asked and was not erased, though nothing of theirs is kept; and what was said."""
+
+    async def carry_out(self, client: str, ordered: Ordered) -> str:
+        """What a member of staff types; what came of it, or nothing where nobody is there."""
+        found = self.rows.client_id(client)
+        if found is None:
+            return ""
+        asked = {"client": f"client:{found}", "reason": "They asked for it."}
+        if ordered.what == "erase":
+            return await self._erase(client, asked)
+        kin = self.world.one_with(client)
+        if ordered.what == "keep":
+            await legalholds.place(self.app, asked | {"matter": MATTER}, _nobody)
+            self.world.kept |= kin
+        else:
+            await legalholds.release(self.app, asked, _nobody)
+            self.world.kept -= kin
+        self.world.note(client, f"staff: {ordered.what}")
+        return ordered.what
+
+    async def _erase(self, client: str, asked: dict[str, str]) -> str:
+        kin = self.world.one_with(client)
+        kept = kin & self.world.kept
+        known = {one: self.rows.client_id(one) for one in kin}
+        report = await erasure.erase(self.app, asked, _nobody)
+        if not report.data["erased"]:
+            if not kept:
+                self.unheard[client] = str(report.data["why"])
+            self.world.note(client, "staff: not erased")
+            return "kept from erasure"
+        self.world.erased |= {one for one, row in known.items() if row is not None}
+        self.world.note(client, f"staff: erased {sorted(kin)}")
+        return "erase"
+
+    def look(self) -> None:
+        """Nobody who was erased is here by name or by a mailbox of their own; all others are."""
+        for client, why in self.unheard.items():
+            self.world.break_(client, "who_asks_is_forgotten", f"not erased: {why}")
+        for client in self.world.kept:
+            if self.rows.client_id(client) is None:
+                self.world.break_(client, "what_is_kept_is_there", f"{client} is gone")
+        for client in self.world.erased:
+            person = self.world.people[client]
+            theirs = [] if person.email in self.world.stopped else [person.email]
+            here = [person.name] if self.rows.client_id(client) else []
+            query = "SELECT 1 FROM address WHERE value = ?"
+            here += [one for one in theirs if self.rows.one(query, one)]
+            if here:
+                self.world.break_(client, "who_asks_is_forgotten", f"{here} is still here")
+
+
+def _nobody(_done: int, _whole: int) -> None:
+    """Nobody waits and sees how far it is."""
