@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +89,7 @@ _GREETS: Final = frozenset({"hi", "he", "de", "se", "ho", "bo", "go", "te", "al"
 """The first letters of every courtesy."""
 _LINE: Final = 40
 _SHORT: Final = 12
+_FEW: Final = 12
 _NAME: Final = 3
 _LONG: Final = 900
 _LONG_MORE: Final = 0.5
@@ -128,6 +129,9 @@ class _Read:
 def find(material: Material) -> Iterator[Span]:
     """The stretches of a message that only a client and counsel may share."""
     read, taught = _read(material), _taught(material)
+    if material.subject and _only_disclaims(material, read):
+        alone = replace(material, body=material.subject, subject=None, text=material.subject.text)
+        yield from (replace(told, part="subject") for told in find(alone))
     marked = read.marked and taught <= 0
     seen, likely = _seen(material, read, taught)
     near = [one.at for one in seen if one.near]
@@ -142,6 +146,12 @@ def find(material: Material) -> Iterator[Span]:
         if _LIKENESS(passage.traits) >= likely:
             chosen |= likeness.telling(_LIKENESS, read.body, passage, ruled, material.role)
     yield from _stretches("body", material.body, read.said, sorted(chosen))
+
+
+def _only_disclaims(material: Material, read: _Read) -> bool:
+    """Whether few words are left beside its disclaimer: then the subject is the letter."""
+    said = sum(len(one.text.split(maxsplit=_FEW)) for one in read.said)
+    return said < _FEW <= len(material.body.text.split(maxsplit=_FEW))
 
 
 def _seen(material: Material, read: _Read, taught: float) -> tuple[list[Seen], float]:
@@ -333,10 +343,7 @@ def _courteous(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def _weight(had: frozenset[str], role: Role) -> float:
     kinds: dict[str, float] = {}
-    for name in had:
-        signal = _SIGNALS.get(name)
-        if signal is None:
-            continue
+    for signal in (_SIGNALS[name] for name in had if name in _SIGNALS):
         kind, weight = signal["kind"], float(signal["weight"]) * _trust(signal["kind"], role)
         if abs(weight) > abs(kinds.get(kind, 0.0)):
             kinds[kind] = weight

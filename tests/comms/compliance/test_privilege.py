@@ -103,3 +103,22 @@ def test_a_message_without_any_sign_is_not_looked_at() -> None:
     asked = Material.of(Content("Can he fire me for that?", "client", "sms"))
     assert not privilege.possible(told)
     assert privilege.possible(asked)
+
+
+_FOOTER = (
+    "This message may contain privileged and confidential information. If you are not the "
+    "intended recipient, delete it. Unauthorized use or disclosure is prohibited."
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "sealed"),
+    [
+        ("Can my boss fire me if I refuse to sign the waiver?", True),
+        ("Statement of May, 12 pages", False),
+    ],
+    ids=["advice", "a statement"],
+)
+def test_over_a_mere_disclaimer_the_subject_is_the_letter(subject: str, *, sealed: bool) -> None:
+    told = privilege.find(Material.of(Content(_FOOTER, "client", "email", subject)))
+    assert [(one.part, one.start) for one in told] == ([("subject", 0)] if sealed else [])
