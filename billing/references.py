@@ -3,6 +3,7 @@
 Facts speak in the words of their source; these few look-ups are where those words meet our ids.
 """
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam
@@ -38,6 +39,12 @@ _ENTITY = (
 
 class Unknown(ValueError):
     """The fact speaks of something that nobody has told us of."""
+
+
+def numbered(said: str, kind: str) -> int | None:
+    """Our own id, where a row is named by it as in ``invoice:17``; None where it is not."""
+    found = re.fullmatch(rf"{kind}:([0-9]{{1,18}})", said.strip())
+    return int(found[1]) if found else None
 
 
 def client_of(session: Session, source: str, external_id: str) -> int:

@@ -97,9 +97,8 @@ def written(session: Session, heard: Heard) -> Touchpoint | None:
     name = heard.message if isinstance(heard, ClientSaid) else None
     if name is None:
         return None
-    kind, _, number = name.partition(":")
-    if kind == "touchpoint" and number.isdigit():
-        found = session.get(Touchpoint, int(number))
+    if (number := references.numbered(name, "touchpoint")) is not None:
+        found = session.get(Touchpoint, number)
         return found if found is not None and found.direction == "in" else None
     sms = (Incoming.source == "twilio.sms") & (Incoming.external_id == name)
     mail = (Incoming.source == "email") & (Incoming.named == inbox.named(name))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from billing import aliases, facts
+from billing import aliases, facts, references
 from billing.models import Client, ExternalRef, Invoice
 from bot.report import Wrong
 from bot.slack import people
@@ -31,12 +31,15 @@ def find(session: Session, said: str) -> Subject:
         Wrong: nothing is, or more than one.
     """
     word = said.strip()
-    kind, _, number = word.partition(":")
-    if kind in ("message", "invoice", "client") and number.isdigit():
-        return Subject(kind, int(number))
+    for kind, model in (("message", Message), ("invoice", Invoice), ("client", Client)):
+        if (number := references.numbered(word, kind)) is not None:
+            if session.get(model, number) is None:
+                raise Wrong(f"There is no {word}; give a name, a number or a reference.")
+            return Subject(kind, number)
     message = session.exec(select(Message.id).where(Message.reference == word)).first()
-    if message is None and word.isdigit() and not _invoices(session, word):
-        message = session.exec(select(Message.id).where(Message.id == int(word))).first()
+    number = references.numbered(f"message:{word}", "message")
+    if message is None and number is not None and not _invoices(session, word):
+        message = session.exec(select(Message.id).where(Message.id == number)).first()
     if message is not None:
         return Subject("message", message)
     invoices = _invoices(session, word)
@@ -76,9 +79,8 @@ def _called(session: Session, name: str) -> list[Client]:
 
 
 def _by_reference(session: Session, word: str) -> list[Client]:
-    kind, _, number = word.partition(":")
-    if kind == "client" and number.isdigit():
-        held = session.get(Client, int(number))
+    if (number := references.numbered(word, "client")) is not None:
+        held = session.get(Client, number)
         return [held] if held else []
     named = [
         session.get(ExternalRef, (system, "client", facts.joined(system, "client", word)))

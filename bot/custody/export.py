@@ -17,7 +17,6 @@ from sqlmodel import Session, col, select
 from billing import aliases, money, vault
 from billing.models import Client
 from bot.custody import belongings, processors
-from bot.custody.processors import Holding
 from bot.report import Wrong
 from comms import seals, timeline
 from comms.compliance.clearance import Reader, Sink
@@ -189,8 +188,7 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"<h2>{html.escape(heading)}</h2>"
             yield from _grid(tables[name])
     yield "<h2>Who else has something of it</h2>"
-    held: Sequence[Holding] = found["processors"]
-    yield from _grid(held)  # type: ignore[arg-type]
+    yield from _grid(found["processors"])
     for name, rows in tables.items():
         if name not in _FIRST:
             yield f"<details><summary>{html.escape(name.replace('_', ' '))}</summary>"

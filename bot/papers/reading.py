@@ -14,7 +14,7 @@ from babel import Locale, localedata
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, calendar, vault
+from billing import accounts, aliases, calendar, references, vault
 from billing.arrears import OpenInstalment
 from billing.keyring import Keyring
 from billing.models import (
@@ -264,9 +264,8 @@ def payment(session: Session, said: str) -> Payment:
     Raises:
         Wrong: there is none, or more than one.
     """
-    kind, _, number = said.partition(":")
-    if kind == "payment" and number.isdigit():
-        found = [one] if (one := session.get(Payment, int(number))) else []
+    if (number := references.numbered(said, "payment")) is not None:
+        found = [one] if (one := session.get(Payment, number)) else []
     else:
         query = select(Payment).where(col(Payment.reference) == said).order_by(col(Payment.id))
         found = list(session.execute(query.limit(8)).scalars())

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from billing import aliases
+from billing import aliases, references
 from billing.models import Client
 from bot import subjects
 from bot.app import App
@@ -80,9 +80,8 @@ async def handled(app: App, args: Args, _progress: Progress) -> Report:
 
 
 def _meant(session: Session, what: str) -> Sequence[Task]:
-    kind, _, number = what.strip().partition(":")
-    if kind == "task" and number.isdigit():
-        found = session.get(Task, int(number))
+    if (number := references.numbered(what, "task")) is not None:
+        found = session.get(Task, number)
         if found is None:
             raise Wrong(f"There is no {what}; `counterfoil tasks` lists what waits.")
         return [found]
@@ -99,7 +98,7 @@ def _checked(task: Task, outcome: str) -> Task:
     if decided and outcome == "handled":
         raise Wrong(f"task:{task.id} is a promise; say `--accept` or `--refuse`.")
     if not decided and outcome != "handled":
-        raise Wrong(f"task:{task.id} is nothing to {outcome[:6]}; leave the option out.")
+        raise Wrong(f"task:{task.id} is nothing to take or refuse; leave the option out.")
     return task
 
 

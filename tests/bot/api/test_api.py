@@ -197,6 +197,18 @@ async def test_all_is_booked_or_nothing(product: Product, wrong: dict[str, Any],
     assert telling.count(product, Payment) == 1
 
 
+@pytest.mark.parametrize("number", ["12", "9" * 30, "²"])
+async def test_a_message_that_is_not_here_is_unknown(one: Product, number: str) -> None:
+    """No store has a row of thirty digits, and a square is a digit to Python and no number."""
+    good = await token(one)
+    said = {
+        "type": "client_said", "source": "crm", "external_id": "s-1", "intent": "acknowledgement",
+        "said_at": "2026-01-05T17:00:00Z", "message": f"touchpoint:{number}",
+    }  # fmt: skip
+    status, found, _ = await post(one, good, body(said))
+    assert (status, found["error"]["code"]) == (422, "unknown")
+
+
 async def test_what_the_hook_was_told_too_early_is_booked(product: Product) -> None:
     await telling.tell(product, "m1", PAID)
     good = await token(product)

@@ -163,6 +163,15 @@ def test_a_name_that_two_have_is_asked_back(store: Store, keyring: Keyring, know
         subjects.find(session, "northwind")
 
 
+@pytest.mark.parametrize(
+    "said", ["client:99", "invoice:99", "client:9" + 30 * "0", "client:²", "²"]
+)
+def test_a_number_that_no_row_has_is_one_sentence(store: Store, known: Known, said: str) -> None:
+    """A square is a digit to Python and no number; and no store has a row of thirty digits."""
+    with store.read() as session, pytest.raises(Wrong, match="There is no"):
+        subjects.find(session, said)
+
+
 def test_a_misspelt_name_gets_a_suggestion(store: Store, known: Known) -> None:
     with store.read() as session, pytest.raises(Wrong, match="did you mean Northwind Trading"):
         subjects.find(session, "Nortwind Tradin")

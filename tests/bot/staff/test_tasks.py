@@ -52,7 +52,7 @@ async def test_what_is_handled_is_no_longer_listed(stage: Parlour) -> None:
     [
         ("task:99", "handled", "There is no task:99"),
         ("Nobody Ltd", "handled", "There is nothing called Nobody Ltd"),
-        ("Fern", "accepted", "is nothing to accept"),
+        ("Fern", "accepted", "is nothing to take or refuse"),
     ],
     ids=["no task", "no client", "nothing to take"],
 )
