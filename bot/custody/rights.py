@@ -93,7 +93,7 @@ async def extend(app: App, args: Args, _progress: Progress) -> Report:
             raise Wrong(f"Case {request.id} was due on {request.due_on}; answer it now.")
         request.extended_on = today
         request.due_on = obligations.due(request.received_on, _place(client), extended=True)
-        request.note_id = _note(session, app.office(), client, asked.reason)
+        _note(session, app.office(), request, client, asked.reason)
         session.add(request)
         said = f"Case {request.id} is due on {request.due_on}; the person must be told by now."
         return Report({"request": request.id, "due": f"{request.due_on}"}, [said])
@@ -116,7 +116,7 @@ async def close(app: App, args: Args, _progress: Progress) -> Report:
         request.state, request.outcome = "closed", asked.outcome
         request.closed_at, request.closed_by = app.clock.now(), asked.by
         if asked.reason:
-            request.note_id = _note(session, app.office(), client, asked.reason)
+            _note(session, app.office(), request, client, asked.reason)
         session.add(request)
         said = f"Case {request.id} is closed: {asked.outcome}."
         return Report({"request": request.id, "outcome": asked.outcome}, [said])
@@ -186,8 +186,13 @@ def _open(session: Session, asked: Word) -> tuple[RightsRequest, Client]:
     return request, session.get_one(Client, request.client_id)
 
 
-def _note(session: Session, office: Office, client: Client, reason: str) -> int:
-    return vault.put(session, office.keyring, client.key_id, reason, office.now)
+def _note(
+    session: Session, office: Office, request: RightsRequest, client: Client, reason: str
+) -> None:
+    """What the person was told, below what they were told before."""
+    if request.note_id is not None:
+        reason = f"{vault.text(session, office.keyring, request.note_id)}\n{reason}"
+    request.note_id = vault.put(session, office.keyring, client.key_id, reason, office.now)
 
 
 def _place(client: Client) -> str:

@@ -87,6 +87,17 @@ async def test_it_is_extended_once_with_what_the_person_was_told(app: App) -> No
         await rights.extend(app, asked, silent)
 
 
+async def test_why_it_took_longer_is_kept_beside_why_it_was_refused(app: App) -> None:
+    """The second word took the place of the first, which the person had been told as well."""
+    number = await begun(app)
+    await rights.extend(app, {"request": number, "reason": "many records"}, silent)
+    refused = {"request": number, "outcome": "refused", "reason": "not them"}
+    await rights.close(app, refused, silent)
+    with app.store.read() as session:
+        row = session.exec(select(RightsRequest)).one()
+        assert vault.text(session, app.keyring, row.note_id) == "many records\nnot them"
+
+
 async def test_it_is_not_extended_after_its_day(app: App) -> None:
     number = await begun(app, "2025-12-01")
     with pytest.raises(Wrong, match="answer it now"):
