@@ -4,7 +4,7 @@ One pass of reading, before anything is written: every contradiction is named wi
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -85,6 +85,7 @@ def make(
         shelf.staff |= {person.email for person in firm.staff}
         for entity in firm.legal_entity:  # behind those that are there: the first of them bills
             shelf.entities.setdefault(entity.name, 0)
+    shelf.biller = next(iter(shelf.entities), _first_named(portfolio.rows))
     groups: dict[str, Group] = {}
     taken: dict[tuple[str, str], int] = {}
     for row, happened in zip(portfolio.rows, told, strict=True):
@@ -149,8 +150,13 @@ def _number_taken(
         )
 
 
+def _first_named(rows: Sequence[PortfolioRow]) -> str:
+    """Who bills in a store that has no legal entity yet: whoever is booked first."""
+    return next((row.legal_entity for row in rows), "") or "Our firm"
+
+
 def _entity_name(name: str, shelf: Shelf) -> str:
-    return name or next(iter(shelf.entities), "")
+    return name or shelf.biller
 
 
 def _compared(
@@ -260,9 +266,8 @@ def _note_clients(plan: Plan, shelf: Shelf) -> None:
             f"{owner} owns clients but has no role: `counterfoil access grant {owner} "
             "account_manager`"
         )
-    for name, _ in plan.entities:
-        if _entity_name(name, shelf) not in shelf.entities:
-            called = name or "Our firm"
+    for called in dict.fromkeys(_entity_name(name, shelf) for name, _ in plan.entities):
+        if called not in shelf.entities:
             plan.notes.append(
                 f"the legal entity {called} is new and sends nothing until it has its addresses: "
                 "give them with --firm"

@@ -85,6 +85,8 @@ class Shelf:
     numbers: dict[tuple[int, str], str] = field(default_factory=dict)
     """Who was issued a number, by legal entity."""
     entities: dict[str, int] = field(default_factory=dict)
+    biller: str = ""
+    """The legal entity that bills what names none."""
     described: dict[int, Described] = field(default_factory=dict)
     staff: set[str] = field(default_factory=set)
 

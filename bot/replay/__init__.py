@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from billing import policy as policies
 from billing import portfolio
 from billing.policy import Policy
-from billing.portfolio import Portfolio, Problem
+from billing.portfolio import Portfolio, PortfolioRow, Problem
 from bot import charts
 from bot import firm as firms
 from bot.firm import Entity, Firm
@@ -78,7 +78,8 @@ async def run(asked: Asked, progress: Progress) -> Report:
         billing.policy.PolicyError: a policy cannot be used.
     """
     told = _read(asked)
-    problems = sorted([*told.problems, *history.collisions(told)])
+    firm = firms.read(asked.firm) if asked.firm else _on_paper(told.rows)
+    problems = sorted([*told.problems, *history.collisions(told, firm.legal_entity[0].name)])
     if told.refused or (problems and not asked.skip_bad):
         return _refused(asked, problems)
     bad = {problem.line for problem in problems}
@@ -87,7 +88,6 @@ async def run(asked: Asked, progress: Progress) -> Report:
     if not lived.invoices:
         raise Wrong(f"{asked.file.name} has no invoice that can be replayed.")
     span = _span(asked, lived)
-    firm = firms.read(asked.firm) if asked.firm else _on_paper(lived)
     chosen = _policies(asked)
     runs = [
         await _live(name, Setting(lived, span, policy, firm, asked.templates), _part(progress, *at))
@@ -140,11 +140,11 @@ def _policies(asked: Asked) -> list[tuple[str, Policy]]:
     return found
 
 
-def _on_paper(lived: History) -> Firm:
+def _on_paper(rows: Sequence[PortfolioRow]) -> Firm:
     """The legal entities of the file, with all that a message needs of its sender."""
-    named = [(name, currency) for name, currency in lived.entities if name] or [
-        ("Our firm", lived.entities[0][1])
-    ]
+    named = {row.legal_entity: row.currency for row in rows if row.legal_entity}
+    if not named:
+        named = {"Our firm": rows[-1].currency if rows else "USD"}
     entities = tuple(
         Entity(
             name=name,
@@ -155,7 +155,7 @@ def _on_paper(lived: History) -> Firm:
             phone="+15005550006",
             currency=currency,
         )
-        for number, (name, currency) in enumerate(named, 1)
+        for number, (name, currency) in enumerate(named.items(), 1)
     )
     return Firm(legal_entity=entities)
 

@@ -37,8 +37,6 @@ class History:
 
     clients: tuple[ClientDescribed, ...]
     events: tuple[Event, ...]
-    entities: tuple[tuple[str, str], ...]
-    """Names of legal entities, each with a currency, in the order of the file."""
     first: dt.date
     last: dt.date
     """The last day of which the file tells anything."""
@@ -54,14 +52,19 @@ class History:
         return {client.timezone or "UTC" for client in self.clients}
 
 
-def collisions(told: Portfolio) -> list[Problem]:
-    """Rows whose number the same legal entity has given to another client."""
+def collisions(told: Portfolio, biller: str) -> list[Problem]:
+    """Rows whose number the same legal entity has given to another client, or bill.
+
+    ``biller`` is the one that bills what names no legal entity.
+    """
     before: dict[tuple[str, str], PortfolioRow] = {}
     found: list[Problem] = []
     for row in told.rows:
-        first = before.setdefault((row.legal_entity, row.invoice), row)
-        if first.client.external_id != row.client.external_id:
-            sentence = f"{row.invoice} is on line {first.line} too, for another client; correct one"
+        first = before.setdefault((row.legal_entity or biller, row.invoice), row)
+        other = first.client.external_id != row.client.external_id
+        if other or first.legal_entity != row.legal_entity:
+            whose = "for another client" if other else f"and {biller} bills both"
+            sentence = f"{row.invoice} is on line {first.line} too, {whose}; correct one"
             found.append(Problem(row.line, "invoice", sentence))
     return found
 
@@ -87,9 +90,6 @@ def tell(rows: Sequence[PortfolioRow], *, by_invoice: bool, bare: bool) -> Histo
     return History(
         clients=tuple(clients.values()),
         events=tuple(sorted(events)),
-        entities=tuple(
-            {row.legal_entity: (row.legal_entity, row.currency) for row in dated}.values()
-        ),
         first=min(days, default=dt.date.min),
         last=max(days, default=dt.date.min),
         invoices=len(dated),

@@ -196,6 +196,14 @@ def test_a_firm_whose_file_begins_with_a_new_entity_is_compared_with_who_bills(
     assert sentence.startswith("Our firm has already issued INV-1 to a1")
 
 
+def test_an_empty_store_has_the_first_entity_of_the_file_bill_what_names_none(
+    app: App, csv: Any
+) -> None:
+    report = run(app, csv(row(legal_entity="Acme"), row("b2")))
+    (problem,) = report.data["problems"]
+    assert (problem["line"], problem["column"]) == (3, "invoice")
+
+
 def test_a_client_who_is_gone_before_they_are_booked_is_one_sentence(app: App, csv: Any) -> None:
     """No key was laid by for them; the want of one ended a generator, and nobody was ever told."""
     run(app, csv(row()))

@@ -386,6 +386,23 @@ def test_a_bad_row_is_named_and_may_be_skipped(command: Command, tmp_path: Path)
     assert json.loads(command(str(file), "--skip-bad", "--json").stdout)["invoices"] == 1
 
 
+@pytest.mark.parametrize(
+    ("client", "sentence"),
+    [
+        pytest.param("b", "A-1 is on line 2 too, for another client", id="another client"),
+        pytest.param("a", "A-1 is on line 2 too, and Acme bills both", id="the same client"),
+    ],
+)
+def test_what_names_no_entity_is_billed_by_the_first_of_the_file(
+    command: Command, tmp_path: Path, client: str, sentence: str
+) -> None:
+    """The two were taken for two billers, and met in the middle of the replay."""
+    file = tmp_path / "history.csv"
+    rows = ("client,invoice,issued,due,amount,legal_entity", "a,A-1,2026-01-05,2026-02-04,100,Acme")
+    file.write_text("\n".join([*rows, f"{client},A-1,2026-01-05,2026-02-04,5,"]))
+    assert sentence in command(str(file), code=2).stdout
+
+
 def test_the_bare_policy_keeps_the_ladder() -> None:
     bare = replay.rules.bare(policy.default())
     assert [step.offset for step in bare.dunning.steps] == list(LADDER)
