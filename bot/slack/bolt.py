@@ -229,6 +229,9 @@ async def _failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
     body = request.body
     if "command" in body:
         return BoltResponse(status=200, body={"text": _SORRY, "response_type": "ephemeral"})
+    if body.get("type") == "view_submission":  # an empty answer would close it as if it were done
+        shown = actions.outcome(str(body["view"]["title"]["text"]), _SORRY)
+        return BoltResponse(status=200, body={"response_action": "update", "view": dict(shown)})
     if "response_url" in body:
         await _answer(body, answers.say(_SORRY))
     return BoltResponse(status=200, body="")

@@ -371,6 +371,17 @@ async def test_a_failure_is_told_and_not_hidden(
     assert "slack_request_failed" in caplog.text
 
 
+async def test_a_form_that_fails_does_not_close_as_if_it_were_done(talk: Talk) -> None:
+    card = await talk.types("northwind")
+    await talk.slack.click(ADA, OPEN, card.ts, "client.pause")
+    (view,) = talk.slack.workspace.views.values()
+    talk.desk.broken = True
+    filled = {"days": {"days": "7"}, "reason": {"reason": "Bank"}}
+    await talk.slack.submit(ADA, view.id, filled)
+    (shown,) = talk.slack.workspace.views.values()
+    assert "nothing was changed" in json.dumps(shown.content["blocks"])
+
+
 async def test_an_old_button_says_what_to_do(talk: Talk) -> None:
     button = {
         "type": "button", "action_id": "gone.by", "value": "{}",
