@@ -159,7 +159,7 @@ def _book(session: Session, office: Office, batch: list[Group], keys: Iterator[s
     ids = _clients(session, office, batch, keys, tally)
     told = _told(session, batch)
     numbers = [line.issued.number for group in batch for line in group.lines if line.fresh]
-    cash = _with_cash(session, ids.values()) | books.awaiting(session, ids.values(), numbers)
+    cash = _with_cash(session, ids.values()) | _awaited(session, ids.values(), numbers)
     openings: list[Opening] = []
     for group in batch:
         client_id = ids[group.client.external_id]
@@ -218,13 +218,18 @@ def _told(session: Session, batch: list[Group]) -> set[str]:
     """The keys of fresh invoices and their payments that somebody told us of meanwhile."""
     lines = [line for group in batch for line in group.lines if line.fresh]
     keys = [line.issued.key for line in lines] + [line.paid.key for line in lines if line.paid]
-    source = batch[0].client.source
     query = select(ExternalRef.external_id).where(
-        ExternalRef.system == source,
+        ExternalRef.system == batch[0].client.source,
         col(ExternalRef.kind).in_(("invoice", "payment")),
-        col(ExternalRef.external_id).in_(keys),
     )
-    return set(session.exec(query))
+    # One client may have more of them than a statement takes.
+    known = col(ExternalRef.external_id)
+    return set(shelves.asked(keys, lambda some: session.exec(query.where(known.in_(some)))))
+
+
+def _awaited(session: Session, clients: Collection[int], numbers: Sequence[str]) -> set[int]:
+    """Clients with money that names one of the invoices that the file brings."""
+    return set(shelves.asked(numbers, lambda some: books.awaiting(session, clients, some)))
 
 
 def _with_cash(session: Session, clients: Collection[int]) -> set[int]:

@@ -105,16 +105,16 @@ def fill(session: Session, rows: Sequence[PortfolioRow], told: Sequence[tuple[Fa
     for fact in (fact for happened in told for fact in happened):
         keys.setdefault(type(fact), []).append(fact.key)
     issued, settled = keys.get(InvoiceIssued, []), keys.get(PaymentSettled, [])
-    shelf.invoices = dict(_asked(issued, lambda some: _invoices(session, source, some)))
-    shelf.payments = dict(_asked(settled, lambda some: _payments(session, source, some)))
+    shelf.invoices = dict(asked(issued, lambda some: _invoices(session, source, some)))
+    shelf.payments = dict(asked(settled, lambda some: _payments(session, source, some)))
     disputed = keys.get(facts.InvoiceDisputed, [])
-    shelf.disputes = set(_asked(disputed, lambda some: _refs(session, source, "dispute", some)))
+    shelf.disputes = set(asked(disputed, lambda some: _refs(session, source, "dispute", some)))
     numbers = {row.invoice for row in rows}
-    shelf.numbers = dict(_asked(numbers, lambda some: _numbers(session, some)))
+    shelf.numbers = dict(asked(numbers, lambda some: _numbers(session, some)))
     return shelf
 
 
-def _asked(names: Collection[Any], ask: Callable[[list[Any]], Any]) -> Iterator[Any]:
+def asked(names: Collection[Any], ask: Callable[[list[Any]], Any]) -> Iterator[Any]:
     """Every answer, asked for a part of the names at a time."""
     whole = list(names)
     for start in range(0, len(whole), AT_ONCE):
@@ -129,7 +129,7 @@ def clients(session: Session, source: str, external_ids: Collection[str]) -> dic
         .join(Client, col(Client.id) == ExternalRef.target_id)
         .where(ExternalRef.system == source, ExternalRef.kind == "client")
     )
-    found = _asked(
+    found = asked(
         by_key, lambda keys: session.exec(query.where(col(ExternalRef.external_id).in_(keys)))
     )
     return {by_key[key]: int(target) for key, target in found}
@@ -187,11 +187,11 @@ def _numbers(session: Session, numbers: list[str]) -> Iterator[tuple[tuple[int, 
 
 def _described(session: Session, ids: list[int]) -> dict[int, Described]:
     query = select(Client, Staff.email).outerjoin(Staff, col(Staff.id) == Client.owner_id)
-    rows = _asked(ids, lambda some: session.exec(query.where(col(Client.id).in_(some))))
+    rows = asked(ids, lambda some: session.exec(query.where(col(Client.id).in_(some))))
     found = {client.id: Described(client, email) for client, email in rows}
-    for client_id, name in _asked(ids, lambda some: _contacts(session, some)):
+    for client_id, name in asked(ids, lambda some: _contacts(session, some)):
         found[client_id].contact_name = name
-    for client_id, kind, value, event in _asked(ids, lambda some: _reached(session, some)):
+    for client_id, kind, value, event in asked(ids, lambda some: _reached(session, some)):
         found[client_id].addresses.add((kind, value))
         if event is not None:
             found[client_id].spoken_for.add((kind, value))

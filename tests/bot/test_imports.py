@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Engine, delete, event
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
 from typer.testing import CliRunner
@@ -254,6 +254,23 @@ def test_money_on_account_goes_to_an_invoice_of_a_later_file(app: App, csv: Any)
     run(app, csv(row(invoice="INV-2")))
     with app.store.read() as session:
         assert balances(session) == [("USD", 7000, 0)]
+
+
+def test_no_question_names_all_that_a_client_has(app: App, csv: Any) -> None:
+    """A database takes so many names in a statement, and one client may have more invoices."""
+    sizes: list[int] = []
+
+    def measure(_connection: Any, _cursor: Any, statement: str, names: Any, *_more: Any) -> None:
+        if statement.lstrip().startswith("SELECT"):
+            sizes.append(len(names))
+
+    event.listen(Engine, "before_cursor_execute", measure)
+    try:
+        file = csv(*(row(invoice=f"INV-{n}", paid="2026-02-01") for n in range(600)))
+        assert run(app, file).data["booked"]["payments"] == 600
+    finally:
+        event.remove(Engine, "before_cursor_execute", measure)
+    assert max(sizes) <= 2 * imports.shelves.AT_ONCE + 10
 
 
 def test_every_account_is_enrolled_and_due(app: App, csv: Any) -> None:
