@@ -18,6 +18,7 @@ from billing.models import (
     AgreementState,
     Client,
     ContactAddress,
+    Erasure,
     Health,
     Instalment,
     Invoice,
@@ -58,7 +59,7 @@ class Holdings:
     """What there is, before anybody judges it."""
 
     heads: dict[int, int]
-    """Every client, and the one that speaks for it."""
+    """Every client, and the one that speaks for it; of who was erased nothing is missing."""
     clients: dict[int, Known]
     entities: Sequence[LegalEntity]
     agreements: dict[str, Counts]
@@ -80,12 +81,17 @@ def read(session: Session) -> Holdings:
         entities=list(session.execute(select(LegalEntity)).scalars()),
         agreements=_columns(session, heads, Agreement, AGREEMENT, _ACTIVE),
         invoices=_columns(session, heads, Invoice, INVOICE, _ISSUED) | lines,
-        terms=_terms(session),
-        currencies=_currencies(session),
-        cycles=_cycles(session),
-        taxes=_taxes(session),
+        terms=_here(heads, _terms(session)),
+        currencies=_here(heads, _currencies(session)),
+        cycles=_here(heads, _cycles(session)),
+        taxes=_here(heads, _taxes(session)),
         service_types=_service_types(session),
     )
+
+
+def _here(heads: dict[int, int], rows: Sequence[Any]) -> Sequence[Any]:
+    """Rows of clients that were not erased; the first column is the client."""
+    return [row for row in rows if row[0] in heads]
 
 
 def _clients(session: Session) -> tuple[dict[int, int], dict[int, Known]]:
@@ -93,7 +99,9 @@ def _clients(session: Session) -> tuple[dict[int, int], dict[int, Known]]:
     held = col(Client.owner_id).is_not(None) & col(Staff.active).is_(True)
     columns = col(Client.name), col(Client.country), col(Client.tax_number)
     owned = case((held, 1), else_=0)
-    query = select(col(Client.id), SPEAKER.label("head"), *columns, owned.label("owned"))
+    query = select(col(Client.id), SPEAKER.label("head"), *columns, owned.label("owned")).where(
+        SPEAKER.not_in(select(col(Erasure.client_id)))
+    )
     rows = session.execute(query.outerjoin(Staff, col(Staff.id) == col(Client.owner_id))).all()
     heads = {row.id: row.head for row in rows}
     reach, owed = _reach(session, heads), _open(session, heads)
@@ -143,7 +151,7 @@ def _reach(session: Session, heads: dict[int, int]) -> dict[int, int]:
         .group_by(col(PrimaryRecipient.client_id))
     )
     found: dict[int, int] = {}
-    for client_id, count in session.execute(query):
+    for client_id, count in _here(heads, session.execute(query).all()):
         found[heads[client_id]] = found.get(heads[client_id], 0) + int(count or 0)
     return found
 
@@ -155,7 +163,7 @@ def _open(session: Session, heads: dict[int, int]) -> dict[int, dict[str, int]]:
         .group_by(col(Posting.client_id), col(Posting.currency))
     )
     found: dict[int, dict[str, int]] = defaultdict(dict)
-    for client_id, currency, amount in session.execute(query):
+    for client_id, currency, amount in _here(heads, session.execute(query).all()):
         owed = found[heads[client_id]]
         owed[currency] = owed.get(currency, 0) + int(amount)
     return {one: {code: sum_ for code, sum_ in owed.items() if sum_} for one, owed in found.items()}
@@ -180,7 +188,7 @@ def _filled(column: Any) -> Any:
 
 def _of_heads(heads: dict[int, int], rows: Sequence[Any]) -> Counts:
     found: Counts = {}
-    for client_id, having, whole in rows:
+    for client_id, having, whole in _here(heads, rows):
         before = found.get(heads[client_id], (0, 0))
         found[heads[client_id]] = (before[0] + int(having), before[1] + int(whole))
     return found

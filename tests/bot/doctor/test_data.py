@@ -15,6 +15,7 @@ from billing.models import (
     Client,
     Contact,
     ContactAddress,
+    Erasure,
     Instalment,
     Invoice,
     InvoiceLine,
@@ -219,6 +220,27 @@ def test_a_merged_client_is_reached_through_whoever_speaks_for_it(store: Store, 
     assert field(found, "usable address", "clients")["of_all"] == 1
     assert [one["client"] for one in found["clients"]] == [1]
     assert found["clients"][0]["open"] == {"EUR": 1_000}
+
+
+def test_of_who_was_erased_nothing_is_missing(store: Store, ask: Ask) -> None:
+    def fill(session: Session) -> None:
+        firm(session)
+        client(session, 1)
+        invoice(session, 1, 1, terms="Net 14")
+        agreement(session, 1, 1, currency="USD")
+        owe(session, 1, 1)
+        add(
+            session,
+            Erasure(
+                client_id=1, key_id="client:1", reason="asked", erased_by="cli", erased_at=START
+            ),
+        )
+
+    store.write_now(fill)
+    found = ask()
+    assert found["clients"] == []
+    assert field(found, "usable address", "clients")["of_all"] == 0
+    assert check(found, "payment terms and due days") == (0, [])
 
 
 def test_an_issuer_without_a_pay_link_is_an_answer_of_no(store: Store, ask: Ask) -> None:
