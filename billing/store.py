@@ -149,15 +149,16 @@ class Store:
             Moved: the set grew on every try.
             StoreBusy: the store was opened for reading.
         """
-        if self._writer is None:
-            raise StoreBusy("this store was opened for reading")
-        return await asyncio.wrap_future(self._writer.submit(_locked(fn, clients, self)))
+        return await asyncio.wrap_future(self._submit(fn, clients))
 
     def write_now(self, fn: Callable[[Session], T], *, clients: Clients = ()) -> T:
         """``write`` for a caller without an event loop: set-up, backups and tests."""
+        return self._submit(fn, clients).result()
+
+    def _submit(self, fn: Callable[[Session], T], clients: Clients) -> "Future[T]":
         if self._writer is None:
             raise StoreBusy("this store was opened for reading")
-        return self._writer.submit(_locked(fn, clients, self)).result()
+        return self._writer.submit(_answered(_locked(fn, clients, self)))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -187,6 +188,18 @@ class Store:
     def engine(self) -> Engine:
         """For migrations and backups, which speak with the database below the session."""
         return self._writer.engine if isinstance(self._writer, _Writer) else self._reader
+
+
+def _answered(fn: Callable[[Session], T]) -> Callable[[Session], T]:
+    """``fn``, which no caller awaits for ever: asyncio's futures refuse a StopIteration."""
+
+    def run(session: Session) -> T:
+        try:
+            return fn(session)
+        except StopIteration as error:
+            raise RuntimeError("a transaction raised StopIteration") from error
+
+    return run
 
 
 def _locked(fn: Callable[[Session], T], clients: Clients, store: Store) -> Callable[[Session], T]:

@@ -139,6 +139,18 @@ def test_even_an_exit_inside_a_write_reaches_its_caller(store: Store) -> None:
     assert entities(store) == ["A"]
 
 
+async def test_a_write_that_runs_out_of_a_generator_reaches_its_caller(store: Store) -> None:
+    """asyncio's futures refuse a StopIteration: whoever awaited the write waited for ever."""
+
+    def exhaust(_session: Session) -> None:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await asyncio.wait_for(store.write(exhaust), PATIENCE)
+    await store.write(lambda session: entity(session, "A"))
+    assert entities(store) == ["A"]
+
+
 async def test_a_write_may_not_end_the_transaction_of_its_group(sqlite_store: Store) -> None:
     def commit(session: Session) -> None:
         entity(session, "A")
