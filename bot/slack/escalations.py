@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
-from billing import accounts, arrears, money
+from billing import accounts, aliases, arrears, money
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, EscalationCase, LegalEntity, Staff
 from bot.reasons import naming
@@ -137,16 +137,21 @@ def _last_reminder(session: Session, client: Client) -> Touchpoint | None:
     query = (
         select(Touchpoint)
         .join(Message, col(Message.id) == col(Touchpoint.message_id))
-        .where(Touchpoint.client_id == client.id, Touchpoint.kind == "dunning", arrived)
+        .where(_of_theirs(session, client), Touchpoint.kind == "dunning", arrived)
         .order_by(col(Touchpoint.occurred_at).desc())
         .limit(1)
     )
     return session.exec(query).first()
 
 
+def _of_theirs(session: Session, client: Client) -> ColumnElement[bool]:
+    """What was said with the client, under whatever name it had before it was merged."""
+    return col(Touchpoint.client_id).in_(aliases.group(session, client.id))
+
+
 def _history(session: Session, office: Office, case: EscalationCase, client: Client) -> list[Block]:
     rows = records.touches(session, client, limit=_TOUCHES)
-    count = select(func.count()).where(Touchpoint.client_id == client.id)
+    count = select(func.count()).where(_of_theirs(session, client))
     earlier = session.exec(count).one() - len(rows)
     said = [records.touch_line(client, row) for row in rows]
     if earlier > 0:

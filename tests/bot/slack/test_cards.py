@@ -9,10 +9,10 @@ from sqlmodel import Session, select
 from billing.models import Address, Agreement, Client, EscalationCase, LegalEntity, Staff
 from bot.sandbox import blockkit
 from bot.slack import cards
-from comms import outreach, staff
+from comms import outreach, staff, timeline
 from comms.duties.instructions import AssignCase, CloseCase, Pause, carry_out
 from comms.facts import InboundMessage
-from comms.models import Audience, Message, Purpose, State
+from comms.models import Audience, Message, Purpose, State, Touchpoint
 from comms.ports import Outgoing
 from comms.rendering import TemplateMistake
 
@@ -160,6 +160,25 @@ def test_an_escalation_says_everything_that_is_needed(firm: Any) -> None:
     assert list(buttons(card)) == [*three, "case.write_off", "case.agency", "case.legal"]
     assert card is not None
     assert card.to == ADA
+
+
+def test_a_case_knows_what_was_said_before_two_clients_became_one(firm: Any) -> None:
+    reminder = to_client(firm, state=State.SENT)
+    for number in range(42):
+        said: dict[str, Any] = {"message_id": reminder} if number == 0 else {}
+        touchpoint = Touchpoint(
+            client_id=firm.client().id, channel="email", direction="out", kind="dunning",
+            occurred_at=firm.office.now, recorded_at=firm.office.now, **said,
+        )  # fmt: skip
+        firm.write(lambda s, one=touchpoint: timeline.append(s, one).id)
+    firm.describe("blue", "Blue Harbor")
+    firm.bill("blue", "INV-B", overdue=70)
+    blue, old = firm.client("Blue Harbor").id, firm.client().id
+    firm.change(Client, old, merged_into_id=blue)
+    firm.change(Client, blue, speaks_since=firm.office.now)
+    text = shown(compose(firm, firm.escalate("Blue Harbor")[1]))
+    assert "nothing that we sent has reached them" not in text
+    assert "2 earlier" in text
 
 
 def test_a_closed_case_says_who_and_has_no_buttons(firm: Any) -> None:
