@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from billing import publication
 from billing.keyring import Keyring
-from billing.models import Client, Enrolment, LegalEntity, Role, Staff, StaffRole
+from billing.models import Client, Enrolment, Erasure, LegalEntity, Role, Staff, StaffRole
 from billing.policy import Policy
 from billing.store import Store
 from bot import errors, masterkeys, schema
@@ -29,6 +29,7 @@ _NEEDED = {
     "phone": "no text can leave without it",
 }
 _SOUGHT = (Role.ADMIN, Role.FINANCE, Role.COMPLIANCE)
+_NOT_ERASED = col(Client.id).not_in(select(Erasure.client_id))
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -230,10 +231,14 @@ def _roles_held(session: Session) -> set[str]:
 
 
 def _owners(session: Session) -> list[tuple[str, bool, str | None, int]]:
-    """Everybody who owns clients: email, whether they work here, Slack account, how many."""
+    """Everybody who owns clients: email, whether they work here, Slack account, how many.
+
+    Of who was erased nobody hears any more, and no import can name another owner.
+    """
     query = (
         select(Staff.email, Staff.active, Staff.slack_user, func.count())
         .join(Client, col(Client.owner_id) == Staff.id)
+        .where(_NOT_ERASED)
         .group_by(col(Staff.id))
         .order_by(Staff.email)
     )
@@ -245,7 +250,7 @@ def _queues(store: Store) -> Iterator[Finding]:
         live = switch.status(session)
         failed = _count(session, col(Incoming.state) == IncomingState.FAILED)
         doubt = _count(session, col(Message.state) == State.IN_DOUBT)
-        utc = _count(session, col(Client.timezone) == "UTC")
+        utc = _count(session, (col(Client.timezone) == "UTC") & _NOT_ERASED)
         enrolled = session.exec(select(func.count()).select_from(Enrolment)).one()
         left = col(Message.state).in_((State.SENT, State.DELIVERED))
         sent = _count(session, (col(Message.audience) == Audience.CLIENT) & left)

@@ -14,7 +14,7 @@ from billing import policy as policies
 from billing import publication
 from billing.clock import TurnedClock
 from billing.keyring import new_master_key
-from billing.models import Client, PolicyPublication
+from billing.models import Client, Erasure, PolicyPublication
 from billing.store import Store
 from bot import doctor, firm
 from bot.app import books
@@ -130,6 +130,9 @@ def test_an_owner_who_left_is_named(complete: Settings) -> None:
     asyncio.run(grants.revoke(product, {"email": "dana@harrow.example"}, silent))
     asyncio.run(product.close())
     assert "finance" in wrong()["dana@harrow.example"]
+    erased: dict[str, Any] = {"reason": "asked", "erased_by": "cli", "erased_at": NOON}
+    write(complete, lambda session: session.add(Erasure(client_id=1, key_id="k", **erased)))
+    assert "dana@harrow.example" not in wrong()
 
 
 def test_a_trigger_that_is_gone_is_named(complete: Settings) -> None:
