@@ -17,6 +17,7 @@ from billing.introductions import Introduction
 from billing.ledger import Applied, Contradiction
 from billing.models import ExternalRef
 from billing.references import Unknown
+from billing.store import Moved
 from bot import inbox
 from bot.models import Incoming
 from comms.facts import ClientSaid, ConsentStated, Heard, ReplyHandled, Tellable
@@ -57,9 +58,10 @@ def book(
 
 
 def _given(keys: list[str], taken: list[str]) -> Iterator[str]:
-    while True:
+    while keys:
         taken.append(keys.pop())
         yield taken[-1]
+    raise Moved("somebody who was known when the keys were made is gone; try again")
 
 
 def _together(

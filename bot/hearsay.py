@@ -34,7 +34,8 @@ _DIGITS = 32
 
 def spare_keys(app: App, told: Sequence[object]) -> list[str]:
     """Keys for the clients that these facts make, committed before their rows."""
-    described = {fact.external_id: fact for fact in told if isinstance(fact, facts.ClientDescribed)}
+    some = (fact for fact in told if isinstance(fact, facts.ClientDescribed))
+    described = {(fact.source, fact.external_id): fact for fact in some}
     if not described:
         return []
     with app.store.read() as session:
