@@ -8,6 +8,8 @@ from sqlalchemy.util import LRUCache
 
 STATEMENTS = 2_000
 """How many are kept compiled: more than we have."""
+_CONTENDED = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "40001", "40P01", "55P03"}
+"""Locked by another; could not be serialized, deadlock, lock not available."""
 _COMPILED: MutableMapping[Any, Any] = LRUCache(STATEMENTS)
 _DIALECTS: dict[URL, Dialect] = {}
 
@@ -52,6 +54,12 @@ def postgres(url: str, pool: int) -> Engine:
         connect_args={"options": options},
     )
     return _acquainted(engine)
+
+
+def contended(error: BaseException | None) -> bool:
+    """Whether a driver met others at their work, and not a disk or a server that fails."""
+    names = (getattr(error, "sqlite_errorname", None), getattr(error, "sqlstate", None))
+    return not _CONTENDED.isdisjoint(names)
 
 
 def _acquainted(engine: Engine) -> Engine:

@@ -22,7 +22,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from structlog.contextvars import bound_contextvars
 
-from billing import references
+from billing import engines, references
 from billing.store import Moved
 from bot import access, factsheet, hearsay, intake
 from bot.api import handbook, page, tokens
@@ -145,23 +145,22 @@ class Api:
     async def _book(self, telling: "_Telling") -> list[Outcome]:
         keys = await run_in_threadpool(hearsay.spare_keys, self._app, telling.told)
         self._app.inbox.open_day(self._app.clock.now())
-        for last in (False, True):
-            try:
-                return await self._app.store.write(
-                    carried(lambda session: self._take(session, telling, keys)),
-                    clients=lambda session: {
-                        client
-                        for fact in telling.told
-                        for client in intake.clients_of(fact)(session)
-                    },
-                )
-            except (IntegrityError, Moved, OperationalError):
-                if last:
-                    break
-                # Somebody made the same client meanwhile: it is known now.
-        busy = Refused(503, "busy", "others are booking into the same clients; send it again")
-        busy.headers["Retry-After"] = "5"
-        raise busy
+        try:
+            return await self._write(telling, keys)
+        except (IntegrityError, Moved, OperationalError):
+            pass  # somebody made the same client meanwhile: it is known now
+        try:
+            return await self._write(telling, keys)
+        except (IntegrityError, Moved, OperationalError) as error:
+            raise _put_off(error) from error
+
+    async def _write(self, telling: "_Telling", keys: Sequence[str]) -> list[Outcome]:
+        return await self._app.store.write(
+            carried(lambda session: self._take(session, telling, keys)),
+            clients=lambda session: {
+                client for fact in telling.told for client in intake.clients_of(fact)(session)
+            },
+        )
 
     def _take(self, session: Session, telling: "_Telling", keys: Sequence[str]) -> list[Outcome]:
         """All of it or nothing, in one transaction with the row that keeps it."""
@@ -243,6 +242,18 @@ def _nothing_booked(outcomes: Sequence[Outcome]) -> Refused:
     code = "contradiction" if "contradiction" in codes else "unknown"
     said = f"{len(wrong)} of {len(outcomes)} facts cannot be booked, so nothing was; see results"
     return Refused(422, code, said, results=wrong)
+
+
+def _put_off(error: Exception) -> Refused:
+    """Nothing is wrong with the request: who is in its way, and when to send it again."""
+    if isinstance(error, OperationalError) and not engines.contended(error.orig):
+        log.error("store_unwritable", error=type(error.orig).__name__)
+        refused = Refused(503, "unavailable", "the store cannot be written now; send it again")
+        refused.headers["Retry-After"] = "60"
+        return refused
+    refused = Refused(503, "busy", "others are booking into the same clients; send it again")
+    refused.headers["Retry-After"] = "5"
+    return refused
 
 
 def _unknown_caller() -> Refused:

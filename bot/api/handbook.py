@@ -138,7 +138,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     413: _no("More than 1 MB.", "too_large"),
     422: _no("A fact contradicts what we hold, or names what nobody told of.", "contradiction"),
     429: _no("Too many requests; `Retry-After` says when to come again.", "too_many"),
-    503: _no("Others are booking into the same clients; `Retry-After`.", "busy"),
+    503: _no("Others book into the same clients, or the store is down; `Retry-After`.", "busy"),
 }
 
 

@@ -3,17 +3,19 @@
 import asyncio
 import datetime as dt
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from billing import shipped
 from billing.models import Client, Invoice, Payment
-from bot import api
+from bot import api, hearsay
 from bot.api import Rates, Refused, handbook, tokens
 from bot.factsheet import KINDS
 from bot.models import ApiToken
@@ -248,6 +250,41 @@ async def test_many_make_the_same_client_at_once(product: Product) -> None:
     assert {status for status, _, _ in found} <= {200, 503}
     assert sum(answer["results"][1]["applied"] for status, answer, _ in found if status == 200) == 1
     assert telling.count(product, Client) == telling.count(product, Invoice) == 1
+
+
+async def test_two_sources_may_call_two_clients_the_same(one: Product) -> None:
+    """One key was made for the two, and the want of the other was an error of ours."""
+    good = await token(one)
+    assert (await post(one, good, body(CLIENT, CLIENT | {"source": "erp"})))[0] == 200
+    assert telling.count(one, Client) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("SQLITE_FULL", "unavailable"), ("SQLITE_BUSY", "busy")]
+)
+async def test_a_store_that_cannot_be_written_is_not_called_others_at_work(
+    one: Product, monkeypatch: pytest.MonkeyPatch, name: str, code: str
+) -> None:
+    good = await token(one)
+    fault = sqlite3.OperationalError(name)
+    fault.sqlite_errorname = name
+
+    async def fail(*_args: object, **_more: object) -> None:
+        raise OperationalError("INSERT", {}, fault)
+
+    monkeypatch.setattr(one.app.store, "write", fail)
+    status, found, headers = await post(one, good, body(CLIENT))
+    assert (status, found["error"]["code"]) == (503, code)
+    assert int(headers["Retry-After"]) > 0
+
+
+async def test_a_client_who_is_gone_since_the_keys_were_made_is_told_again(
+    one: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = await token(one)
+    monkeypatch.setattr(hearsay, "spare_keys", lambda *_: [])
+    status, found, _ = await post(one, good, body(CLIENT))
+    assert (status, found["error"]["code"]) == (503, "busy")
 
 
 async def test_a_thousand_facts_are_one_request(one: Product) -> None:
