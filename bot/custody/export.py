@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sqlmodel import Session, col, select
 
@@ -152,28 +152,34 @@ def _words(session: Session, office: Office, column: str, body_id: int) -> objec
 
 
 def write(found: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
-    """One for programs and one to read, each for its owner only.
+    """One for programs and one to read, each for its owner only; both, or nothing of them.
 
     Raises:
         Wrong: one is there already.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    name = f"client-{found['client']}"
-    whole = json.dumps(found, ensure_ascii=False, indent=2, default=str)
-    return (
-        _new(folder / f"{name}.json", whole + "\n"),
-        _new(folder / f"{name}.html", "\n".join(page(found)) + "\n"),
-    )
+    machines, people = (folder / f"client-{found['client']}.{kind}" for kind in ("json", "html"))
+    made: list[Path] = []
+    try:
+        with _new(machines) as file:
+            made.append(machines)
+            file.write(json.dumps(found, ensure_ascii=False, indent=2, default=str) + "\n")
+        with _new(people) as file:
+            made.append(people)
+            file.write("\n".join(page(found)) + "\n")
+    except BaseException:
+        for path in made:
+            path.unlink()
+        raise
+    return machines, people
 
 
-def _new(path: Path, text: str) -> Path:
+def _new(path: Path) -> TextIO:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Wrong(f"{path} exists; name another folder with --to.") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
+    return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def page(found: Mapping[str, Any]) -> Iterator[str]:

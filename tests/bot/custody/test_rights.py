@@ -194,6 +194,19 @@ def test_a_copy_is_never_written_over_another(app: App, tmp_path: Path) -> None:
         export.write(gathered(app), tmp_path)
 
 
+@pytest.mark.parametrize("fault", ["one of them is there", "the writing fails"])
+def test_half_a_copy_is_left_nowhere(app: App, tmp_path: Path, fault: str) -> None:
+    found, there = gathered(app), list[Path]()
+    if fault == "the writing fails":
+        found["made_at"] = None
+    else:
+        there = [tmp_path / f"client-{found['client']}.html"]
+        there[0].write_text("kept")
+    with pytest.raises((Wrong, TypeError)):
+        export.write(found, tmp_path)
+    assert list(tmp_path.glob("client-*")) == there
+
+
 def test_what_a_client_wrote_is_text_and_no_markup(app: App) -> None:
     def rename(session: Session) -> None:
         session.get_one(Client, 2).name = "<script>alert(1)</script>"
