@@ -17,8 +17,10 @@ from bot import schedule
 from bot.inbox import Parcel
 from bot.intake import Fact
 from bot.sandbox import loopback
+from bot.spool import Spool
 from bot.watching import heartbeat
 from bot.watching.heartbeat import STILL, Pulse
+from comms.models import State
 from tests import factories
 
 
@@ -95,6 +97,18 @@ async def test_a_pass_that_fails_silences_it_and_the_next_one_gives_it_back(
         assert broken.pulse.trouble == "pass_failed"
         await schedule.once(broken)
         assert broken.pulse.trouble == ""
+
+
+async def test_a_spool_that_cannot_be_read_keeps_nothing_else_from_its_work(
+    sqlite_database: Any, tmp_path: Path
+) -> None:
+    async with factories.product(sqlite_database, tmp_path) as product:
+        message = product.note(product.known())
+        (tmp_path / "no spool").mkdir()
+        broken = replace(product.app, spool=Spool(tmp_path / "no spool", bytes(32)))
+        await schedule.once(broken)
+        assert broken.pulse.trouble == "pass_failed"
+        assert product.state(message) != State.QUEUED
 
 
 async def test_what_serves_calls_the_watcher_and_looks_for_itself(
