@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import structlog
@@ -70,11 +70,21 @@ async def _work(app: App, listener: socket.socket, stop: asyncio.Event) -> None:
     stop.set()
     server.should_exit = True
     await serving
-    _, unfinished = await asyncio.wait(both, timeout=GRACE)
+    await ended(both)
+
+
+async def ended(tasks: Collection[asyncio.Task[None]], grace: float = GRACE) -> None:
+    """Wait for what was begun, and cut off what takes too long.
+
+    Raises:
+        Exception: what ended one of them; what was cut off beside it does not hide it.
+    """
+    done, unfinished = await asyncio.wait(tasks, timeout=grace)
     for task in unfinished:
-        log.warning("cut_off", seconds=GRACE)
+        log.warning("cut_off", seconds=grace)
         task.cancel()
-    await asyncio.gather(*both, stopping, return_exceptions=bool(unfinished))
+    await asyncio.gather(*unfinished, return_exceptions=True)
+    await asyncio.gather(*done)
 
 
 async def _talk(app: App, stop: asyncio.Event) -> None:
