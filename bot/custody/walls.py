@@ -1,5 +1,6 @@
 """Who is let inside the wall around a matter, and who says so?"""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,7 +41,7 @@ async def change(app: App, args: Args, _progress: Progress) -> Report:
             wall.staff_id: wall for wall in walls.standing(session) if wall.matter == asked.matter
         }
         added = [_person(session, one) for one in asked.add]
-        leaving = {_person(session, one).id for one in asked.remove}
+        leaving = {_person(session, one, works_here=False).id for one in asked.remove}
         for person in added:
             if person.id not in inside:
                 wall = MatterWall(
@@ -49,7 +50,7 @@ async def change(app: App, args: Args, _progress: Progress) -> Report:
                 session.add(wall)
         gone = [wall for one, wall in inside.items() if asked.down or one in leaving]
         left = (inside.keys() | {one.id for one in added}) - leaving
-        if gone and not asked.down and not left:
+        if gone and not asked.down and not _working(session, left):
             raise Wrong("Nobody would be left inside; add somebody, or take it down with --down.")
         for wall in gone:
             wall.lifted_at, wall.lifted_by = now, asked.by
@@ -94,8 +95,17 @@ def listed(session: Session, matter: str = "") -> Report:
     return Report({"walls": rows}, lines, [table] if rows else [])
 
 
-def _person(session: Session, email: str) -> Staff:
-    found = select(Staff).where(Staff.email == email, col(Staff.active).is_(True))
+def _working(session: Session, people: Collection[int]) -> Sequence[int]:
+    """Those of them who have not left the firm."""
+    query = select(Staff.id).where(col(Staff.id).in_(people), col(Staff.active).is_(True))
+    return session.exec(query).all()
+
+
+def _person(session: Session, email: str, *, works_here: bool = True) -> Staff:
+    """Whoever is let in works here; whoever has left can still be taken out."""
+    found = select(Staff).where(Staff.email == email)
+    if works_here:
+        found = found.where(col(Staff.active).is_(True))
     person = session.exec(found).first()
     if person is None:
         raise Wrong(f"Nobody here has the email {email}; `counterfoil access list` shows all.")

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlalchemy import update
+from sqlmodel import Session, col
 
 from billing.clock import TurnedClock
 from billing.models import Staff
@@ -39,3 +40,14 @@ def test_a_wall_falls_by_no_way_but_being_taken_down(change: Any, more: dict[str
         change(remove=(ADA,), **more)
     assert [row["email"] for row in change(add=(BEA,)).data["walls"]] == [ADA, BEA]
     assert change(down=True).data["walls"] == []
+
+
+def test_who_has_left_the_firm_is_taken_out_and_keeps_no_wall_standing(
+    change: Any, sqlite_store: Store
+) -> None:
+    change(add=(ADA, BEA))
+    leave = update(Staff).where(col(Staff.email) == ADA).values(active=False)
+    sqlite_store.write_now(lambda session: session.execute(leave))
+    with pytest.raises(Wrong, match="Nobody would be left inside"):
+        change(remove=(BEA,))
+    assert [row["email"] for row in change(remove=(ADA,)).data["walls"]] == [BEA]
