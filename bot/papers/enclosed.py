@@ -9,6 +9,7 @@ from billing.keyring import Keyring
 from billing.models import Client
 from bot.papers.reading import Desk
 from comms.ports import Attachment
+from comms.rendering import TemplateMistake
 
 MOST = 10
 """Invoices that go with one mail, the oldest first: with more of them no mailbox would take it."""
@@ -28,14 +29,23 @@ class Enclosing:
         names: Sequence[str],
         invoices: Sequence[int],
     ) -> tuple[Attachment, ...]:
-        """The papers, in the order of the policy."""
+        """The papers, in the order of the policy.
+
+        Raises:
+            TemplateMistake: one has letters that cannot be drawn, and no later try draws them.
+        """
+        from bot.papers.ink import Undrawable  # as below
+
         desk = Desk(self._keyring, now, self._logos())
         made: list[Attachment] = []
         for name in names:
-            if name == "statement":
-                made.append(_statement(session, desk, client_id))
-            elif name == "invoice":
-                made += [_invoice(session, desk, one) for one in dict.fromkeys(invoices[:MOST])]
+            try:
+                if name == "statement":
+                    made.append(_statement(session, desk, client_id))
+                elif name == "invoice":
+                    made += [_invoice(session, desk, one) for one in dict.fromkeys(invoices[:MOST])]
+            except Undrawable as error:
+                raise TemplateMistake(name, 0, str(error)) from error
         return tuple(made)
 
 

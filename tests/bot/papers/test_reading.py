@@ -17,6 +17,8 @@ from billing.ledger.invoices import open_amount
 from billing.models import Client, Invoice, LegalEntity
 from billing.store import Store
 from bot import cli
+from bot.papers.enclosed import Enclosing
+from comms.rendering import TemplateMistake
 from tests import factories
 from tests.bot.papers.print import pages
 from tests.conftest import MASTER_KEY, Database
@@ -132,6 +134,20 @@ def test_the_paper_of_an_erased_client_says_so(paper: Paper, keyring: Keyring) -
     assert said.count("(erased)") == 2
     assert "Acme" not in said
     assert "Total $238.00" in said
+
+
+def test_a_mail_whose_paper_cannot_be_drawn_is_refused_and_not_tried_for_ever(
+    told: Store, keyring: Keyring
+) -> None:
+    def rename(session: Session) -> int:
+        client = session.exec(select(Client)).one()
+        client.name = "株式会社"
+        return client.id
+
+    client_id = told.write_now(rename)
+    enclosing = Enclosing(keyring, dict)
+    with told.read() as session, pytest.raises(TemplateMistake, match="cannot draw"):
+        enclosing(session, NOON, client_id, ["statement"], [])
 
 
 def test_amounts_are_written_as_in_the_clients_language(told: Store, paper: Paper) -> None:
