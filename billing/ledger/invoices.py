@@ -1,6 +1,7 @@
 """What becomes of a bill: drafted, issued, corrected, split, charged on, written off, voided?"""
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ _KEPT = {
     "ladder",
     "ready_on",
 }  # fmt: skip
+_LINED = {"quantity", "amount", "discount", "tax_code", "jurisdiction", "inclusive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def draft(entry: Entry, fact: facts.InvoiceDrafted) -> Applied:
         return Applied(client_id, invoice_id=invoice.id)
     told = _told(fact) | {"state": fact.state}
     behind = (invoice.state, fact.state) == (InvoiceState.APPROVED, InvoiceState.DRAFT)
-    changed = invoice.state in UNISSUED and not behind and _differs(invoice, told)
+    open_ = invoice.state in UNISSUED and not behind
+    changed = open_ and (_differs(invoice, told) or _retold(entry, invoice, fact))
     if changed:
         invoice.sqlmodel_update(told)
         _rewrite(entry, invoice, fact)
@@ -101,8 +104,29 @@ def _told(fact: _Bill) -> dict[str, Any]:
     return {**told, "ladder": fact.ladder or None, "first_due_on": fact.due_on}
 
 
-def _differs(invoice: Invoice, told: dict[str, Any]) -> bool:
-    return any(getattr(invoice, key) != value for key, value in told.items())
+def _differs(held: Invoice | InvoiceLine, told: dict[str, Any]) -> bool:
+    return any(getattr(held, key) != value for key, value in told.items())
+
+
+def _retold(entry: Entry, invoice: Invoice, fact: _Bill) -> bool:
+    """Whether its parts or its lines are others than those we hold."""
+    parts = [(part.due_on, part.amount) for part in _principal(entry.session, invoice.id)]
+    if parts != [(part.due_on, part.amount) for part in _parts_of(fact)]:
+        return True
+    query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id)
+    held = entry.session.exec(query.order_by(col(InvoiceLine.position))).all()
+    told = _lines_of(fact.lines)
+    if len(held) != len(told) or any(map(_differs, held, told)):
+        return True
+    return any(map(functools.partial(_reads_other, entry), held, fact.lines))
+
+
+def _reads_other(entry: Entry, held: InvoiceLine, told: facts.Line) -> bool:
+    """What was erased is not kept again, and without a keyring nothing was."""
+    if entry.keyring is None:
+        return False
+    kept = vault.text(entry.session, entry.keyring, held.description_id)
+    return kept not in (told.description, vault.ERASED)
 
 
 def _make(entry: Entry, fact: _Bill, client_id: int, state: str, issued_on: dt.date) -> Invoice:
@@ -126,16 +150,24 @@ def _make(entry: Entry, fact: _Bill, client_id: int, state: str, issued_on: dt.d
 
 def _rewrite(entry: Entry, invoice: Invoice, fact: _Bill) -> None:
     """A draft says something new: its parts and lines are made anew, nothing was posted."""
+    read: list[int] = []
     for model in (Instalment, InvoiceLine):
         for row in entry.session.exec(select(model).where(col(model.invoice_id) == invoice.id)):
+            if isinstance(row, InvoiceLine) and row.description_id is not None:
+                read.append(row.description_id)
             entry.session.delete(row)
     entry.session.flush()
+    for body in read:
+        vault.forget(entry.session, body)
     _write_parts(entry, invoice, fact)
 
 
+def _parts_of(fact: _Bill) -> Sequence[facts.Part]:
+    return fact.instalments or (facts.Part(due_on=fact.due_on, amount=fact.amount),)
+
+
 def _write_parts(entry: Entry, invoice: Invoice, fact: _Bill) -> None:
-    parts = fact.instalments or (facts.Part(due_on=fact.due_on, amount=fact.amount),)
-    for position, part in enumerate(parts, 1):
+    for position, part in enumerate(_parts_of(fact), 1):
         entry.session.add(
             Instalment(
                 invoice_id=invoice.id,
@@ -157,21 +189,18 @@ def _write_lines(entry: Entry, invoice: Invoice, lines: Sequence[facts.Line]) ->
         bodies = [(owner, line.description) for line in lines]
         bodies_kept = vault.put_all(entry.session, entry.keyring, bodies, entry.now)
         kept = [one.vault_id for one in bodies_kept]
+    for position, (told, body) in enumerate(zip(_lines_of(lines), kept, strict=True), 1):
+        row = InvoiceLine(invoice_id=invoice.id, position=position, description_id=body, **told)
+        entry.session.add(row)
+
+
+def _lines_of(lines: Sequence[facts.Line]) -> list[dict[str, Any]]:
+    """The columns of lines, each with its tax."""
     on_lines = taxes.on_lines([line.priced() for line in lines])
-    for position, (line, tax, body) in enumerate(zip(lines, on_lines, kept, strict=True), 1):
-        told = line.model_dump(
-            include={"quantity", "amount", "discount", "tax_code", "jurisdiction", "inclusive"}
-        )
-        entry.session.add(
-            InvoiceLine(
-                invoice_id=invoice.id,
-                position=position,
-                tax=tax,
-                tax_rate=taxes.millionths(line.tax_rate),
-                description_id=body,
-                **told,
-            )
-        )
+    return [
+        line.model_dump(include=_LINED) | {"tax": tax, "tax_rate": taxes.millionths(line.tax_rate)}
+        for line, tax in zip(lines, on_lines, strict=True)
+    ]
 
 
 def _same(invoice: Invoice, fact: facts.InvoiceIssued) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from billing import accounts, facts, ledger, money, references
+from billing.keyring import Keyring
 from billing.models import (
     Client,
     Hold,
@@ -35,9 +36,11 @@ from billing.models import (
     Posting,
     PostingKind,
     Promise,
+    Vault,
 )
 from billing.store import Store
 from tests.billing.lives import CLIENTS, DAY, NOW, Life, lives
+from tests.conftest import MASTER_KEY, Database
 
 EXAMPLES = int(os.environ.get("COUNTERFOIL_EXAMPLES", "15"))
 
@@ -385,3 +388,50 @@ def test_who_moves_to_another_country_leaves_its_region_behind(books: Store) -> 
     assert undone(books, lambda s: region_after(s, country="GB")) == ("", "")
     assert undone(books, lambda s: region_after(s, country="US")) == ("TX", "Austin")
     assert undone(books, lambda s: region_after(s, country="US", region="NY"))[0] == "NY"
+
+
+# --- a draft that is told again -------------------------------------------------------------------
+
+
+def drafted(*lines: facts.Line, days: Sequence[int] = ()) -> facts.InvoiceDrafted:
+    parts = tuple(facts.Part(due_on=NOW.date() + n * DAY, amount=500) for n in days)
+    bill = BILL | {"lines": lines, "instalments": parts}
+    return facts.InvoiceDrafted(state="draft", drafted_on=NOW.date(), **bill)
+
+
+ADVICE = facts.Line(description="Advice", amount=1_000)
+
+
+@pytest.mark.parametrize(
+    ("again", "changes"),
+    [
+        pytest.param(drafted(ADVICE), False, id="the same"),
+        pytest.param(drafted(ADVICE.model_copy(update={"tax_code": "x"})), True, id="its tax"),
+        pytest.param(drafted(facts.Line(amount=600), facts.Line(amount=400)), True, id="more"),
+        pytest.param(drafted(), True, id="no lines any more"),
+        pytest.param(drafted(ADVICE, days=(0, 9)), True, id="in two parts"),
+        pytest.param(drafted(ADVICE.model_copy(update={"description": "?"})), True, id="words"),
+    ],
+)
+def test_a_draft_is_written_anew_where_its_lines_or_parts_are_others(
+    sqlite_database: Database, again: facts.InvoiceDrafted, *, changes: bool
+) -> None:
+    """Only what stands at its head was compared; what it was sent for was lost."""
+
+    def told_twice(session: Session) -> list[bool]:
+        _found(session)
+        return [
+            ledger.apply(session, one, NOW, iter(()), keyring).changed
+            for one in (drafted(ADVICE), again, again)
+        ]
+
+    with (
+        closing(Keyring(sqlite_database.keyring_url, MASTER_KEY, durable=False)) as keyring,
+        closing(Store(sqlite_database.url, durable=False)) as store,
+    ):
+        described = [facts.ClientDescribed(source="s", external_id=c, name=c) for c in CLIENTS]
+        keyring.make([f"client:{one.key}" for one in described], NOW)
+        assert store.write_now(told_twice) == [True, changes, False]
+        with store.read() as session:
+            bodies = session.execute(select(func.count()).select_from(Vault)).scalar_one()
+        assert bodies == len(again.lines)
