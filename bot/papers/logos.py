@@ -5,6 +5,7 @@ entity whose it is, and ``default.png`` is everybody else's.
 """
 
 import io
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _WIDEST = 4_000
 
 
 def read(place: Path | None) -> Mapping[str, bytes]:
-    """The pictures by the name of their legal entity in lower case; "" is everybody else's.
+    """The pictures by how their legal entity is ``called``; "" is everybody else's.
 
     Raises:
         Wrong: one of them is not there, or no PNG that can be used.
@@ -27,10 +28,16 @@ def read(place: Path | None) -> Mapping[str, bytes]:
     if place is None:
         return {}
     if place.is_dir():
-        files = sorted(place.glob("*.png"))
-        found = {file.stem.casefold(): _png(file) for file in files}
+        shown = (file for file in place.iterdir() if not file.name.startswith("."))
+        files = sorted(file for file in shown if file.suffix.lower() == ".png")
+        found = {called(file.stem): _png(file) for file in files}
         return {("" if name == "default" else name): png for name, png in found.items()}
     return {"": _png(place)}
+
+
+def called(name: str) -> str:
+    """The name of a legal entity, whoever wrote it: some machines keep an é as two signs."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _png(file: Path) -> bytes:

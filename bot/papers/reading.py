@@ -31,7 +31,7 @@ from billing.models import (
     Posting,
 )
 from billing.settlement import PostingKind
-from bot.papers import facts
+from bot.papers import facts, logos
 from bot.report import Wrong
 
 _MILLIONTHS_PER_PERCENT = 10_000
@@ -47,7 +47,7 @@ class Desk:
     keyring: Keyring
     now: dt.datetime
     logos: Mapping[str, bytes]
-    """By name in lower case; "" for every other."""
+    """By how it is ``logos.called``; "" for every other."""
 
     def today(self, client: Client) -> dt.date:
         """The client's own day."""
@@ -289,7 +289,7 @@ def _issuer(session: Session, desk: Desk, entity_id: int) -> facts.Issuer:
         phone=entity.phone,
         pay_link=entity.pay_link,
         country=entity.country,
-        logo=desk.logos.get(entity.name.casefold(), desk.logos.get("", b"")),
+        logo=desk.logos.get(logos.called(entity.name), desk.logos.get("", b"")),
     )
 
 

@@ -263,6 +263,12 @@ def test_each_legal_entity_may_have_its_own(tmp_path: Path) -> None:
     assert set(logos.read(tmp_path)) == {"harrow law", ""}
 
 
+def test_a_logo_is_found_however_a_machine_writes_its_name(tmp_path: Path) -> None:
+    png(tmp_path, "Cafe\u0301 Droit.PNG")
+    (tmp_path / "._Cafe\u0301 Droit.PNG").write_bytes(b"what a machine keeps beside it")
+    assert set(logos.read(tmp_path)) == {logos.called("Caf\u00e9 Droit")}
+
+
 @pytest.mark.parametrize("content", [b"<svg/>", b"\x89PNG\r\n\x1a\n", None])
 def test_a_logo_that_is_no_png_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
