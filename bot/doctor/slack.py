@@ -9,7 +9,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.finding import Finding, Verdict, ok, skipped, warning, wrong
+from bot.doctor.finding import Finding, Verdict, ok, skipped, wrong
 from bot.doctor.wire import Wire, secure, unreachable
 from bot.settings import Settings
 from bot.slack.readership import Readership
@@ -191,8 +191,8 @@ def judge_channel(what: str, channel: str, said: Mapping[str, Any]) -> list[Find
         advice = f"Type /invite @Counterfoil in {named}."
         found.append(wrong(what, f"The bot is not in {named}.", advice))
     if said.get("is_ext_shared") or said.get("is_pending_ext_shared"):
-        seen = f"{named} is shared with another organisation, which would read about clients."
-        found.append(warning(what, seen, "Take a channel that is yours alone."))
+        seen = f"{named} is shared with another organisation, so nothing is posted there."
+        found.append(wrong(what, seen, "Choose a channel that is yours alone."))
     return found or [ok(what, f"{named} is there, and the bot is in it.")]
 
 
