@@ -64,7 +64,9 @@ def read(path: Path) -> Firm:
         FirmError: it is no TOML, or says what cannot be.
     """
     try:
-        return Firm.model_validate(tomllib.loads(path.read_text()))
+        return Firm.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError:
+        raise FirmError(f"{path.name} is not UTF-8; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise FirmError(f"{path.name} is not TOML: {error}") from error
     except ValidationError as error:

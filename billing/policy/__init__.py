@@ -144,7 +144,20 @@ def load(path: Path) -> Policy:
         PolicyError: it has mistakes.
         OSError: it cannot be read.
     """
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    return parse(text_of(path), path.name)
+
+
+def text_of(path: Path) -> str:
+    """What a policy file says, unread.
+
+    Raises:
+        PolicyError: it is no text.
+        OSError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeError:
+        raise PolicyError(path.name, (Mistake("", "this is not UTF-8; save it so"),)) from None
 
 
 def parse(text: str, name: str = "policy.toml") -> Policy:

@@ -40,6 +40,18 @@ def existing(path: Path) -> Path:
     return path
 
 
+def text(path: Path) -> str:
+    """What stands in the file.
+
+    Raises:
+        Wrong: it is not there, or is no text.
+    """
+    try:
+        return existing(path).read_text(encoding="utf-8-sig")
+    except UnicodeError:
+        raise Wrong(f"{path} is not UTF-8; save it as UTF-8.") from None
+
+
 def whole(path: Path) -> str:
     """The file for the process that serves, which may have another working directory.
 

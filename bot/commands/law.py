@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.flags import WHO, Client
 from bot.commands.terminal import command
 from bot.report import Report, Wrong
@@ -55,11 +55,9 @@ def notice(
     channel: Annotated[str, typer.Option(help="email or sms")] = "email",
 ) -> Report:
     """Send the one final notice that may follow a request to cease."""
-    if not text.is_file():
-        raise Wrong(f"There is no file {text}; write the notice into one.")
     asked = {
         "client": client,
-        "text": text.read_text(encoding="utf-8").strip(),
+        "text": flags.text(text).strip(),
         "approved_by": approved_by,
         "channel": channel,
         "by": terminal.by(),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import terminal
+from bot.commands import flags, terminal
 from bot.commands.terminal import command
 from bot.report import NO, Report, Table, Wrong
 
@@ -86,11 +86,7 @@ def publish(
         raise Wrong("Name the policy file to publish: `counterfoil policy publish FILE`.")
     if not path.is_file():
         raise Wrong(f"There is no policy file {path}; name one that is there.")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeError:
-        raise Wrong(f"{path} is not UTF-8; save it as UTF-8.") from None
-    asked = {"name": path.name, "text": text, "note": note, "by": terminal.by()}
+    asked = {"name": path.name, "text": flags.text(path), "note": note, "by": terminal.by()}
     return terminal.writing("publish_policy", asked)
 
 

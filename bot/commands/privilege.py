@@ -178,7 +178,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             found = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Wrong(f"{file} cannot be read ({type(error).__name__}).") from error
     if not found or "value" not in found[0]:
         raise Wrong(f"{file} has no column `value`; it needs one, with an address or a domain.")

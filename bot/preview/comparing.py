@@ -89,7 +89,7 @@ def run(app: App, asked: Asked, progress: Progress) -> Report:
         PolicyError: the file has mistakes.
         OSError: it cannot be read.
     """
-    text = asked.file.read_text(encoding="utf-8")
+    text = policies.text_of(asked.file)
     new = policies.parse(text, asked.file.name)
     if missing := tuple(publishing.missing_templates(new, app.templates)):
         raise PolicyError(asked.file.name, missing)

@@ -97,6 +97,33 @@ def test_what_cannot_be_says_so(run: Run, wrong: tuple[str, ...], sentence: str)
     assert sentence in run(*wrong, code=2).output
 
 
+@pytest.mark.parametrize(
+    ("before", "content", "after"),
+    [
+        pytest.param(
+            ("legal-state", "notice", "Northwind"),
+            b"\xff",
+            ("--approved-by", "c@h.example"),
+            id="a notice",
+        ),
+        pytest.param(("privilege", "counsel", "add"), b"value\n\xff", (), id="counsel"),
+        pytest.param(("privilege", "counsel", "add"), b"value\n" + b"a" * 140_000, (), id="no CSV"),
+        pytest.param(("policy", "publish"), b"\xff", (), id="a policy"),
+        pytest.param(("policy", "diff"), b"\xff", (), id="a policy to compare"),
+        pytest.param(("replay", "ar.csv", "--firm"), b"\xff", (), id="a firm"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    run: Run, tmp_path: Path, before: tuple[str, ...], content: bytes, after: tuple[str, ...]
+) -> None:
+    file = tmp_path / "given.csv"
+    file.write_bytes(content)
+    asked = [one.replace("ar.csv", str(tmp_path / "ar.csv")) for one in before]
+    result = run(*asked, str(file), *after, code=2)
+    assert "given.csv" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 # --- every rule, and what sees to it --------------------------------------------------------------
 
 EVERY = (*rules.PACKS, *rules.ADD_ONS)
