@@ -25,6 +25,7 @@ OPENERS: Mapping[str, str] = {
     "bot/understanding.py": "reads a request again, and screens it on the way",
     "bot/custody/earlier.py": "compares a text with what the same phone wrote just before",
     "bot/inbox.py": "compares a delivery with the one that was kept",
+    "bot/custody/rights.py": "keeps why a case takes longer beside why it was closed",
     "bot/custody/erasure.py": "looks for the names of whoever is to be erased",
     "bot/preview/copying.py": "copies drafts into memory, where the door judges them",
     "bot/worker.py": "asks the provider whether a message of ours arrived",
