@@ -34,6 +34,7 @@ OPENERS: Mapping[str, str] = {
     "comms/writing/drafts.py": "judges what a person typed, and asks those who are cleared for it",
     "comms/listening/quoting.py": "compares words with what is sealed, and gives labels alone",
     "comms/law/counsel.py": "reads what was taught: an address or a domain, no message",
+    "billing/ledger/invoices.py": "compares the lines of a draft with those that are told anew",
     "comms/writing/wording.py": "reads the lines of bills, to keep them out of what is sent",
     # These hold no words of people: sentences that rules of ours have made, or facts of bills.
     "bot/reasons/explain.py": "releases",
