@@ -8,6 +8,7 @@ means. It is written rarely, so it is plain synchronous SQL.
 import datetime as dt
 import secrets
 import threading
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Integer,
     LargeBinary,
     MetaData,
     Select,
@@ -51,6 +53,15 @@ _KEYS = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+_DESTROYED = Table(
+    "keys_destroyed",
+    _KEYS.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("times", Integer, nullable=False),
+)
+"""One row, counted up with each key: whoever keeps keys open sees that one of them may be gone."""
+AGAIN = 1.0
+"""Seconds for which nobody asks whether another process destroyed a key."""
 
 _MANY = 500
 """Owners that one statement asks about."""
@@ -111,6 +122,8 @@ class Keyring:
         self._master = _usable(master_key)
         self._masters = {one.name: one for one in (self._master, *map(_usable, others))}
         self._known: dict[str, bytes] = {}
+        self._looked = -AGAIN
+        self._destroyed = 0
         self._lock = threading.RLock()
         try:
             _KEYS.metadata.create_all(self._store.engine)
@@ -122,6 +135,7 @@ class Keyring:
     def make(self, owners: Iterable[str], now: dt.datetime) -> None:
         """Make a key for each owner that has none; committed before this returns."""
         with self._lock:
+            self._let_go()
             missing = self._missing(owners)
             if missing:
                 rows = [self._row(owner, now) for owner in missing]
@@ -172,6 +186,7 @@ class Keyring:
         Raises:
             KeyGone, WrongMasterKey: see ``key``.
         """
+        self._let_go()
         found = {owner: key for owner in owners if (key := self._known.get(owner)) is not None}
         wanted = set(owners) - set(found)
         if wanted:
@@ -182,6 +197,21 @@ class Keyring:
             raise KeyGone(f"the key of {owner} is gone; what it sealed cannot be read again")
         return found
 
+    def _let_go(self) -> None:
+        """Close the keys that are open here, if another process destroyed one; asked now and then.
+
+        A body costs no statement for that, and a destroyed key opens nothing for longer.
+        """
+        now = time.monotonic()
+        if now - self._looked < AGAIN:
+            return
+        with self._lock:
+            with self._store.read() as session:
+                times = session.execute(select(_DESTROYED.c.times)).scalar() or 0
+            if times != self._destroyed:
+                self._known.clear()
+            self._destroyed, self._looked = times, now
+
     def _remember(self, owner: str, key: bytes) -> bytes:
         """Keep a key open, and let go of the one that was opened first where there are many."""
         while len(self._known) >= _REMEMBERED:
@@ -190,13 +220,21 @@ class Keyring:
         return key
 
     def destroy(self, owner: str) -> None:
-        """Destroy the key: nothing that it sealed can be read again, in no copy of the store."""
+        """Destroy the key: nothing that it sealed can be read again, in no copy of the store.
+
+        Here at once, and ``AGAIN`` later in every other process.
+        """
         with self._lock:
             self._known.pop(owner, None)
-            self._store.write_now(
-                lambda session: session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
-            )
+            self._store.write_now(partial(self._delete, owner))
             self._store.empty_log()
+
+    def _delete(self, owner: str, session: Session) -> None:
+        session.execute(delete(_KEYS).where(_KEYS.c.owner == owner))
+        new = sqlite.insert if self._store.sqlite else postgresql.insert
+        once = new(_DESTROYED).values(id=1, times=1)
+        more = {"times": _DESTROYED.c.times + 1}
+        session.execute(once.on_conflict_do_update(index_elements=["id"], set_=more))
 
     def owners(self) -> list[str]:
         """Everyone who has a key."""

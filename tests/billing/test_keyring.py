@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from typing_extensions import override
 
+from billing import keyring as keyring_module
 from billing.keyring import (
     KeyGone,
     Keyring,
@@ -96,6 +97,44 @@ def test_a_destroyed_key_is_gone_at_once_and_after_a_restart(database: Any) -> N
             keyring.key("client:1")
     with closing(Keyring(database.keyring_url, MASTER_KEY)) as keyring:
         assert not keyring.has("client:1")
+
+
+def test_a_key_that_another_process_destroyed_opens_nothing_here(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was kept open until the process ended: what was erased could be read there for weeks."""
+    monkeypatch.setattr(keyring_module, "AGAIN", 0)
+    with (
+        closing(Keyring(database.keyring_url, MASTER_KEY)) as one,
+        closing(Keyring(database.keyring_url, MASTER_KEY)) as other,
+    ):
+        for owner in ("client:1", "client:2"):
+            one.make(["client:1", "client:2"], NOW)
+            other.key("client:1")
+            kept = other.key("client:2")
+            one.destroy(owner)
+            assert not other.has(owner)
+        other.make(["client:2"], NOW)
+        assert other.key("client:2") != kept
+
+
+def test_a_key_that_is_open_costs_no_statement(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring_module, "AGAIN", float("inf"))
+    keyring.make(["client:1"], NOW)
+    keyring.key("client:1")
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert len({keyring.key("client:1") for _ in range(9)}) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert asked == []
 
 
 def test_a_key_made_after_one_was_destroyed_is_another(keyring: Keyring) -> None:
