@@ -31,6 +31,7 @@ class Pause(Order):
     reason: str = Field(min_length=1, max_length=2000)
     invoice_id: int | None = None
     by_staff_id: int
+    """Not ``by``: a ``LetPass`` that waited in the spool would be read as a pause."""
 
 
 class Resume(Order):

@@ -1,7 +1,8 @@
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -36,6 +37,7 @@ from comms.duties.instructions import (
     carry_out,
     clients_of,
 )
+from comms.duties.orders import Order
 from comms.models import Message, Purpose, State, Touchpoint
 from comms.office import Office
 from comms.rendering import Templates
@@ -347,3 +349,16 @@ def test_a_day_later_the_same_words_pause_a_day_longer(desk: Desk) -> None:
     assert desk.do(desk.pause(days=3)).endswith("9 January 2026.")
     with desk.store.read() as session:
         assert session.get_one(Client, desk.client).name == "Northwind"
+
+
+def test_no_order_that_waited_can_be_read_as_another() -> None:
+    """Nothing but its fields says of a spooled line which order it is."""
+
+    def reads(one: type[Order], other: type[Order]) -> bool:
+        needed = {name for name, field in other.model_fields.items() if field.is_required()}
+        return needed <= one.model_fields.keys() <= other.model_fields.keys()
+
+    orders = get_args(Instruction)
+    assert len(orders) > 10
+    alike = [(one, other) for one, other in itertools.permutations(orders, 2) if reads(one, other)]
+    assert alike == []
