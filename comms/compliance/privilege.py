@@ -183,13 +183,15 @@ def own(material: Material) -> Sequence[Sentence]:
 
 
 def _read(material: Material) -> _Read:
-    odd = _ODD(_called(material.text, material.parties.names))
+    odd = _odd(material.text, material)
     over, all_said = material.subject.sentences if material.subject else (), material.body.sentences
     if "disclaims" in odd:
         over, all_said = _undisclaimed(over, material), _undisclaimed(all_said, material)
     said = [one for one in all_said if not _courteous(one.text)]
     if "header" in odd:
-        said = [one for one in said if not ("header" in _signs(one, material) and _heads(one.text))]
+        said = [
+            one for one in said if not ("header" in _odd(one.text, material) and _heads(one.text))
+        ]
     above = _weighed(over, material.subject, material)[:] if material.subject else []
     body = _weighed(said, material.body, material)
     return _Read(said, over, body, above, _marked(material, all_said))
@@ -225,7 +227,12 @@ def _around(near: Sequence[range], many: int) -> Sequence[int]:
 
 
 def _undisclaimed(said: Sequence[Sentence], material: Material) -> Sequence[Sentence]:
-    return [one for one in said if "disclaims" not in _signs(one, material)]
+    return [one for one in said if "disclaims" not in _odd(one.text, material)]
+
+
+def _odd(text: str, material: Material) -> frozenset[str]:
+    """Whether it has a disclaimer or a header: two patterns, where all signs are forty-five."""
+    return _ODD(_called(text, material.parties.names))
 
 
 def _heads(text: str) -> bool:
