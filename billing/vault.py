@@ -171,6 +171,11 @@ def hand_over(session: Session, keyring: Keyring, vault_id: int, owner: str) -> 
     )
 
 
+def keep(session: Session, vault_id: int) -> None:
+    """Let a body expire no more, whether or not anybody can read it."""
+    session.execute(update(_TABLE).where(_TABLE.c.id == vault_id).values(expires_at=None))
+
+
 def forget(session: Session, vault_id: int) -> None:
     """Delete a body at once."""
     session.execute(delete(_TABLE).where(_TABLE.c.id == vault_id))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from billing import aliases, vault
+from billing.keyring import KeyGone
 from billing.models import Client, LegalHold, Vault
 from bot import subjects
 from bot.access import Action
@@ -130,10 +131,16 @@ def _with_bodies(app: App) -> list[int]:
 
 
 def hand_over(session: Session, office: Office, clients: Collection[int]) -> None:
-    """Put what would expire of these clients under their own keys; they are locked."""
+    """Put what would expire of these clients under their own keys; they are locked.
+
+    What cannot be read here (a restored copy may lack the key of a day) is kept as it is.
+    """
     for body_id, client_id in session.execute(_expiring(clients)).all():
         owner = session.get_one(Client, client_id).key_id
-        vault.hand_over(session, office.keyring, body_id, owner)
+        try:
+            vault.hand_over(session, office.keyring, body_id, owner)
+        except KeyGone:
+            vault.keep(session, body_id)
 
 
 def _expiring(clients: Collection[int]) -> Any:

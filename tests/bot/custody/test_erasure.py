@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -247,17 +248,29 @@ async def test_a_legal_hold_is_a_link_of_the_chain(app: App) -> None:
     assert holds(app.store)
 
 
-async def test_what_came_in_about_a_held_client_does_not_expire(app: App) -> None:
-    def report(session: Session) -> int:
-        body = vault.put(session, app.keyring, "inbox:2026-01-06", "a report", NOON, NOON)
-        session.add(
-            Incoming(source="twilio.status", external_id="SM1", state="done", body_id=body,
-                     received_at=NOON, client_id=2)
-        )  # fmt: skip
-        return body
+def report(session: Session, app: App) -> int:
+    """A report about the client that expires at noon with the key of its day; its body."""
+    body = vault.put(session, app.keyring, "inbox:2026-01-06", "a report", NOON, NOON)
+    session.add(
+        Incoming(source="twilio.status", external_id="SM1", state="done", body_id=body,
+                 received_at=NOON, client_id=2)
+    )  # fmt: skip
+    return body
 
+
+async def test_a_body_whose_key_is_gone_keeps_no_evidence_from_being_held(app: App) -> None:
+    body = app.store.write_now(partial(report, app=app))
+    app.keyring.destroy("inbox:2026-01-06")
+    assert (await legalholds.place(app, HOLD, silent)).data["holds"]
+    await worker.tidy(app)
+    with app.store.read() as session:
+        assert session.get_one(Vault, body).expires_at is None
+    await legalholds.release(app, HOLD, silent)
+
+
+async def test_what_came_in_about_a_held_client_does_not_expire(app: App) -> None:
     await legalholds.place(app, HOLD, silent)
-    body = app.store.write_now(report)
+    body = app.store.write_now(partial(report, app=app))
     await worker.tidy(app)
     with app.store.read() as session:
         assert vault.text(session, app.keyring, body) == "a report"
