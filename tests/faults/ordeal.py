@@ -14,7 +14,7 @@ import pickle
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +104,8 @@ class Ordeal:
     """What goes on beside the next pass."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     """What was begun while the product worked, and must be over before the story goes on."""
+    afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What is made good only when the pass is over."""
     wrong: list[tuple[str, Planned, int]] = field(default_factory=list)
     """Faults at the wire: their kind, themselves, and how often they should strike."""
     blame: str = ""
@@ -231,7 +233,8 @@ class Ordeal:
                 await stack.enter_async_context(one())
             answer = await self.ask("work")
         tasks, self.tasks = self.tasks, []
-        await asyncio.gather(*tasks)
+        afterwards, self.afterwards = self.afterwards, []
+        await asyncio.gather(*tasks, *(one() for one in afterwards))
         if self.pulled and answer["problem"]:
             self.bites[self.pulled] += 1
         self.pulled = ""

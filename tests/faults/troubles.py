@@ -231,7 +231,8 @@ async def _stop_postgres_sending(ordeal: Ordeal, trouble: Trouble) -> None:
         assert ordeal.stop_postgres is not None
         ordeal.pulled = "stop postgres, sending"
         ordeal.stop_postgres()  # nothing else runs in this loop: the answer cannot be earlier
-        ordeal.tasks.append(asyncio.create_task(_start_again(ordeal)))
+        # Not before the pass is over: a quick server would be back before anybody misses it.
+        ordeal.afterwards.append(functools.partial(_start_again, ordeal))
         return True
 
     faults.plan(endpoint, Fault.SLOW, match=pull, seconds=SHORT)
