@@ -27,7 +27,8 @@ from bot.models import Incoming, Recall
 from bot.staff import duplicates, tasks
 from bot.understanding import understand
 from comms import causes, delivery, outbox, outreach, staff
-from comms.law import custody, preservation
+from comms.duties import custody
+from comms.law import preservation
 from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent

@@ -19,9 +19,9 @@ from comms.addresses import optouts, whose
 from comms.compliance import orders
 from comms.compliance.labels import Label
 from comms.consent import Standing
-from comms.duties import tasks
+from comms.duties import demands, tasks
 from comms.facts import InboundMessage
-from comms.law import attributions, demands, stops
+from comms.law import attributions, stops
 from comms.listening import quoting, screening
 from comms.listening.screening import PURGED
 from comms.models import Audience, ConsentEvent, Message, Purpose, State, Touchpoint
@@ -291,7 +291,7 @@ def _opt_out(session: Session, office: Office, letter: Letter, address: Address)
         words=message.visible,
         method="carrier" if message.opt_out_type else "keyword" if keyword else "words",
         source=message.channel,
-        occurred_at=message.occurred_at or office.now,
+        occurred_at=office.now,
         incoming_id=letter.incoming_id,
     )
     cancelled = optouts.take(session, office, no)
@@ -315,7 +315,7 @@ def _opt_in(
         method="carrier" if message.opt_out_type else "keyword",
         source=message.channel,
         incoming_id=letter.incoming_id,
-        occurred_at=message.occurred_at or office.now,
+        occurred_at=office.now,
         recorded_at=office.now,
     )
     consent.record(session, event)

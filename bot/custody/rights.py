@@ -13,8 +13,8 @@ from bot.access import Action
 from bot.app import App
 from bot.custody import copies, custodians
 from bot.report import NO, Args, Progress, Report, Table, Wrong
-from comms.duties import notes
-from comms.law import custody, preservation
+from comms.duties import custody, notes
+from comms.law import preservation
 from comms.office import Office
 
 

@@ -12,8 +12,9 @@ from bot.slack import answers, blocks, records
 from bot.slack.answers import Reply
 from bot.slack.blocks import Block
 from bot.slack.people import Person
+from comms.duties import custody
 from comms.duties.orders import EndHold, OpenRights, PlaceHold
-from comms.law import custody, preservation
+from comms.law import preservation
 from comms.office import Office
 
 LONGEST = 200

@@ -13,7 +13,7 @@ from billing import aliases, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
 from comms import delivery, merging, outbox, seals, staff
-from comms.duties import escalations, matters, overrides, tasks, verdicts
+from comms.duties import custody, escalations, matters, overrides, tasks, verdicts
 from comms.duties.orders import (
     LONGEST,
     AssignCase,
@@ -39,7 +39,6 @@ from comms.duties.orders import (
     UnsealWords,
     WriteText,
 )
-from comms.law import custody
 from comms.listening import strangers
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
 from comms.office import Office
