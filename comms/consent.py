@@ -69,6 +69,11 @@ class Consent:
         """Whether a no was only ever a keyword's: then YES may undo it."""
         return self.standing is Standing.REVOKED and self.methods <= KEYWORDS
 
+    def outlasts(self, moment: dt.datetime) -> bool:
+        """Whether a yes of that moment is older than this no."""
+        no = self.standing is Standing.REVOKED
+        return no and self.since is not None and moment < self.since
+
 
 class Said(Protocol):
     """A consent event, as a row of any make."""
@@ -77,6 +82,7 @@ class Said(Protocol):
     change: str
     method: str
     occurred_at: dt.datetime
+    recorded_at: dt.datetime
 
 
 _SAID = (
@@ -86,6 +92,7 @@ _SAID = (
         col(ConsentEvent.change),
         col(ConsentEvent.method),
         col(ConsentEvent.occurred_at),
+        col(ConsentEvent.recorded_at),
     )
     .where(col(ConsentEvent.address_id).in_(bindparam("addresses", expanding=True)))
     .order_by(col(ConsentEvent.address_id), col(ConsentEvent.id))
@@ -98,17 +105,27 @@ def topic_of(purpose: str) -> str:
 
 
 def fold(events: Iterable[Said]) -> Consent:
-    """The last word counts; an assertion by the firm never undoes what the person said."""
+    """The last word counts; an assertion by the firm never undoes what the person said.
+
+    Nor does a yes that is older than the no: other systems tell of forms when they come to it.
+    """
     held = Consent()
     for event in events:
         before = held if event.topic == ALL else held.about(event.topic)
         if event.change == "asserted" and before.standing in _SPOKEN:
             continue
+        yes = event.change == "granted"
+        if yes and before.outlasts(event.occurred_at):
+            continue
         after = _after(before, event)
         if event.topic == ALL:
             # What the firm asserts of all leaves alone what the person said of one topic.
             every = event.change == "asserted"
-            kept = {one: held.topics[one] for one in held.topics if every or one == UNENCRYPTED}
+            kept = {
+                topic: said
+                for topic, said in held.topics.items()
+                if every or topic == UNENCRYPTED or (yes and said.outlasts(event.occurred_at))
+            }
             held = replace(after, topics=kept)
         else:
             held = replace(held, topics={**held.topics, event.topic: after})
@@ -122,7 +139,8 @@ def _after(before: Consent, event: Said) -> Consent:
     methods = frozenset({event.method}) if no else frozenset()
     if no and before.standing is Standing.REVOKED:
         methods |= before.methods
-    return Consent(standing, event.method, event.occurred_at, methods)
+    # Nobody can have said it later than we heard of it, whatever the clock of who tells says.
+    return Consent(standing, event.method, min(event.occurred_at, event.recorded_at), methods)
 
 
 def of_address(session: Session, address_id: int) -> Consent:

@@ -4,6 +4,7 @@ The event is one of the address's, as every other; its proof, the wording and wh
 from, is sealed with the client's key.
 """
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from billing.models import Address, Client
 from comms import consent, outbox
 from comms.addresses import closing, whose
 from comms.facts import ConsentStated
-from comms.models import ConsentEvent, ConsentProof, Purpose
+from comms.models import ConsentEvent, ConsentProof, Purpose, Touchpoint
 from comms.office import Office
 
 
@@ -47,11 +48,21 @@ def take(session: Session, office: Office, said: ConsentStated) -> Applied:
         )
     for address in known:
         _record(session, office, client_id, said, address)
-        if said.agreed:
-            whose.learn(address, whose.Heard.SPEAKS)
-        else:
+        if not said.agreed:
             _close(session, office, said, address)
+        elif not _heard_since(session, address.id, said.given_at):
+            whose.learn(address, whose.Heard.SPEAKS)
     return Applied(client_id)
+
+
+def _heard_since(session: Session, address_id: int, moment: dt.datetime) -> bool:
+    """Whether whoever reads there has written later: that says better whose it is."""
+    query = select(Touchpoint.id).where(
+        Touchpoint.address_id == address_id,
+        Touchpoint.direction == "in",
+        col(Touchpoint.recorded_at) > moment,
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def _record(

@@ -258,14 +258,20 @@ def _address(
                 no = optouts.No(address, "", "words", said.source, said.said_at)
                 optouts.take(session, office, no)
             case Effect.START:
-                _agree(session, office, said, address)
+                _agree(session, office, said, client, address)
             case Effect.MISDIRECTED:
                 _part(session, office, client, address)
             case _:
                 return
 
 
-def _agree(session: Session, office: Office, said: ClientSaid, address: Address) -> None:
+def _agree(
+    session: Session, office: Office, said: ClientSaid, client: Client, address: Address
+) -> None:
+    """A yes is for one's own address: whoever may speak of one client opens no other's."""
+    group = aliases.group(session, client.id)
+    if set(group).isdisjoint(consent.clients_of(session, address.id)):
+        raise Contradiction(f"{client.name} does not read there; name an address of theirs")
     event = ConsentEvent(
         address_id=address.id, change="granted", method="words", source=said.source,
         occurred_at=said.said_at, recorded_at=office.now,

@@ -11,13 +11,16 @@ import pytest
 from sqlmodel import Session, select
 
 from billing import rules, vault
+from billing.facts import ClientDescribed
 from billing.ledger import Contradiction
-from billing.models import Address, ContactAddress
+from billing.models import Address, ContactAddress, Verification
 from billing.store import Store
+from bot import intake
 from comms import consent
 from comms.addresses import optouts
 from comms.consent import BILLING, MARKETING, RENEWAL, Standing, fold
-from comms.facts import ConsentStated
+from comms.facts import ClientSaid, ConsentStated
+from comms.intents import Intent
 from comms.models import ConsentEvent, ConsentProof, Message, Purpose, State
 from tests import factories
 from tests.comms.desk import SHIPPED, Desk, opened
@@ -74,6 +77,48 @@ def test_c27_what_holds_is_a_fold_over_the_events(
 @pytest.mark.parametrize("order", list(itertools.permutations(["keyword", "words", "carrier"])))
 def test_c05_words_among_the_noes_are_not_undone_by_yes(order: tuple[str, ...]) -> None:
     assert not fold([said("revoked", method=method) for method in order]).by_keyword_only
+
+
+@pytest.mark.parametrize("given", [{}, {"topic": "billing"}], ids=["of all", "of one topic"])
+def test_c27_a_form_of_last_year_that_is_told_after_a_stop_does_not_undo_it(
+    desk: Desk, given: dict[str, Any]
+) -> None:
+    desk.hears("STOP")
+    desk.now += MINUTE
+    assert states(desk, given_at=NOON - 300 * DAY, **given).changed
+    assert desk.held().about(BILLING).standing is Standing.REVOKED
+    assert states(desk, "F2", **given).changed
+    assert desk.held().about(BILLING).standing is Standing.GRANTED
+
+
+def test_c27_a_form_from_before_a_no_to_offers_leaves_that_no_standing() -> None:
+    older = said("granted")
+    older.occurred_at = NOON - DAY
+    held = fold([said("revoked", MARKETING), older])
+    assert (held.standing, held.about(MARKETING).standing) == (Standing.GRANTED, Standing.REVOKED)
+
+
+def test_c27_a_no_from_a_clock_that_is_ahead_can_be_taken_back() -> None:
+    no, yes = said("revoked"), said("granted")
+    no.occurred_at, yes.occurred_at = NOON + 400 * DAY, NOON + MINUTE
+    assert fold([no, yes]).standing is Standing.GRANTED
+
+
+def test_c05_a_stop_by_mail_counts_from_when_it_came_whatever_its_own_clock_says(
+    desk: Desk,
+) -> None:
+    desk.hears("Please stop writing to me.", "email", occurred_at=NOON - 4000 * DAY)
+    states(desk, email=desk.known.email, phone=None, given_at=NOON - DAY)
+    assert desk.held("email").standing is Standing.REVOKED
+
+
+def test_c10_an_old_form_does_not_make_a_phone_theirs_whose_reader_has_denied_it_since(
+    desk: Desk,
+) -> None:
+    desk.hears("wrong number")
+    states(desk, given_at=NOON - DAY)
+    (phone,) = [one for one in desk.rows(Address) if one.id == desk.known.phone_id]
+    assert phone.verification == Verification.UNVERIFIED
 
 
 def test_c05_a_keyword_alone_is_undone_by_yes_and_a_yes_forgets_older_words() -> None:
@@ -287,6 +332,23 @@ def test_c27_a_form_is_kept_with_its_wording_and_where_it_came_from(desk: Desk) 
         (event,) = session.exec(select(ConsentEvent).where(ConsentEvent.id == proof.event_id)).all()
     assert sealed == {"wording": "Harrow Law may text me about my account.", "ip": "192.0.2.1"}
     assert (event.source, event.topic, event.occurred_at) == ("test", "all", desk.now)
+
+
+def test_a_yes_that_another_system_heard_from_one_client_opens_no_phone_of_another(
+    desk: Desk,
+) -> None:
+    desk.hears("STOP")
+    desk.now += MINUTE
+    desk.keyring.make(["client:other"], desk.now)
+    other = ClientDescribed(source="erp", external_id="b", name="Bolt", phone="+12125550188")
+    desk.act(lambda s: list(intake.take_told(s, desk.office, [other], ["client:other"])))
+    said_so = ClientSaid(
+        source="erp", external_id="1", client_external_id="b", intent=Intent.OPT_IN,
+        phone=desk.known.phone, said_at=desk.now,
+    )  # fmt: skip
+    (outcome,) = desk.told(said_so)
+    assert isinstance(outcome.error, Contradiction)
+    assert desk.held().standing is Standing.REVOKED
 
 
 def test_c27_what_is_taken_back_on_paper_stops_what_waits(desk: Desk) -> None:
