@@ -5,7 +5,6 @@ against it; only a person merges. Whoever must never be one (another tax number 
 another number in the name) is not proposed at any weight.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -110,32 +109,6 @@ def keys(client: ClientFacts) -> frozenset[Key]:
     found |= {("reference", names.reference(one)) for _, one in client.references}
     found.add(("name", names.name(client.name).key))
     return frozenset(key for key in found if key[1])
-
-
-def propose(
-    clients: Iterable[ClientFacts], decided: Collection[Pair] = frozenset()
-) -> list[Proposal]:
-    """Every pair of these that should be shown to a person, the surest first.
-
-    ``decided`` are pairs of which a person has spoken.
-    """
-    known = {client.id: client for client in clients}
-    found = (
-        compare(known[first], known[second])
-        for first, second in candidates(known.values())
-        if (first, second) not in decided
-    )
-    wanted = [one for one in found if one is not None]
-    return sorted(wanted, key=lambda one: (-one.score, one.pair))
-
-
-def candidates(clients: Iterable[ClientFacts]) -> set[Pair]:
-    """The pairs with something in common that not too many share."""
-    shared: defaultdict[Key, list[int]] = defaultdict(list)
-    for client in clients:
-        for key in keys(client):
-            shared[key].append(client.id)
-    return pairs(shared)
 
 
 def pairs(shared: Mapping[Key, Collection[int]]) -> set[Pair]:

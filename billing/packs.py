@@ -6,7 +6,7 @@ stricter; of several the strictest holds. Pure.
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from billing import rules
@@ -58,11 +58,6 @@ def setting(packs: tuple[str, ...], name: str, one: str = "") -> Rule:
         if said is not None and (one in said if one else said == holds):
             return rule
     raise LookupError(f"nothing in {packs} sets {name}")
-
-
-def names() -> frozenset[str]:
-    """Every term that there is."""
-    return frozenset(field.name for field in fields(Terms))
 
 
 def _of(packs: Iterable[str]) -> Iterable[Rule]:

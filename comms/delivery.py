@@ -66,17 +66,13 @@ _STATES = {
 # --- at the door ----------------------------------------------------------------------------------
 
 
-def claim(
-    session: Session, office: Office, templates: Templates, cards: Cards, message_id: int
-) -> Claim | None:
-    """Judge a queued message on the facts of this moment; claim it where it may go."""
-    return next(iter(claim_all(session, office, templates, cards, [message_id])), None)
-
-
 def claim_all(
     session: Session, office: Office, templates: Templates, cards: Cards, ids: Sequence[int]
 ) -> list[Claim]:
-    """The same for many. One person gets one message of a batch; the next waits for another."""
+    """Judge queued messages on the facts of this moment; claim those that may go.
+
+    One person gets one message of a batch; the next waits for another.
+    """
     messages = _each_person_once(_queued(session, office, ids))
     judged, known = cases.build_all(session, office, messages)
     if known.merged or any(case.live.cap_left is not None for case in judged):

@@ -36,10 +36,13 @@ from bot.settings import Settings
 from bot.slack.hook import slack_side
 from bot.spool import Spool
 from bot.web import SlackSide, web
-from comms import consent, outbox, outreach, staff
+from comms import consent, delivery, outbox, outreach, staff
+from comms.delivery import Cards
 from comms.models import Attempt, Audience, ConsentEvent, Message, Purpose
 from comms.office import Office
+from comms.outbox import Claim
 from comms.ports import Outgoing
+from comms.rendering import Templates
 from tests import ports
 
 T = TypeVar("T")
@@ -227,6 +230,14 @@ def opened(session: Session, keyring: Keyring, vault_id: int) -> bytes:
 def the_client(session: Session) -> Client:
     """The only one there is."""
     return session.exec(select(Client)).one()
+
+
+def claim(
+    session: Session, office: Office, message_id: int, outgoing: Outgoing | None = None
+) -> Claim | None:
+    """One message at the door; ``outgoing`` is its card, where it is one to staff."""
+    cards: Cards = lambda *_: outgoing  # noqa: E731
+    return next(iter(delivery.claim_all(session, office, Templates(), cards, [message_id])), None)
 
 
 def message(store: Store, message_id: int) -> Message:

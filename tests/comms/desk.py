@@ -23,14 +23,12 @@ from comms.models import Message
 from comms.office import Office
 from comms.outbox import Claim
 from comms.ports import Sent
-from comms.rendering import Templates
 from tests import factories
 from tests.conftest import MASTER_KEY, Database
 from tests.factories import NOON, Known
 
 T = TypeVar("T")
 SHIPPED = policy.default()
-NO_CARDS: Any = lambda *_: None  # noqa: E731
 
 
 @dataclass
@@ -86,7 +84,7 @@ class Desk:
         return factories.message(self.store, message_id)
 
     def claim(self, message_id: int) -> Claim | None:
-        return self.act(lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, message_id))
+        return self.act(lambda s: factories.claim(s, self.office, message_id))
 
     def send(self, message_id: int) -> Claim:
         """All the way to the provider."""

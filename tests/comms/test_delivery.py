@@ -1,7 +1,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlmodel import Session, select
@@ -15,12 +15,11 @@ from comms.listening import reported
 from comms.models import Message, Purpose, State, Touchpoint
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Sent, Throttled, Uncertain
-from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
 
+T = TypeVar("T")
 MINUTE = dt.timedelta(minutes=1)
-NO_CARDS: Any = lambda *_: None  # noqa: E731
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Desk:
     known: Known
     now: dt.datetime = NOON
 
-    def act(self, fn: Callable[[Session], Any]) -> Any:
+    def act(self, fn: Callable[[Session], T]) -> T:
         return self.store.write_now(fn, clients=[self.known.client_id])
 
     @property
@@ -43,11 +42,7 @@ class Desk:
         return factories.message(self.store, message_id)
 
     def claim(self, message_id: int) -> Claim | None:
-        templates = Templates()
-        found: Claim | None = self.act(
-            lambda s: delivery.claim(s, self.office, templates, NO_CARDS, message_id)
-        )
-        return found
+        return self.act(lambda s: factories.claim(s, self.office, message_id))
 
     def on_the_wire(self, message_id: int) -> Claim:
         claimed = self.claim(message_id)

@@ -19,7 +19,6 @@ from billing.store import Store
 from comms import delivery, outbox, outreach
 from comms.models import Message, Purpose, State
 from comms.ports import Sent
-from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
 
@@ -31,7 +30,6 @@ CHARGING = replace(
 )
 HERE = Place(timezone="America/New_York", country="US", region="", bank_days=2)
 FRIDAY = dt.date(2026, 1, 9)
-NO_CARDS: Any = lambda *_: None  # noqa: E731
 
 
 @dataclass
@@ -81,9 +79,7 @@ class Desk:
     def send(self) -> None:
         """The reminder that waits leaves."""
         [waiting] = [one for one in self.reminders() if one.state == State.QUEUED]
-        claimed = self.act(
-            lambda s: delivery.claim(s, self.office, Templates(), NO_CARDS, waiting.id)
-        )
+        claimed = self.act(lambda s: factories.claim(s, self.office, waiting.id))
         assert claimed is not None
         assert self.act(lambda s: outbox.begin_all(s, [claimed], self.now))
         self.act(lambda s: delivery.went(s, self.office, waiting.id, Sent("m-1")))

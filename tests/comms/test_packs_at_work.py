@@ -10,14 +10,14 @@ from sqlmodel import Session
 
 from billing import policy, vault
 from billing.store import Store
-from comms import consent, delivery
+from comms import consent
 from comms.facts import ConsentStated
 from comms.models import Decision, Message, State
 from comms.outbox import Claim
 from comms.ports import Attachment
 from comms.processors import Processor
-from comms.rendering import Templates
-from tests.comms.desk import NO_CARDS, Desk, opened
+from tests import factories
+from tests.comms.desk import Desk, opened
 from tests.conftest import Database
 from tests.factories import NOON
 
@@ -40,7 +40,7 @@ def desk(sqlite_store: Store, sqlite_database: Database) -> Iterator[Desk]:
 
 def claim(desk: Desk, message_id: int, **more: Any) -> Claim | None:
     office = replace(desk.office, **more)
-    return desk.act(lambda s: delivery.claim(s, office, Templates(), NO_CARDS, message_id))
+    return desk.act(lambda s: factories.claim(s, office, message_id))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ from comms.models import ChainEntry, Decision, State
 from comms.office import Office
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Sent, Throttled
-from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
 
@@ -55,7 +54,6 @@ class Firm:
     store: Store
     keyring: Keyring
     office: Office
-    templates: Templates
 
     def write(self, fn: Callable[[Session], T]) -> T:
         return self.store.write_now(fn)
@@ -73,11 +71,7 @@ class Firm:
         return factories.message(self.store, message_id).state
 
     def claim(self, message_id: int, known: Known) -> Move:
-        no_cards: Any = lambda *_: None  # noqa: E731
-        return Move(
-            lambda s: delivery.claim(s, self.office, self.templates, no_cards, message_id),
-            [known.client_id],
-        )
+        return Move(lambda s: factories.claim(s, self.office, message_id), [known.client_id])
 
     def begin(self, claimed: Claim) -> Move:
         wall = self.office.wall
@@ -164,7 +158,7 @@ def firm(store: Store, keyring: Keyring) -> Firm:
     )  # fmt: skip
     keyring.make([f"inbox:{NOON:%Y-%m-%d}"], NOON)
     store.write_now(lambda session: factories.firm(session, NOON))
-    return Firm(store, keyring, office, Templates())
+    return Firm(store, keyring, office)
 
 
 @pytest.fixture
@@ -396,8 +390,7 @@ def test_two_workers_get_one_claim_of_a_message_to_staff(
     told = {"audience": "staff", "channel": "slack", "client_id": None, "destination": "C0FINANCE"}
     message_id = firm.note(known, **told, purpose="alert", template="alert")
     outgoing = factories.outgoing()
-    cards: Any = lambda *_: outgoing  # noqa: E731
-    claim = Move(lambda s: delivery.claim(s, firm.office, firm.templates, cards, message_id), [])
+    claim = Move(lambda s: factories.claim(s, firm.office, message_id, outgoing), [])
     one, two = meet(firm, pool, claim, claim)
     assert [one is None, two is None] == [False, True]
 

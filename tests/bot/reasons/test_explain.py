@@ -13,10 +13,9 @@ from bot.reasons import explain, explanation, remedies
 from bot.reasons.explanation import Explanation
 from bot.report import Wrong
 from bot.staff import switch
-from comms import delivery, door, outbox, outreach
+from comms import door, outbox, outreach
 from comms.models import Message
 from comms.ports import Sent
-from comms.rendering import Templates
 from tests import factories
 from tests.factories import NOON, Known
 
@@ -43,7 +42,7 @@ def reminded(store: Store, keyring: Keyring, known: Known) -> int:
 def at_the_door(store: Store, keyring: Keyring, message_id: int) -> None:
     def judge(session: Session) -> None:
         office = factories.office(keyring)
-        delivery.claim(session, office, Templates(), lambda *_: None, message_id)
+        factories.claim(session, office, message_id)
 
     store.write_now(judge)
 

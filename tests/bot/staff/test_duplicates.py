@@ -21,12 +21,11 @@ from bot.sandbox import blockkit
 from bot.settings import Settings
 from bot.slack import actions, cards
 from bot.staff import duplicates as surface
-from comms import cases, delivery, door, merging, outbox
+from comms import cases, door, merging, outbox
 from comms.door import Case, Verdict
 from comms.duties import instructions
 from comms.models import Audience, Message, Purpose
 from comms.ports import Outgoing
-from comms.rendering import Templates
 from tests import factories
 from tests.bot.staff.pairs import look, merged
 from tests.conftest import Database
@@ -141,7 +140,7 @@ def test_a_push_waits_for_the_look_and_no_longer(store: Store, keyring: Keyring)
         )  # fmt: skip
         message_id = outbox.queue(session, push)
         assert message_id is not None
-        delivery.claim(session, office, Templates(), lambda *_: None, message_id)
+        factories.claim(session, office, message_id)
         return message_id
 
     def state(message_id: int) -> tuple[str, str]:

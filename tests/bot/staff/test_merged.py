@@ -145,7 +145,7 @@ def test_a_stop_of_one_is_kept_for_both(
     merged(store, keyring, pair)
 
     def judge(session: Session) -> list[str]:
-        delivery.claim(session, office, Templates(), lambda *_: None, message_id)
+        factories.claim(session, office, message_id)
         return [
             one.rule
             for one in session.exec(select(Message).where(Message.audience == Audience.CLIENT))

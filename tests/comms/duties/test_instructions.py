@@ -40,7 +40,7 @@ from comms.duties.instructions import (
 from comms.duties.orders import Order
 from comms.models import Message, Purpose, State, Touchpoint
 from comms.office import Office
-from comms.rendering import Templates
+from tests import factories
 
 T = TypeVar("T")
 KEY = "client:northwind"
@@ -75,9 +75,7 @@ class Desk:
     def try_to_send(self) -> None:
         """Let the reminder come to the door."""
         reminder = self.reminder()
-        self.write(
-            lambda s: delivery.claim(s, self.office, Templates([]), lambda *_: None, reminder.id)
-        )
+        self.write(lambda s: factories.claim(s, self.office, reminder.id))
 
     def told(self, template: str) -> list[Message]:
         with self.store.read() as session:
