@@ -146,7 +146,7 @@ def owed_by(
     """
     kin = aliases.of(session, clients) if kin is None else kin
     rows = session.execute(_OPEN, {"clients": list(kin)}).all()
-    disputed = contests.by_invoice(session, [row.invoice_id for row in rows])
+    disputed = contests.by_invoice(session, list(kin)) if rows else {}
     found: dict[int, list[Owed]] = {}
     for row in rows:
         found.setdefault(kin[row.client_id], []).append(_owed(row, disputed))

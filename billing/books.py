@@ -181,9 +181,9 @@ _AWAITING = (
     )
 )
 _OPEN = (
-    select(col(Posting.instalment_id), func.sum(col(Posting.amount)))
-    .where(col(Posting.instalment_id).in_(bindparam("instalments", expanding=True)))
-    .group_by(col(Posting.instalment_id))
+    select(func.coalesce(func.sum(col(Posting.amount)), 0))
+    .join(Instalment, col(Instalment.id) == col(Posting.instalment_id))
+    .where(col(Instalment.invoice_id) == bindparam("invoice"))
 )
 _INVOICED = (
     select(func.coalesce(func.sum(col(Posting.amount)), 0))
@@ -368,8 +368,7 @@ def awaiting(session: Session, clients: Collection[int], numbers: Collection[str
     return set(session.connection().execute(_AWAITING, asked).scalars())
 
 
-def open_of(session: Session, instalments: Sequence[int]) -> dict[int, int]:
-    """What is open on each, whoever owes it, in minor units; without those never posted."""
+def open_of(session: Session, invoice_id: int) -> int:
+    """What is open of the invoice, whoever owes it, in minor units."""
     session.flush()
-    rows = session.connection().execute(_OPEN, {"instalments": instalments})
-    return {int(key): int(amount) for key, amount in rows if key is not None}
+    return int(session.connection().execute(_OPEN, {"invoice": invoice_id}).scalar_one())

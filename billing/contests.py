@@ -17,7 +17,7 @@ _CONTESTED = (
         col(InvoiceDispute.closed_at),
     )
     .where(
-        col(InvoiceDispute.invoice_id).in_(bindparam("invoices", expanding=True)),
+        col(InvoiceDispute.client_id).in_(bindparam("clients", expanding=True)),
         col(InvoiceDispute.state).in_((*OPEN_DISPUTES, DisputeState.REJECTED)),
     )
     .order_by(col(InvoiceDispute.id))
@@ -44,10 +44,10 @@ class Contested:
         return share, vain
 
 
-def by_invoice(session: Session, invoices: Sequence[int]) -> dict[int, Contested]:
-    """By invoice; of what was disputed in vain, the last."""
+def by_invoice(session: Session, clients: Sequence[int]) -> dict[int, Contested]:
+    """Of these clients' invoices; of what was disputed in vain, the last."""
     found: dict[int, Contested] = {}
-    for row in session.execute(_CONTESTED, {"invoices": invoices}) if invoices else ():
+    for row in session.execute(_CONTESTED, {"clients": clients}):
         one = found.setdefault(row.invoice_id, Contested())
         if row.state == DisputeState.REJECTED:
             one.rejected, one.rejected_at = row.amount, row.closed_at

@@ -170,7 +170,7 @@ def _invoice(session: Session, office: Office, invoice: Invoice) -> Explanation:
     client = session.get_one(Client, invoice.client_id)
     enrolment = _asking_for(session, invoice, client)
     latest = _latest(session, "enrolment", enrolment.id) if enrolment else None
-    open_, messages = _open(session, invoice), _about_invoice(session, invoice)
+    open_, messages = books.open_of(session, invoice.id), _about_invoice(session, invoice)
     debts = [debt for debt in accounts.owed(session, client.id) if _is(debt, invoice)]
     disputed = any(debt.instalment.disputed for debt in debts)
     verdict = "disputed" if disputed else "open" if open_ > 0 else "paid"
@@ -212,11 +212,6 @@ def _asking_for(session: Session, invoice: Invoice, client: Client) -> Enrolment
 
 def _is(debt: accounts.Owed, invoice: Invoice) -> bool:
     return debt.instalment.invoice_id == invoice.id
-
-
-def _open(session: Session, invoice: Invoice) -> int:
-    instalments = session.exec(select(Instalment.id).where(Instalment.invoice_id == invoice.id))
-    return sum(books.open_of(session, list(instalments)).values())
 
 
 def _invoice_facts(

@@ -11,9 +11,8 @@ import pytest
 from sqlmodel import Session, select
 from typer.testing import CliRunner
 
-from billing import facts, ledger
+from billing import books, facts, ledger
 from billing.keyring import Keyring
-from billing.ledger.invoices import open_amount
 from billing.models import Client, Invoice, LegalEntity
 from billing.store import Store
 from bot import cli
@@ -188,7 +187,7 @@ def test_the_balance_is_what_the_books_say(told: Store, paper: Paper, keyring: K
         ):  # fmt: skip
             ledger.apply(session, fact, later, iter(()), keyring)
         invoice = session.exec(select(Invoice).where(Invoice.number == "INV-1")).one()
-        return open_amount(session, invoice.id)
+        return books.open_of(session, invoice.id)
 
     assert told.write_now(more) == 16_500
     said = paper("invoice", "INV-1")
