@@ -121,12 +121,14 @@ def invoice(session: Session, clients: Sequence[int], number: str, entity: str) 
     """The invoice of that number of clients that are one, of one legal entity where it is named.
 
     Raises:
-        Unknown: nobody issued it.
+        Unknown: nobody issued it, or two legal entities did and none is named.
     """
     query = select(Invoice).where(col(Invoice.client_id).in_(clients), Invoice.number == number)
     if entity:
         query = query.join(LegalEntity).where(LegalEntity.name == entity)
-    found = session.exec(query).first()
-    if found is None:
+    found = session.exec(query.limit(2)).all()
+    if not found:
         raise Unknown(f"invoice {number} is not known; issue it first")
-    return found
+    if len(found) > 1:
+        raise Unknown(f"two legal entities issued an invoice {number}; name which is meant")
+    return found[0]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlmodel import col, select
 
-from billing import books, facts, money, references
-from billing.ledger import invoices
+from billing import aliases, books, facts, money, references
 from billing.ledger.entry import Applied, Contradiction, Entry
 from billing.models import CreditApplication, CreditKind, CreditNote, Invoice, InvoiceState
 
@@ -77,7 +76,7 @@ def net(entry: Entry, account: books.Key, names: str) -> None:
         Invoice.state == InvoiceState.ISSUED,
     )
     for bill in session.exec(bills.order_by(col(Invoice.due_on), col(Invoice.id))).all():
-        open_ = invoices.open_amount(session, bill.id)
+        open_ = books.open_of(session, bill.id)
         for note in notes:
             amount = min(open_, left[note.id])
             if amount > 0:
@@ -104,7 +103,6 @@ def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:
     """Credit it. What may be credited in which way depends on whether the bill is paid."""
     session = entry.session
     client_id = references.client_of(session, fact.source, fact.client_external_id)
-    entity = references.entity(session, fact.legal_entity, fact.currency)
     if references.known(session, fact.source, "credit_note", fact.key) is not None:
         return Applied(client_id, changed=False)
     invoice = (
@@ -114,9 +112,12 @@ def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:
     )
     if invoice is not None:
         _may_be_credited(entry, invoice, fact)
+        entity_id = invoice.legal_entity_id  # which the fact need not name
+    else:
+        entity_id = references.entity(session, fact.legal_entity, fact.currency).id
     note = CreditNote(
         client_id=client_id,
-        legal_entity_id=entity.id,
+        legal_entity_id=entity_id,
         invoice_id=invoice.id if invoice else None,
         recorded_at=entry.now,
         **fact.model_dump(include={"currency", "number", "kind", "amount", "issued_on"}),
@@ -124,7 +125,7 @@ def issue(entry: Entry, fact: facts.CreditNoteIssued) -> Applied:
     session.add(note)
     session.flush()
     references.remember(session, fact.source, "credit_note", fact.key, note.id)
-    entry.settle((client_id, entity.id, fact.currency), fact.key, fact.issued_on)
+    entry.settle((client_id, entity_id, fact.currency), fact.key, fact.issued_on)
     return Applied(client_id, invoice_id=note.invoice_id)
 
 
@@ -139,7 +140,7 @@ def _may_be_credited(entry: Entry, invoice: Invoice, fact: facts.CreditNoteIssue
             f"invoice {invoice.number} is in {invoice.currency}, not in {fact.currency}; "
             "credit it in its own currency"
         )
-    open_ = invoices.open_amount(entry.session, invoice.id)
+    open_ = books.open_of(entry.session, invoice.id)
     if fact.kind == "debt_cancellation" and open_ <= 0:
         raise Contradiction(
             f"nothing is open of invoice {invoice.number}, so no debt can be cancelled; "
@@ -174,6 +175,11 @@ def use(entry: Entry, fact: facts.CreditApplied) -> Applied:
         raise Contradiction(
             f"credit note {note.number or fact.credit_note_external_id} is of another legal entity "
             f"or currency than invoice {invoice.number}; they are never netted"
+        )
+    if note.client_id not in aliases.group(session, invoice.client_id):
+        raise Contradiction(
+            f"credit note {note.number or fact.credit_note_external_id} is another client's than "
+            f"invoice {invoice.number}; credit one client's money to that client alone"
         )
     row = CreditApplication(
         credit_note_id=note.id,

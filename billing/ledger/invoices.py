@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, func, select
 
-from billing import books, facts, references, taxes, vault
+from billing import aliases, facts, references, taxes, vault
 from billing.ledger.entry import Applied, Contradiction, Entry
 from billing.models import (
     UNISSUED,
@@ -64,6 +64,8 @@ def draft(entry: Entry, fact: facts.InvoiceDrafted) -> Applied:
         invoice = _make(entry, fact, client_id, fact.state, fact.drafted_on)
         return Applied(client_id, invoice_id=invoice.id)
     told = _told(fact) | {"state": fact.state}
+    if invoice.state in UNISSUED:
+        told |= _place(entry.session, invoice, fact, client_id)
     behind = (invoice.state, fact.state) == (InvoiceState.APPROVED, InvoiceState.DRAFT)
     open_ = invoice.state in UNISSUED and not behind
     changed = open_ and (_differs(invoice, told) or _retold(entry, invoice, fact))
@@ -79,10 +81,12 @@ def issue(entry: Entry, fact: facts.InvoiceIssued) -> Applied:
     if invoice is None:
         invoice = _make(entry, fact, client_id, InvoiceState.ISSUED, fact.issued_on)
     elif invoice.state in UNISSUED:
-        invoice.sqlmodel_update(_told(fact) | {"state": InvoiceState.ISSUED})
+        place = _place(entry.session, invoice, fact, client_id)
+        invoice.sqlmodel_update(_told(fact) | place | {"state": InvoiceState.ISSUED})
         invoice.issued_on = fact.issued_on
         _rewrite(entry, invoice, fact)
     else:
+        _theirs(entry.session, invoice, fact, client_id)
         _same(invoice, fact)
         changed = bool(fact.ladder) and fact.ladder != invoice.ladder
         invoice.ladder = fact.ladder or invoice.ladder
@@ -97,6 +101,33 @@ def _find_own(session: Session, fact: _Bill | facts.InvoiceCorrected) -> tuple[i
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     invoice_id = references.known(session, fact.source, "invoice", fact.invoice_key)
     return client_id, session.get(Invoice, invoice_id) if invoice_id else None
+
+
+def _place(session: Session, invoice: Invoice, fact: _Bill, client_id: int) -> dict[str, int]:
+    """To whom a draft is written by now, and who will issue it under its number."""
+    entity = session.get_one(LegalEntity, invoice.legal_entity_id)
+    if fact.legal_entity:
+        entity = references.entity(session, fact.legal_entity, fact.currency)
+    if (entity.id, fact.number) != (invoice.legal_entity_id, invoice.number):
+        _free_number(session, entity, fact.number)
+    return {"client_id": client_id, "legal_entity_id": entity.id}
+
+
+def _theirs(
+    session: Session, invoice: Invoice, fact: facts.InvoiceIssued | facts.InvoiceCorrected, to: int
+) -> None:
+    """Once issued it stays the client's and the legal entity's.
+
+    Raises:
+        Contradiction: it names another of them.
+    """
+    entity = session.get_one(LegalEntity, invoice.legal_entity_id)
+    whose = to == invoice.client_id or to in aliases.group(session, invoice.client_id)
+    if not whose or fact.legal_entity not in ("", entity.name):
+        raise Contradiction(
+            f"invoice {fact.number} was issued to another client, or by another legal entity; void "
+            "or credit it there, and issue it anew under an id of its own"
+        )
 
 
 def _told(fact: _Bill) -> dict[str, Any]:
@@ -237,6 +268,7 @@ def correct(entry: Entry, fact: facts.InvoiceCorrected) -> Applied:
     client_id, invoice = _find_own(entry.session, fact)
     if invoice is None or invoice.state in UNISSUED:
         raise references.Unknown(f"invoice {fact.number} was never issued; issue it first")
+    _theirs(entry.session, invoice, fact, client_id)
     stands = invoice.amount if invoice.corrected_amount is None else invoice.corrected_amount
     word = (fact.corrected_at, fact.amount, fact.due_on)
     held = (invoice.corrected_at or dt.datetime.min.replace(tzinfo=dt.UTC), stands, invoice.due_on)
@@ -271,7 +303,7 @@ def void(entry: Entry, fact: facts.InvoiceVoided) -> Applied:
 
 
 def _not_voidable(session: Session, invoice: Invoice) -> str | None:
-    parts = [part.id for part in _parts(session, invoice.id)]
+    parts = select(Instalment.id).where(Instalment.invoice_id == invoice.id)
     asked = select(StepListed.step_taken_id).where(col(StepListed.instalment_id).in_(parts))
     paid = select(func.coalesce(func.sum(Posting.amount), 0)).where(
         col(Posting.instalment_id).in_(parts), Posting.kind == PostingKind.ALLOCATION
@@ -390,12 +422,6 @@ def waive(entry: Entry, fact: facts.ChargeWaived) -> Applied:
     part.waived_on = fact.waived_on
     entry.settle_invoice(invoice, fact.key, fact.waived_on)
     return Applied(invoice.client_id, invoice_id=invoice.id)
-
-
-def open_amount(session: Session, invoice_id: int) -> int:
-    """What is open of a bill, whoever owes it, in minor units."""
-    parts = [part.id for part in _parts(session, invoice_id)]
-    return sum(books.open_of(session, parts).values())
 
 
 def _parts(session: Session, invoice_id: int) -> Sequence[Instalment]:

@@ -65,7 +65,7 @@ def of_hold(session: Session, hold: Hold) -> None:
                 client_id=hold.client_id,
                 hold_id=hold.id,
                 kind=hold.reason,
-                told_as=f"hold:{hold.id}",
+                told_as=f"hold:{hold.id}/{hold.placed_at.isoformat()}",
                 placed_by=hold.placed_by,
                 placed_at=hold.placed_at,
             )

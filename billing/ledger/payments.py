@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from billing import facts, references, remittance
+from billing import aliases, facts, references, remittance
 from billing.ledger import agreements
 from billing.ledger.entry import Applied, Contradiction, Entry
 from billing.models import Chargeback, ChargebackOutcome, Payment, PaymentName, PaymentState
@@ -40,6 +40,11 @@ def take(entry: Entry, fact: facts.PaymentFact) -> Applied:
         raise Contradiction(
             f"payment {fact.external_id} was in {payment.currency} and is now in {fact.currency}; "
             "give a payment in another currency an id of its own"
+        )
+    elif client_id not in (payment.client_id, *aliases.group(session, payment.client_id)):
+        raise Contradiction(
+            f"payment {fact.external_id} was another client's; tell there that it was refunded, "
+            "and here of a payment with an id of its own"
         )
     before = 0 if fresh else _received(payment)
     changed = _note(session, payment, fact)

@@ -165,7 +165,7 @@ def withdraw_promise(entry: Entry, fact: facts.PromiseWithdrawn) -> Applied:
 
 
 def hold(entry: Entry, fact: facts.HoldPlaced) -> Applied:
-    """Dunning stops; the same hold placed later may only move its end."""
+    """Dunning stops; the same hold placed later moves its end, and stands again if released."""
     session = entry.session
     client_id = references.client_of(session, fact.source, fact.client_external_id)
     found = references.known(session, fact.source, "hold", fact.key)
@@ -197,18 +197,24 @@ def _hold_until(entry: Entry, row: Hold, fact: facts.HoldPlaced) -> Applied:
     changed = fact.placed_at > row.placed_at
     if changed:
         row.placed_at, row.until = fact.placed_at, fact.until
+        if row.released_at is not None and row.released_at < fact.placed_at:
+            row.released_at, row.released_by = None, ""
+            legal.of_hold(entry.session, row)
         touch(entry.session, row.client_id, entry.now)
     return Applied(row.client_id, changed=changed, invoice_id=row.invoice_id)
 
 
 def release_hold(entry: Entry, fact: facts.HoldReleased) -> Applied:
-    """It ends now, whatever its end was."""
+    """It ends now, whatever its end was, unless it was placed again since."""
     key = facts.joined(fact.source, "hold", fact.external_id)
     found = references.known(entry.session, fact.source, "hold", key)
     if found is None:
         raise references.Unknown(f"hold {fact.external_id} is not known; place it first")
     row = entry.session.get_one(Hold, found)
     if row.released_at is not None:
+        row.released_at = max(row.released_at, fact.released_at)
+        return Applied(row.client_id, changed=False, invoice_id=row.invoice_id)
+    if fact.released_at < row.placed_at:
         return Applied(row.client_id, changed=False, invoice_id=row.invoice_id)
     row.released_at, row.released_by = fact.released_at, fact.source
     legal.release(entry.session, row)
