@@ -177,6 +177,11 @@ def passages(material: Material) -> list[Passage]:
     return list(likeness.passages(read.body, ruled, material.role, read.above))
 
 
+def own(material: Material) -> Sequence[Sentence]:
+    """What it says itself: no disclaimer, no greeting, no header."""
+    return _read(material).said
+
+
 def _read(material: Material) -> _Read:
     odd = _odd(material.text, material)
     over, all_said = material.subject.sentences if material.subject else (), material.body.sentences
