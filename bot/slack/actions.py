@@ -229,7 +229,8 @@ def _of_task(outcome: Literal["handled", "accepted", "refused"]) -> _Act:
         refused = person.refusal(needed, owns=person.id in (task.owner_id, client.owner_id))
         if refused is not None:
             return answers.say(refused)
-        return HandleTask(task_id=task.id, outcome=outcome, by=person.id)
+        seen = value["t"] if isinstance(value.get("t"), int) else None
+        return HandleTask(task_id=task.id, outcome=outcome, seen=seen, by=person.id)
 
     return act
 

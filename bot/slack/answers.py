@@ -86,7 +86,10 @@ def _buttons(session: Session, office: Office, client: Client) -> list[Block]:
     named = (switch, ("Timeline", "client.timeline"), ("Why", "client.why"))
     row = [blocks.button(text, action, value) for text, action in named]
     replies = tasks.of_clients(session, aliases.group(session, client.id), TaskKind.REPLY)
-    row += [blocks.button("Reply handled", "task.done", {"task": one.id}) for one in replies]
+    row += [
+        blocks.button("Reply handled", "task.done", {"task": one.id, "t": one.touchpoint_id})
+        for one in replies
+    ]
     if step_id := verdicts.repeatable(session, office, client):
         repeat = {"c": client.id, "s": step_id}
         row.append(blocks.button("Send last reminder again", "client.again", repeat))

@@ -38,7 +38,10 @@ def compose(session: Session, office: Office, message: Message) -> Card:
         body.append(blocks.context(_again(task, office)))
     if task.kind == TaskKind.PRESERVE:
         body.append(blocks.context(_UNTIL_HELD))
-    row = [*_buttons(task), blocks.button("Card", "client.card", {"c": client.id})]
+    row = [
+        *_buttons(task, task.touchpoint_id),
+        blocks.button("Card", "client.card", {"c": client.id}),
+    ]
     return Card(what, body, blocks.actions(row))
 
 
@@ -58,7 +61,7 @@ def of_reply(session: Session, touchpoint: Touchpoint) -> list[Block]:
 def buttons_of_reply(session: Session, touchpoint: Touchpoint) -> list[Block]:
     """What can be pressed below it."""
     task = _reply(session, touchpoint)
-    row = _buttons(task) if task is not None and task.state == "open" else []
+    row = _buttons(task, touchpoint.id) if task is not None and task.state == "open" else []
     return [*row, blocks.button("Card", "client.card", {"c": touchpoint.client_id})]
 
 
@@ -77,8 +80,8 @@ def _reply(session: Session, touchpoint: Touchpoint) -> Task | None:
     return session.exec(query.limit(1)).first()
 
 
-def _buttons(task: Task) -> list[Block]:
-    value = {"task": task.id}
+def _buttons(task: Task, shown: int | None) -> list[Block]:
+    value = {"task": task.id, "t": shown}
     if task.kind == TaskKind.PRESERVE:
         return [
             blocks.button("Place a legal hold", "hold.place", value, style="primary"),

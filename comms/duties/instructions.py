@@ -140,7 +140,7 @@ def _of_words(session: Session, office: Office, asked: _OfWords | SealCard) -> s
     by, why = _signed(session, asked.by), "said in Slack"
     match asked:
         case HandleTask():
-            return tasks.handle(session, office, asked.task_id, asked.outcome, by)
+            return tasks.handle(session, office, asked.task_id, asked.outcome, by, asked.seen)
         case SealWords():
             word = seals.Word("sealed", by, why, asked.label, asked.said_at)
             return seals.say(session, office, asked.touchpoint_id, word)

@@ -86,6 +86,8 @@ class HandleTask(Order):
 
     task_id: int
     outcome: Literal["handled", "accepted", "refused"] = "handled"
+    seen: int | None = None
+    """The touchpoint that they were shown."""
     by: int
 
 

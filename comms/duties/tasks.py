@@ -54,7 +54,7 @@ def open_reply(session: Session, office: Office, client: Client, touchpoint_id: 
     """The client wrote: from this transaction on reminders wait until somebody has read it."""
     running = of_clients(session, aliases.group(session, client.id), TaskKind.REPLY)
     if running:
-        running[0].touchpoint_id = touchpoint_id
+        running[0].touchpoint_id = max(touchpoint_id, running[0].touchpoint_id or 0)
         return running[0]
     end = _rest(office, client)
     hold = Hold(
@@ -237,10 +237,13 @@ def _show(session: Session, office: Office, task: Task, card: Message) -> None:
     staff.tell(session, office, notice)
 
 
-def handle(session: Session, office: Office, task_id: int, outcome: str, by: str) -> str:
+def handle(
+    session: Session, office: Office, task_id: int, outcome: str, by: str, seen: int | None = None
+) -> str:  # fmt: skip
     """What a person says of a task; the sentence is for them.
 
     ``outcome`` is "accepted" or "refused" where there is something to take, else "handled".
+    ``seen`` is the touchpoint that they were shown: what came after it nobody has read.
     """
     task = session.get(Task, task_id, populate_existing=True)
     if task is None:
@@ -248,6 +251,8 @@ def handle(session: Session, office: Office, task_id: int, outcome: str, by: str
     name = session.get_one(Client, task.client_id).name
     if task.state != "open":
         return f"That was already done for {name}: {task.outcome.replace('_', ' ')}."
+    if task.kind == TaskKind.REPLY and seen is not None and seen < (task.touchpoint_id or 0):
+        return f"{name} has written again since. Read that as well, and say there that it is done."
     if task.promise_id is not None:
         _decide(session, office, session.get_one(Promise, task.promise_id), outcome)
     close(session, office, task, outcome, by)

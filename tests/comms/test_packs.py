@@ -254,7 +254,8 @@ def test_c20_no_offer_in_the_eu_without_a_yes_of_their_own(
 
 class Said:
     def __init__(self, change: str, topic: str) -> None:
-        self.change, self.topic, self.method, self.occurred_at = change, topic, "form", NOON
+        self.change, self.topic, self.method = change, topic, "form"
+        self.occurred_at = self.recorded_at = NOON
 
 
 WARNING = Said("granted", consent.UNENCRYPTED)

@@ -11,12 +11,12 @@ from sqlmodel import Session, select
 from billing import policy
 from billing.models import Client, Hold
 from bot.sandbox import blockkit
-from bot.slack import actions, answers, cards
+from bot.slack import actions, answers, cards, waiting
 from comms import gatekeeping
-from comms.duties import tasks
+from comms.duties import instructions, tasks
 from comms.duties.instructions import HandleTask
 from comms.duties.tasks import Wanted
-from comms.models import Message, Purpose, Task, TaskKind
+from comms.models import Message, Purpose, Task, TaskKind, Touchpoint
 
 ADA, FINN, NOBODY = "U0ADA", "U0FINN", "U0NOBODY"
 
@@ -122,6 +122,39 @@ def test_a_second_reply_waits_with_the_first(firm: Any, reply: int) -> None:
         return tasks.open_reply(session, firm.office, client, later).id
 
     assert firm.write(again) == reply
+    assert task(firm, reply).touchpoint_id == later
+
+
+def test_who_read_one_text_has_not_read_the_one_that_came_meanwhile(firm: Any, reply: int) -> None:
+    first = task(firm, reply).touchpoint_id
+    later = firm.wrote("I dispute all of this.")
+
+    def again(session: Session) -> None:
+        tasks.open_reply(session, firm.office, session.get_one(Client, firm.client().id), later)
+
+    firm.write(again)
+
+    def press(shown: int | None) -> str:
+        with firm.store.read() as session:
+            (button, _) = waiting.buttons_of_reply(session, session.get_one(Touchpoint, shown))
+            act: Any = actions.decide(session, firm.office, ADA, "task.done", button["value"])
+        return str(firm.write(lambda s: instructions.carry_out(s, firm.office, act)))
+
+    assert "has written again since" in press(first)
+    assert task(firm, reply).state == "open"
+    assert press(later).endswith("Reminders may go on.")
+    assert task(firm, reply).state == "closed"
+
+
+def test_what_is_understood_late_of_an_older_text_hides_no_newer_one(firm: Any, reply: int) -> None:
+    first = task(firm, reply).touchpoint_id
+    later = firm.wrote("I dispute all of this.")
+    for shown in (later, first):
+        firm.write(
+            lambda s, one=shown: (
+                tasks.open_reply(s, firm.office, s.get_one(Client, firm.client().id), one).id
+            )
+        )
     assert task(firm, reply).touchpoint_id == later
 
 
