@@ -20,6 +20,8 @@ from babel import Locale, UnknownLocaleError, localedata
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from billing import mailboxes
+
 OURSELVES = "counterfoil"
 """The source of facts that follow from what we know: it calls a client by the row's own id."""
 _BIGGEST = 10**15
@@ -29,7 +31,7 @@ EARLIEST, LATEST = 1970, 2199
 _LONGEST_ID = 200
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_MAILBOX = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[^@]+")
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 
 
@@ -62,28 +64,16 @@ def some(value: str, longest: int) -> str:
 
 
 def mailbox(value: str) -> str:
-    """One mailbox, in lower case.
+    """One mailbox that can be reached from anywhere, in lower case.
 
     Raises:
         ValueError: it is none, more than one, or has a display name.
     """
-    lowered = text(value, 254).lower()
-    if any(sign in lowered for sign in ",;<> "):
-        raise ValueError("must be one bare address such as ann@client.example, without a name")
-    local, _, domain = lowered.rpartition("@")
-    if not domain.isascii():
-        domain = _punycode(domain)
-    whole = f"{local}@{domain}"
-    if len(local) > 64 or not _MAILBOX.fullmatch(whole) or not _DOMAIN.fullmatch(domain):
+    lowered = mailboxes.exact(text(value, mailboxes.LONGEST)).lower()
+    local, _, domain = lowered.partition("@")
+    if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)):
         raise ValueError("is not an email address; write one such as ann@client.example")
-    return whole
-
-
-def _punycode(domain: str) -> str:
-    try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return ""
+    return lowered
 
 
 @lru_cache(maxsize=65_536)

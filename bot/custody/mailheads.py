@@ -10,7 +10,6 @@ from email.message import Message
 from email.utils import formataddr
 from typing import Any
 
-from comms.addresses import mailbox
 from comms.channels import mail_parts
 from comms.compliance import rough
 from comms.writing import covering
@@ -66,7 +65,7 @@ def _told(part: Message, hide: Cover) -> Iterator[tuple[str, str]]:
 
 def _people(said: list[str], hide: Cover) -> str:
     """Addresses with what may be kept of the names beside them."""
-    pairs = [pair for one in said for pair in mailbox.named(one)]
+    pairs = [pair for one in said for pair in mail_parts.named(one)]
     return ", ".join(formataddr((hide(name), address)) for name, address in pairs)
 
 

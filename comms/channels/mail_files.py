@@ -9,7 +9,6 @@ import quopri
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from email.message import Message
 
-from comms.addresses import mailbox
 from comms.channels import mail_parts as parts
 from comms.channels.mail_parts import Unreadable
 from comms.enclosures import LONGEST, File
@@ -104,7 +103,7 @@ def _parsed(content: bytes) -> Message | None:
 
 
 def _writer(mail: Message, sender: str) -> str:
-    found = mailbox.named(parts.field(mail, "From"))
+    found = list(parts.named(parts.field(mail, "From")))
     return found[0][1].lower() if len(found) == 1 else sender
 
 

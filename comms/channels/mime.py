@@ -16,11 +16,9 @@ from email.header import Header
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from billing import mailboxes
 from comms.ports import Attachment, Outgoing
 
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
-_LABEL = r"[A-Za-z0-9\x80-\U0010ffff](?:[A-Za-z0-9\x80-\U0010ffff-]*[A-Za-z0-9\x80-\U0010ffff])?"
-_MAILBOX = re.compile(rf"(?P<local>{_ATEXT}(?:\.{_ATEXT})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})*)")
 _NAMED = re.compile(r'\s*"?(?P<name>[^<>"]*?)"?\s*<(?P<address>[^<>]*)>\s*')
 _REFERENCE = re.compile(r"[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*")
 _FIELD = re.compile(r"[A-Za-z0-9-]{1,70}")
@@ -29,7 +27,6 @@ _PLAIN_WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _MESSAGE_IDS = re.compile(r"<[!-;=?-~]+>(?: *<[!-;=?-~]+>)*")
 # Line ends of every kind, and lone surrogates; zero-width joiners stay, people's emoji need them.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _OURS = frozenset(
     [
         "bcc",
@@ -75,17 +72,10 @@ def mailbox(text: str) -> str:
     Raises:
         Unsendable: anything else.
     """
-    found = _MAILBOX.fullmatch(text) if len(text) <= 254 and text.isprintable() else None
-    if found is None or len(found["local"]) > 64:
-        raise Unsendable("The address is not exactly one mailbox; correct it.")
     try:
-        domain = found["domain"].encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        domain = ""
-    # Judged again: the encoding turns a full-width "@" or "," into the real one.
-    if not _DOMAIN.fullmatch(domain):
-        raise Unsendable("The domain of the address is not valid; correct it.")
-    return f"{found['local']}@{domain}"
+        return mailboxes.exact(text)
+    except ValueError:
+        raise Unsendable("The address is not exactly one mailbox; correct it.") from None
 
 
 def compose(message: Outgoing, date: dt.datetime) -> Mail:
