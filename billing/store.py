@@ -429,7 +429,7 @@ def _claim(url: str) -> int:
     Raises:
         StoreBusy: somebody else is.
     """
-    file = str(make_url(url).database)
+    file = os.path.realpath(str(make_url(url).database))  # links to one file are one store
     descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -289,6 +289,15 @@ def test_a_second_writer_in_this_process_is_refused_too(sqlite_store: Store) -> 
         Store(sqlite_store.url)
 
 
+def test_a_second_name_of_the_same_file_is_the_same_store(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    link = tmp_path / "current.db"
+    link.symlink_to(sqlite_store.url.removeprefix("sqlite:///"))
+    with pytest.raises(StoreBusy):
+        Store(f"sqlite:///{link}")
+
+
 def test_reading_beside_the_writer_is_allowed(sqlite_store: Store) -> None:
     with closing(Store(sqlite_store.url, writable=False)) as reading:
         sqlite_store.write_now(lambda session: entity(session, "A"))
