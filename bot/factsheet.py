@@ -90,7 +90,7 @@ def read(body: bytes) -> list[Tellable]:
 def covered(body: bytes) -> bytes:
     """The body without the numbers that nobody may see; what is no JSON stays as it is."""
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body, object_pairs_hook=_object)  # of a name twice none may be lost
     except (ValueError, RecursionError):
         return body
     clean = covering.told(parsed)

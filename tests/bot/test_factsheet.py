@@ -29,6 +29,11 @@ def said(item: Any) -> str:
     return wrong(json.dumps(item).encode())
 
 
+def test_a_number_that_is_covered_does_not_hide_a_name_that_stands_twice() -> None:
+    body = b'{"type": "x", "amount": 1, "amount": 2, "reason": "4111 1111 1111 1111"}'
+    assert "same name twice" in wrong(factsheet.covered(body))
+
+
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("size", ["short", "whole"])
 def test_every_fact_can_be_told_and_written_again(name: str, size: str) -> None:
