@@ -22,7 +22,7 @@ from billing.policy import Policy
 from billing.publication import Published
 from billing.store import Store
 from bot import factsheet, masterkeys, schema, unsubscribe
-from bot.custody import erasurelog, processors
+from bot.custody import erasurelog, processors, restated
 from bot.inbox import Inbox, Parcel
 from bot.intake import Fact
 from bot.papers import logos
@@ -165,6 +165,7 @@ def live(settings: Settings, clock: Clock | None = None, *, durable: bool = True
         billing.policy.PolicyError: the policy cannot be used.
         bot.schema.SchemaMismatch: the store's schema is not the one of this version.
         bot.custody.erasurelog.NotReplayed: somebody who was erased is in this copy of the store.
+        bot.custody.erasurelog.LogDamaged: a log outside the store lacks what the store knows of.
     """
     given = ("facts_hook_secret",) if settings.facts_hook_secret else ()
     settings.need("master_key", *CHANNEL_SETTINGS, *given)
@@ -176,6 +177,7 @@ def live(settings: Settings, clock: Clock | None = None, *, durable: bool = True
         opened.callback(app.store.close)
         opened.callback(app.keyring.close)
         _need_fit(settings, app.rules.packs())
+        restated.bring_up(app, settings.strictures_file)
         erasurelog.need_replayed(settings.erasures_file, app.store, app.keyring)
         whole = _with_edges(replace(app, tracing=traced))
         opened.pop_all()

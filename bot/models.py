@@ -132,6 +132,21 @@ class Recall(SQLModel, table=True):
     done_at: dt.datetime | None = moment(nullable=True)
 
 
+class Stricture(SQLModel, table=True):
+    """A row that has a line in the log of strictures, and the number of the line.
+
+    The highest number is how many lines this database knows; those that were done again here have
+    one row for all, of the kind ``log``.
+    """
+
+    __tablename__ = "stricture"
+    __table_args__ = (one_of("stricture", "kind", ("access", "consent", "wall", "unwall", "log")),)
+
+    kind: str = Field(primary_key=True)
+    row_id: int = Field(sa_type=Id, primary_key=True)
+    line: int = Field(sa_type=Id, index=True)
+
+
 class ApiToken(SQLModel, table=True):
     """What another system proves itself with; of the secret only its hash is here.
 

@@ -12,6 +12,7 @@ from bot.custody import (
     privilege,
     recalls,
     rights,
+    strictures,
     unencrypted,
     unscreened,
     walls,
@@ -61,6 +62,7 @@ async def tick(app: App, _args: Args, progress: Progress) -> Report:
         if sum(moved.values()) == before:
             break
     await worker.tidy(app)
+    await strictures.keep(app)
     rows = [[name, f"{count:,}"] for name, count in moved.items()]
     lines = (
         [f"{len(failed)} rows failed and are put off: {'; '.join(failed[:10])}."] if failed else []

@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import audit, checkpoints, worker
 from bot.app import App
+from bot.custody import strictures
 from bot.desk import drain_spool
 from bot.watching import heartbeat
 
@@ -62,7 +63,8 @@ async def once(app: App) -> None:
     began = time.perf_counter()
     try:
         # Finance hears of a spool that cannot be read from the worker, so that goes on.
-        done = [await _done(app, "spool", drain_spool), await _done(app, "rows", worker.drain)]
+        works = (("spool", drain_spool), ("rows", worker.drain), ("strictures", strictures.keep))
+        done = [await _done(app, what, work) for what, work in works]
         app.pulse.failed = not all(done)
         app.meters.failed_passes.inc(app.pulse.failed)
     finally:

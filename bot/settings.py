@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import access, signature, transport
 
+STRICTURES = ".strictures"
+"""The log of what was sealed, held, walled and refused is called like that of erasures, and so."""
 PREFIX = "COUNTERFOIL_"
 _SHORTEST_SECRET = 16
 _DEFAULTS = (
@@ -236,6 +238,11 @@ class Settings(BaseSettings):
     def erasures_file(self) -> Path | None:
         """Where it is written down who was erased; None where nobody has said."""
         return self.erasure_log or _file_beside(self.database_url, "erasures")
+
+    @property
+    def strictures_file(self) -> Path | None:
+        """Where it is written down what was sealed, held, walled or refused: beside erasures."""
+        return self.erasures_file.with_suffix(STRICTURES) if self.erasures_file else None
 
     @property
     def checkpoints_file(self) -> Path | None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.models.columns import body, code, key, maybe, moment, number, one_of, ref
@@ -238,6 +238,12 @@ class ConsentEvent(SQLModel, table=True):
     __table_args__ = (
         one_of("consent_event", "change", ("granted", "asserted", "revoked")),
         Index("consent_of_address", "address_id", "id"),
+        Index(
+            "consent_said",
+            "id",
+            sqlite_where=text("change <> 'asserted'"),
+            postgresql_where=text("change <> 'asserted'"),
+        ),
     )
 
     id: int = key()

@@ -1,5 +1,6 @@
 """Commands that make a store, fill it, and look whether all is well."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from bot.commands.terminal import command
 from bot.report import NO, Report, Wrong
 
 if TYPE_CHECKING:
+    from bot.app import App
     from bot.backup import Place
     from bot.settings import Settings
 
@@ -20,7 +22,8 @@ def migrate() -> Report:
     """Make the store, its keys and its tables, or bring them to this version."""
     from bot import masterkeys, schema
     from bot import settings as read
-    from bot.custody import erasurelog
+    from bot.custody import lines as files
+    from bot.custody import strictures
 
     given = terminal.settings()
     made = _make_key(given)
@@ -31,7 +34,9 @@ def migrate() -> Report:
     revision = schema.upgrade(given.database_url)
     masterkeys.ring(given).close()
     if (log := given.erasures_file) is not None:
-        erasurelog.begin(log)
+        files.begin(log)
+    if given.strictures_file is not None:
+        strictures.begin(given.database_url, given.strictures_file)
     lines = [f"The store is at revision {revision}."]
     if made:
         lines.insert(
@@ -179,7 +184,8 @@ def restore(
 ) -> Report:
     """Put a copy in place, where no store is yet; its chains are verified on the way.
 
-    Whoever was erased since it was made is erased in it again.
+    Whoever was erased since it was made is erased in it again; what was sealed, held, walled or
+    refused since is so again.
     """
     from bot import backup as copies
 
@@ -192,10 +198,10 @@ def restore(
         raise Wrong(f"{error}.") from error
     except copies.BackupDamaged as error:
         return Report({"damaged": str(error)}, [f"{error}."], code=NO)
-    replayed, said = _erased_again(given)
-    lines = ["Both copies are in place.", said, "Run `counterfoil doctor` before you serve them."]
-    data = {"copies": [asdict(one) for one in put], "replayed": replayed}
-    return Report(data, [line for line in lines if line])
+    replayed, restated, said = _brought_up(given)
+    lines = ["Both copies are in place.", *said, "Run `counterfoil doctor` before you serve them."]
+    data = {"copies": [asdict(one) for one in put], "replayed": replayed, "restated": restated}
+    return Report(data, lines)
 
 
 def _need_log(given: "Settings", original: Path, *, nobody_erased: bool) -> None:
@@ -204,11 +210,14 @@ def _need_log(given: "Settings", original: Path, *, nobody_erased: bool) -> None
     Raises:
         Wrong: neither is there.
     """
-    from bot.custody import erasure, erasurelog
+    from bot.custody import erasure, erasurelog, strictures
+    from bot.settings import STRICTURES
 
     known = given.erasures_file is not None and given.erasures_file.exists()
     if original.is_file():
-        erasurelog.adopt(original, erasure.log_of(given))
+        log = erasure.log_of(given)
+        erasurelog.adopt(original, log)
+        strictures.adopt(*(one.with_suffix(STRICTURES) for one in (original, log)))
     elif not known and not nobody_erased:
         where = f"at {given.erasures_file}" if given.erasures_file else "named"
         raise Wrong(
@@ -217,30 +226,61 @@ def _need_log(given: "Settings", original: Path, *, nobody_erased: bool) -> None
         )
 
 
-def _erased_again(given: "Settings") -> tuple[int, str]:
-    """How many were erased again in the copy that is now in place, and what is left to do."""
-    from contextlib import closing
+def _brought_up(given: "Settings") -> tuple[int, int, list[str]]:
+    """How many were erased again in the copy that is in place, how much was said again; and how."""
+    from bot import schema
+    from bot.app import books
+    from bot.custody import erasurelog
 
-    from billing.clock import SystemClock
-    from billing.store import Store
-    from bot import masterkeys, schema
-    from bot.custody import erasure, erasurelog
-
-    log = given.erasures_file
-    if log is None or not erasurelog.read(log):
-        return 0, ""
+    if given.erasures_file is None:
+        return 0, 0, []
     if schema.current(given.database_url) != schema.head():
-        return 0, "It is of an older version: run `counterfoil migrate`, then `erase --replay`."
-    with (
-        closing(Store(given.database_url)) as store,
-        closing(masterkeys.ring(given)) as keyring,
-        terminal.bar("erasing") as progress,
-    ):
-        done = erasure.again(store, keyring, log, SystemClock().now(), progress)
+        return (
+            0,
+            0,
+            ["It is of an older version: run `counterfoil migrate`, then `erase --replay`."],
+        )
+    app = books(given)
+    with closing(app.store), closing(app.keyring):
+        restated, said = _said_again(app)
+        done = _erased_again(app, given.erasures_file)
     if done:
         erasurelog.scrub(given.database_url)
         erasurelog.scrub(given.keyring_url)
-    return done, f"{done:,} clients who were erased since are erased in it again."
+    return (
+        done,
+        restated,
+        [f"{done:,} clients who were erased since are erased in it again.", *said],
+    )
+
+
+def _said_again(app: "App") -> tuple[int, list[str]]:
+    """How many seals, holds, walls and refusals were said again, and what a person should know."""
+    from bot.custody import restated
+    from bot.custody.erasurelog import LogDamaged
+
+    path = app.settings.strictures_file
+    if path is None or not path.exists():
+        return 0, [f"There is no log of strictures at {path}: {_UNDONE}"]
+    try:
+        with terminal.bar("saying again") as progress:
+            again = restated.bring_up(app, path, progress)
+    except LogDamaged as error:
+        return 0, [f"{str(error).capitalize()}. Until then {_UNDONE}"]
+    lines = [f"{again.done:,} seals, holds, walls and refusals from since are in it again."]
+    if again.unknown:
+        lines.append(f"{again.unknown:,} more are of clients whom the copy does not know.")
+    return again.done, lines
+
+
+_UNDONE = "what was sealed, held, walled or refused since the copy is open in it."
+
+
+def _erased_again(app: "App", log: Path) -> int:
+    from bot.custody import erasure
+
+    with terminal.bar("erasing") as progress:
+        return erasure.again(app.store, app.keyring, log, app.clock.now(), progress)
 
 
 def _place(given: "Settings") -> "Place":

@@ -32,7 +32,16 @@ from billing.models import (
 from billing.store import Store
 from bot.access import Action
 from bot.app import App
-from bot.custody import belongings, copies, custodians, erasurelog, processors, showing, tombstones
+from bot.custody import (
+    belongings,
+    copies,
+    custodians,
+    erasurelog,
+    processors,
+    restated,
+    showing,
+    tombstones,
+)
 from bot.custody.erasurelog import Line
 from bot.custody.tombstones import Wiped
 from bot.factsheet import WAITING
@@ -343,6 +352,7 @@ def _told(
 async def replay(app: App, _args: Args, progress: Progress) -> Report:
     """Do again what the log says, in a copy from before, or where an erasure was cut off."""
     log = log_of(app.settings)
+    restated.bring_up(app, app.settings.strictures_file)  # a no outlives who said it
     done = again(app.store, app.keyring, log, app.clock.now(), progress)
     lines = [f"{done:,} erasures were replayed." if done else "Nobody who was erased is here."]
     return Report({"replayed": done}, lines)

@@ -6,20 +6,18 @@ what stands here is done again there before it may serve.
 """
 
 import datetime as dt
-import fcntl
 import json
-import os
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlmodel import Session, col, select
 
 from billing.keyring import Keyring
 from billing.models import Client, Erasure
 from billing.store import Store
+from bot.custody import lines
 from comms.law import preservation
 
 _SOME = 500
@@ -46,28 +44,18 @@ class Line:
         return dt.datetime.fromisoformat(self.at)
 
 
-def begin(path: Path) -> None:
-    """Make the file where there is none: one that is missing later was lost."""
-    with _held(path):
-        pass
-
-
 def append(path: Path, keys: Collection[str], now: dt.datetime) -> None:
     """Write down which keys are destroyed; on disk when this returns."""
-    with _held(path) as file:
-        _cut(file)
-        for key_id in keys:
-            line = Line(key_id, now.astimezone(dt.UTC).isoformat(timespec="seconds"))
-            file.write(json.dumps(asdict(line)).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    at = now.astimezone(dt.UTC).isoformat(timespec="seconds")
+    with lines.held(path) as file:
+        lines.append(file, (json.dumps(asdict(Line(key_id, at))).encode() for key_id in keys))
 
 
 def adopt(original: Path, path: Path) -> None:
     """Take over what another log says, so that both know it."""
     known = {line.key_id for line in read(path)}
     missing = [line for line in read(original) if line.key_id not in known]
-    begin(path)
+    lines.begin(path)
     for line in missing:
         append(path, [line.key_id], line.moment)
 
@@ -78,18 +66,15 @@ def read(path: Path) -> list[Line]:
     Raises:
         LogDamaged: a line is no line of it.
     """
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # what a crash cut short was never acted upon
-    return [_line(path, number, raw) for number, raw in enumerate(lines, 1)]
+    return [_line(path, number, raw) for number, raw in enumerate(lines.read(path), 1)]
 
 
-def pending(lines: Collection[Line], store: Store, keyring: Keyring) -> list[Line]:
+def pending(logged: Collection[Line], store: Store, keyring: Keyring) -> list[Line]:
     """Those whose key is there, or whose client is still called by their name.
 
     Who was put under a legal hold after an erasure that was cut off is kept until the hold ends.
     """
-    keys = [line.key_id for line in lines]
+    keys = [line.key_id for line in logged]
     left = keyring.held(keys)
     with store.read() as session:
         clients = dict[str, int]()
@@ -99,7 +84,7 @@ def pending(lines: Collection[Line], store: Store, keyring: Keyring) -> list[Lin
         left |= clients.keys()
         return [
             line
-            for line in lines
+            for line in logged
             if line.key_id in left and not _held_since(session, clients.get(line.key_id), line)
         ]
 
@@ -117,22 +102,22 @@ def need_replayed(path: Path | None, store: Store, keyring: Keyring) -> None:
         NotReplayed: somebody is, or the log has lost somebody of whom the database knows.
         LogDamaged: nobody can say.
     """
-    lines = read(path) if path else []
-    if left := pending(lines, store, keyring):
+    logged = read(path) if path else []
+    if left := pending(logged, store, keyring):
         raise NotReplayed(
             f"{len(left)} clients were erased and are in this database; "
             "run `counterfoil erase --replay` before it serves"
         )
-    if lost := unlogged(lines, store):
+    if lost := unlogged(logged, store):
         raise NotReplayed(
             f"{lost} erasures that this database knows are not in the log {path or ''}; put the "
             "log back, or name it with COUNTERFOIL_ERASURE_LOG"
         )
 
 
-def unlogged(lines: Collection[Line], store: Store) -> int:
+def unlogged(logged: Collection[Line], store: Store) -> int:
     """How many erasures the database knows and the log does not: it is another one, or was cut."""
-    known = {line.key_id for line in lines}
+    known = {line.key_id for line in logged}
     with store.read() as session:
         return sum(key_id not in known for key_id in session.exec(select(Erasure.key_id)))
 
@@ -169,30 +154,3 @@ def _line(path: Path, number: int, raw: bytes) -> Line:
             f"line {number} of the erasure log {path} cannot be read; put a good copy of it back"
         ) from None
     return line
-
-
-def _cut(file: BinaryIO) -> None:
-    """Away with a line that a crash cut short."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    whole = file.read().rfind(b"\n") + 1
-    if whole != size:
-        file.truncate(whole)
-    file.seek(0, os.SEEK_END)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[BinaryIO]:
-    """The file, while no other process of ours writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if new:
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        yield file

@@ -133,9 +133,11 @@ async def exported(app: App, args: Args, _progress: Progress) -> Report:
     asked = Exported.model_validate(args)
     client = custodians.client(app, asked.client, asked.by, Action.ANSWER)
 
+    said = preservation.Word(asked.by, "")
+
     def note(session: Session) -> Report:
         for one in custodians.group(client.id)(session):
-            preservation.record(session, app.office(), one, "exported", asked.by)
+            preservation.record(session, app.office(), one, "exported", said)
         return Report({"client": client.id})
 
     return await app.store.write(note, clients=custodians.group(client.id))

@@ -13,7 +13,7 @@ from billing.models import Client, Enrolment, Erasure, LegalEntity, Role, Staff,
 from billing.policy import Policy
 from billing.store import Store
 from bot import errors, masterkeys, schema
-from bot.custody import erasurelog
+from bot.custody import erasurelog, strictures
 from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.doctor.finding import Finding, ok, warning, wrong
 from bot.models import Incoming, IncomingState
@@ -62,6 +62,7 @@ def look_at_keys(
         found += _under(keyring)
         if store is not None:
             found += look_at_erasures(given, store, keyring)
+            found += look_at_strictures(given, store)
     except Exception as error:  # noqa: BLE001 - whatever it is, no key can be used
         said = errors.sentence(error) or f"It cannot be used: {type(error).__name__}."
         advice = "Put the right COUNTERFOIL_KEYRING_URL and master key back."
@@ -89,6 +90,30 @@ def look_at_erasures(given: Settings, store: Store, keyring: Keyring) -> Iterato
         yield warning("erasures", said, "Move it, and name it with COUNTERFOIL_ERASURE_LOG.")
         return
     yield ok("erasures", f"{len(erasurelog.read(log)):,} keys were destroyed, and none is here.")
+
+
+def look_at_strictures(given: Settings, store: Store) -> Iterator[Finding]:
+    """Would a restored copy know what was sealed, held, walled and refused?"""
+    log = given.strictures_file
+    if log is None:
+        return  # the log of erasures lacks its place as well, and says so
+    try:
+        count = strictures.need_whole(store, log)
+    except LogDamaged as error:
+        said, _, advice = f"{error}.".partition("; ")
+        yield wrong("strictures", f"{said[:1].upper()}{said[1:]}.", advice[:1].upper() + advice[1:])
+        return
+    with store.read() as session:
+        lacking = count - strictures.known(session)
+    if lacking:
+        said = f"{lacking:,} lines of {log.name} are not known here: somebody sealed, held, walled"
+        yield warning(
+            "strictures",
+            f"{said} or refused since.",
+            "They are done again when the service starts.",
+        )
+        return
+    yield ok("strictures", f"{count:,} seals, holds, walls and refusals are written down.")
 
 
 def look_at_checkpoints(given: Settings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ A legal hold beats erasure, retention and the destruction of keys. It is placed 
 one with the client, covers whoever becomes one with them, and is a link of each one's chain.
 """
 
+import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class Word:
 
     by: str
     reason: str
+    said_at: dt.datetime | None = None
+    """When they said so, where it was before now."""
 
 
 def place(session: Session, office: Office, client_id: int, matter: str, word: Word) -> list[int]:
@@ -43,11 +46,11 @@ def _placed(session: Session, office: Office, client_id: int, matter: str, word:
         matter=matter,
         note_id=note_id,
         placed_by=word.by,
-        placed_at=office.now,
+        placed_at=word.said_at or office.now,
     )
     session.add(hold)
     session.flush()
-    record(session, office, client_id, "held", word.by, note_id)
+    record(session, office, client_id, "held", word, note_id)
     return hold
 
 
@@ -58,10 +61,10 @@ def release(
     group = aliases.group(session, client_id)
     ended = [hold for hold in _open(session, group) if matter in ("", hold.matter)]
     for hold in ended:
-        hold.released_at, hold.released_by = office.now, word.by
-        hold.release_note_id = _note(session, office, hold.client_id, word)
+        hold.released_at, hold.released_by = word.said_at or office.now, word.by
+        hold.release_note_id = note_id = _note(session, office, hold.client_id, word)
         session.add(hold)
-        record(session, office, hold.client_id, "released", word.by, hold.release_note_id)
+        record(session, office, hold.client_id, "released", word, note_id)
     session.flush()
     return ended
 
@@ -86,16 +89,16 @@ def record(
     office: Office,
     client_id: int,
     change: str,
-    by: str,
+    word: Word,
     reason_id: int | None = None,
 ) -> None:
     """Write into a client's chain what somebody did with all that is kept of them."""
     entry = Access(
         client_id=client_id,
         change=change,
-        by=by,
+        by=word.by,
         reason_id=reason_id,
-        occurred_at=office.now,
+        occurred_at=word.said_at or office.now,
         recorded_at=office.now,
     )
     timeline.link(session, client_id, entry)
