@@ -10,7 +10,7 @@ from email.message import Message
 from email.utils import formataddr
 from typing import Any
 
-from comms.channels import mail_parts
+from comms.channels import mail_parts, mail_people
 from comms.compliance import rough
 from comms.writing import covering
 
@@ -65,7 +65,7 @@ def _told(part: Message, hide: Cover) -> Iterator[tuple[str, str]]:
 
 def _people(said: list[str], hide: Cover) -> str:
     """Addresses with what may be kept of the names beside them."""
-    pairs = [pair for one in said for pair in mail_parts.named(one)]
+    pairs = [pair for one in said for pair in mail_people.named(one)]
     return ", ".join(formataddr((hide(name), address)) for name, address in pairs)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from comms.channels import mail_files, mail_origin
+from comms.channels import mail_files, mail_origin, mail_people
 from comms.channels import mail_parts as parts
 from comms.channels.mail_parts import LARGEST, Unreadable
 from comms.enclosures import File
@@ -68,7 +68,7 @@ def _letter(raw: bytes, mail: Message, body: str, our_host: str) -> InboundMessa
 
 
 def _sender(mail: Message) -> tuple[str, str]:
-    found = list(parts.named(parts.field(mail, "From")))
+    found = list(mail_people.named(parts.field(mail, "From")))
     if len(found) != 1:
         raise Unreadable("The mail names no single sender; nobody can be answered.")
     name, address = found[0]
@@ -78,14 +78,16 @@ def _sender(mail: Message) -> tuple[str, str]:
 def _recipient(mail: Message) -> str:
     """The address of ours that it was sent to; one that carries a reply token wins."""
     names = ("X-Original-To", "Delivered-To", "To", "Cc")
-    found = [address for name in names for _, address in parts.named(parts.field(mail, name))]
+    found = [address for name in names for _, address in mail_people.named(parts.field(mail, name))]
     tokens = [address for address in found if "+r-" in address]
     return next(iter(tokens or found), "")
 
 
 def _everybody(mail: Message, field: str) -> tuple[str, ...]:
     """The addresses of every such field, each once: what a privilege log tells of copies."""
-    found = [address for value in parts.every(mail, field) for _, address in parts.named(value)]
+    found = [
+        address for value in parts.every(mail, field) for _, address in mail_people.named(value)
+    ]
     return tuple(dict.fromkeys(one.lower() for one in found))[:_MOST_READERS]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from email.message import Message
 
 from comms.channels import mail_parts as parts
+from comms.channels import mail_people
 from comms.channels.mail_parts import Unreadable
 from comms.enclosures import LONGEST, File
 
@@ -103,7 +104,7 @@ def _parsed(content: bytes) -> Message | None:
 
 
 def _writer(mail: Message, sender: str) -> str:
-    found = list(parts.named(parts.field(mail, "From")))
+    found = list(mail_people.named(parts.field(mail, "From")))
     return found[0][1].lower() if len(found) == 1 else sender
 
 

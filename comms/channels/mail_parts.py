@@ -6,16 +6,13 @@ piece is decoded with a limit of its own.
 """
 
 import codecs
-import contextlib
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
-from email.utils import getaddresses
 
-from billing import mailboxes
 from comms.channels.mail_text import LONGEST_HTML, from_html, unflowed
 
 LARGEST = 30_000_000
@@ -33,8 +30,6 @@ _CONTENT_FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LONGEST_CONTENT_FIELD = 8_000
-_LONGEST_ADDRESSES = 8_000
-_MOST_COMMENTS = 20
 _BODY_STARTS = re.compile(rb"\r?\n\r?\n|\r\r")
 _TEXT_CODECS = re.compile(
     r"(?:utf|iso8859|iso2022|cp|koi8|gb|hz|big5|euc|shift|johab|ascii|mac|tis)[\w-]*"
@@ -176,16 +171,6 @@ def every(part: Message, name: str) -> list[str]:
 def _octets_shown(value: str) -> str:
     """The parser keeps 8-bit octets of a header as surrogates."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def named(header: str) -> Iterator[tuple[str, str]]:
-    """The (name, mailbox) pairs of an address header; what is no mailbox is left out."""
-    # Comments nest, and Python's parser with them.
-    if len(header) > _LONGEST_ADDRESSES or header.count("(") > _MOST_COMMENTS:
-        return
-    for name, address in getaddresses([" ".join(header.split())]):
-        with contextlib.suppress(ValueError):
-            yield name, mailboxes.exact(address)
 
 
 def line(mail: Message, name: str, longest: int) -> str:
