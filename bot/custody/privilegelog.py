@@ -18,7 +18,7 @@ from billing import aliases, vault
 from billing.models import Address, Client, Contact
 from bot.report import Report, Table, harmless
 from comms import seals
-from comms.compliance import privilege
+from comms.compliance import signs
 from comms.compliance.labels import Label
 from comms.law import attributions, counsel
 from comms.law.matters import Attribution
@@ -154,7 +154,7 @@ def _attached(names: Iterable[str]) -> str:
 
 def _is_work_product(session: Session, office: Office, touchpoint: Touchpoint) -> bool:
     """Whether its signals are those of preparation for a dispute, and of no advice."""
-    kinds = privilege.kinds(counsel.signals_of(session, office, touchpoint))
+    kinds = signs.kinds(counsel.signals_of(session, office, touchpoint))
     return bool(kinds & {"work", "strategy"}) and not kinds & {"ask", "advise"}
 
 

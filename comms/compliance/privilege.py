@@ -1,22 +1,20 @@
 """Does a message ask for legal advice, give it, pass it on, or prepare for a dispute?
 
 Told by substance and by who speaks: markers alone prove nothing, and none is needed. Each sentence
-is asked which signals it has (``privilege.toml``); who wrote it, what stands above it and what it
+is asked which signs it has (``signs``); who wrote it, what stands above it and what it
 is besides (an invoice, a time for lunch, a threat) weigh in. What the rules found is then one trait
 among others of the passage it stands in, and how these weigh together was learned (``likeness``).
 """
 
 import math
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from comms.compliance import likeness
+from comms.compliance import likeness, signs
 from comms.compliance.labels import Label, Part, Span
 from comms.compliance.likeness import RULE, Likeness, Passage, Told, WhenAsked
 from comms.compliance.material import Material, Role, span
@@ -25,45 +23,12 @@ from comms.compliance.reach import Reach, Seen
 from comms.compliance.reading import Reading
 from comms.compliance.sentences import Sentence, stretches
 
-_DATA: Final[Mapping[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("privilege.toml").read_text(encoding="utf-8")
-)
-_ENOUGH: Final = float(_DATA["enough"])
-LIKELY: Final = float(_DATA["likely"])
-_LONGER: Final = float(_DATA["longer"])
+_ENOUGH: Final = float(signs.DATA["enough"])
+LIKELY: Final = float(signs.DATA["likely"])
+_LONGER: Final = float(signs.DATA["longer"])
 _LIKENESS: Final = Likeness("privilege")
-_SIGNALS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["signal"]
-_MODAL: Final = (
-    r"\b(?:would|should|could|can't|cannot|won't|must|probably|likely|unlikely|risk\w*"
-    r"|rights?|entitled"
-    r"|need to|have to|has to|unless|otherwise|only if|as long as|i'd|i think|in my view"
-    r"|don't|do not"
-    r"|never|better|worth|position|argue|argument|provided that|depends)\b"
-)
-_DISCLAIMS: Final = (
-    r"intended (?:only )?(?:recipient|for|solely)|confidentiality notice|disclaimer"
-    r"|\bthis (?:e-?mail|message|communication|transmission|fax)(?: (?:and any \w+"
-    r"|,? including .{1,40}))?"
-    r" (?:may|contains?|is|are|and)\b.{0,60}(?:privileg|confidential|legal)"
-    r"|(?:may|might) (?:contain|be) .{0,40}(?:privileged|confidential)"
-    r"|privileged (?:and|or|&) confidential information|received this .{0,30}(?:in error"
-    r"|by mistake)"
-    r"|exempt from disclosure|unauthori[sz]ed (?:use|review|disclosure)|diese e-?mail enthält"
-    r"|vertrauliche und|rechtlich geschützt|este (?:mensaje|correo).{0,40}confidencial"
-    r"|ce (?:message|courriel).{0,40}confidentiel|not (?:constitute|intended as) legal advice"
-    r"|not legal advice"
-)
-_PATTERNS: Final[Mapping[str, str]] = {
-    **{name: "|".join(f"(?:{one})" for one in signal["any"]) for name, signal in _SIGNALS.items()},
-    "modal": _MODAL,
-    "mine": r"\b(?:i|i'm|i've|i'd|i'll|im|ive|me|my|mine|we|we're|we've|we'd|we'll|us|our"
-    r"|ours|you|your|you're|you've)\b",
-    "disclaims": _DISCLAIMS,
-    "header": r"privilege|attorney[ -/]client|work product|anwaltlich|secreto profesional",
-}
-_WHICH: Final = Which(_PATTERNS)
-REACH: Final = Reach(_LIKENESS, _PATTERNS)
-_ODD: Final = Which({name: f"(?m:{_PATTERNS[name]})" for name in ("disclaims", "header")})
+REACH: Final = Reach(_LIKENESS, signs.PATTERNS)
+_ODD: Final = Which({name: f"(?m:{signs.PATTERNS[name]})" for name in ("disclaims", "header")})
 _HEADER: Final = re.compile(
     r"(?:privileged\s?(?:and|&|/|\+|,)?\s?(?:and )?confidential"
     r"|attorney[ -/]client(?: privileged?)?"
@@ -110,7 +75,7 @@ _NEWS: Final = Which(
 _NO_COMPANY: Final = frozenset({"request", "service", "market", "talk", "logistics"})
 _EVERYDAY: Final = frozenset({"billing", "service", "request", "fees", "logistics", "market"})
 _CUES: Final = {"header", "instructs", "intake", "persuades", "stand"} | {
-    name for name, signal in _SIGNALS.items() if signal["weight"] > 0
+    name for name, signal in signs.SIGNALS.items() if signal["weight"] > 0
 } - {"asks", "topic_papers"}
 _PLAIN_BUSINESS: Final = frozenset({"billing", "logistics", "request", "talk"})
 
@@ -250,13 +215,10 @@ def _enough(material: Material) -> float:
 
 def signals(material: Material) -> frozenset[str]:
     """Names of the signals of legal advice in it: what a person's word on it teaches."""
-    had = _WHICH(material.text)
-    return frozenset(name for name in _helping(had) if name in _SIGNALS or name == "header")
-
-
-def kinds(names: AbstractSet[str]) -> frozenset[str]:
-    """What signals are signs of: asking, advising, a strategy, work for a dispute, or a topic."""
-    return frozenset(str(_SIGNALS[name]["kind"]) for name in names if name in _SIGNALS)
+    had = signs.WHICH(material.text)
+    return frozenset(
+        name for name in signs.helping(had) if name in signs.SIGNALS or name == "header"
+    )
 
 
 def _taught(material: Material) -> float:
@@ -282,8 +244,8 @@ def _story(body: Sequence[Told]) -> set[int]:
     return {at for at, one in enumerate(body) if _asks(one)}
 
 
-def _topics(signs: AbstractSet[str]) -> int:
-    return sum(_is_subject(name) for name in signs) + ("law" in signs)
+def _topics(had: AbstractSet[str]) -> int:
+    return sum(signs.is_subject(name) for name in had) + ("law" in had)
 
 
 def _asks(one: Told) -> bool:
@@ -301,7 +263,7 @@ def _short(material: Material) -> bool:
 
 
 def _shows(material: Material) -> bool:
-    had = _WHICH(_called(material.text, material.parties.names))
+    had = signs.WHICH(_called(material.text, material.parties.names))
     if material.role is Role.COUNSEL or not had.isdisjoint(_CUES):
         return True
     return "asks" in had and had.isdisjoint(_EVERYDAY)
@@ -313,13 +275,13 @@ def _weighed(said: Sequence[Sentence], reading: Reading, material: Material) -> 
     def weigh(sentence: Sentence) -> Told:
         had = _signs(sentence, material)
         counts = not long or _addressed(had)
-        return Told(sentence, had, _weight(had, material.role) if counts else 0.0)
+        return Told(sentence, had, signs.weight(had, material.role) if counts else 0.0)
 
     return WhenAsked(said, weigh)
 
 
 def _signs(sentence: Sentence, material: Material) -> frozenset[str]:
-    return _WHICH(_called(sentence.text, material.parties.names))
+    return signs.WHICH(_called(sentence.text, material.parties.names))
 
 
 def _called(text: str, names: frozenset[str]) -> str:
@@ -347,53 +309,17 @@ def _courteous(text: str) -> bool:
     return bare[:2].lower() in _GREETS and _COURTESY.fullmatch(bare) is not None
 
 
-@lru_cache(maxsize=20_000)
-def _weight(had: frozenset[str], role: Role) -> float:
-    kinds: dict[str, float] = {}
-    for signal in (_SIGNALS[name] for name in had if name in _SIGNALS):
-        kind, weight = signal["kind"], float(signal["weight"]) * _trust(signal["kind"], role)
-        if abs(weight) > abs(kinds.get(kind, 0.0)):
-            kinds[kind] = weight
-    topics = sum(kinds.pop(kind) for kind in [*kinds] if kind.startswith("topic_"))
-    law = kinds.pop("subject", 0.0)
-    subject = min(2.5, law + topics / 2) if law else min(2.5, topics)
-    if kinds.get("ask", 0.0) >= 2 and subject > 0:
-        kinds |= {kind: max(kinds[kind], -1.0) for kind in ("billing", "service") if kind in kinds}
-    return subject + sum(kinds.values()) + _by_role(kinds, had, law, role)
-
-
-def _trust(kind: str, role: Role) -> float:
-    """A client gives no legal advice, and counsel asks for none."""
-    if role is Role.COUNSEL and kind == "ask":
-        return 0.0
-    return 0.0 if role is Role.CLIENT and kind == "advise" else 1.0
-
-
-def _by_role(kinds: Mapping[str, float], had: frozenset[str], law: float, role: Role) -> float:
-    """Who says it: counsel's opinion is advice, a stranger's is none."""
-    substance = law or any(kind in kinds for kind in ("advise", "strategy", "work", "report"))
-    if role is Role.COUNSEL and substance:
-        return 1.0 + (0.5 if "modal" in had else 0.0)
-    if role is Role.THIRD_PARTY and not kinds.keys() & {"work", "report"}:
-        return -2.0
-    return 0.0
-
-
-def _helping(had: frozenset[str]) -> Iterator[str]:
-    return (name for name in had if name not in _SIGNALS or _SIGNALS[name]["weight"] > 0)
-
-
 def _together(
     body: Sequence[Told], asked: Iterable[int], above: Sequence[Told], role: Role, enough: float
 ) -> set[int]:
     """Sentences that are enough with their neighbours, or with the subject line."""
-    topic = {name for one in above for name in _helping(one.signs) if _is_subject(name)}
+    topic = {name for one in above for name in signs.helping(one.signs) if signs.is_subject(name)}
     found: set[int] = set()
     for at in asked:
         one = body[at]
         if not 0 < one.weight < enough:
             continue
-        if topic and _weight(one.signs | topic, role) >= enough + 0.5:
+        if topic and signs.weight(one.signs | topic, role) >= enough + 0.5:
             found.add(at)
         for first in range(at - 1, max(-1, at - 1 - _NEIGHBOURS), -1):
             if _pair(body, first, at, role, enough):
@@ -402,16 +328,12 @@ def _together(
     return found
 
 
-def _is_subject(name: str) -> bool:
-    return name == "law" or name.startswith("topic_")
-
-
 def _pair(body: Sequence[Told], first: int, at: int, role: Role, enough: float) -> bool:
     """Whether two sentences say together what neither says alone."""
     one, other = body[first], body[at]
     if min(one.weight, other.weight) <= 0 or (one.signs | other.signs) & _NO_COMPANY:
         return False
-    return _weight(frozenset(_helping(one.signs)) | other.signs, role) >= enough
+    return signs.weight(frozenset(signs.helping(one.signs)) | other.signs, role) >= enough
 
 
 def _marked(material: Material, said: Sequence[Sentence]) -> bool:
@@ -436,7 +358,7 @@ def _opines(one: Told) -> bool:
 
 
 def _is_office(one: Told) -> bool:
-    legal = any(_is_subject(name) for name in one.signs)
+    legal = any(signs.is_subject(name) for name in one.signs)
     other = one.signs & {"logistics", "talk", "market", "billing"}
     return not legal and (bool(other) or _OFFICE.search(one.sentence.text) is not None)
 
