@@ -7,6 +7,7 @@ than a needless one, yet "I'll stop by the office" is neither. Every expression 
 the work is linear in the text.
 """
 
+import functools
 import re
 import unicodedata
 from enum import StrEnum
@@ -300,9 +301,6 @@ _OTHER_TONGUES = (
     r"配信停止|送らないで|連絡しないで|送信しないで|수신 ?거부|그만 보내|보내지 ?마|연락하지 ?마",
     r"لا (?:ترسل|تراسل|تتصل)|توقف|الغاء الاشتراك|إلغاء الاشتراك",
 )
-_REQUESTS = re.compile("|".join(f"(?:{pattern})" for pattern in _ENGLISH))
-_FOREIGN = re.compile("|".join(f"(?:{pattern})" for pattern in _OTHER_TONGUES))
-
 _ASKED_ABOUT = re.compile(
     r"^(?:(?:hi|hey|hello|ok|so|and|but|also|just wondering|quick question|question|sorry|oh|wait)"
     r" )*(?:how (?!dare|many|about)|what (?!the)|where |which |who |can i |could i |may i |do i "
@@ -368,7 +366,14 @@ def _clause_asks(clause: str) -> bool:
         return True
     if _ASKED_ABOUT.search(clause) or _NOT_THAT.search(clause):
         return False
-    return bool(_REQUESTS.search(clause) or _FOREIGN.search(clause))
+    return any(requests.search(clause) for requests in _requests())
+
+
+@functools.cache
+def _requests() -> tuple[re.Pattern[str], ...]:
+    """Compiled when somebody writes: no command waits for it."""
+    every = (_ENGLISH, _OTHER_TONGUES)
+    return tuple(re.compile("|".join(f"(?:{one})" for one in patterns)) for patterns in every)
 
 
 def _folded(text: str) -> str:

@@ -1,12 +1,13 @@
 """Which kinds of words does a text hold, and where? Linear in its length, whoever wrote it.
 
 Everything is matched by RE2, which has no pattern that a hostile text can slow down. Many patterns
-are asked in one pass; only where one of them is found does anything else look at the text.
+are asked in one pass; only where one of them is found does anything else look at the text. What
+is compiled is compiled when it is first asked: most commands ask nothing.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import re2
@@ -36,16 +37,21 @@ class Which:
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
         names = tuple(patterns)
-        self._set = re2.Set.SearchSet(_options())
-        for pattern in patterns.values():
-            self._set.Add(pattern)
-        self._set.Compile()
+        self._patterns: Final = tuple(patterns.values())
 
         @lru_cache(maxsize=_MANY)
         def named(found: tuple[int, ...]) -> frozenset[str]:
             return frozenset(names[at] for at in found)
 
         self._named: Callable[[tuple[int, ...]], frozenset[str]] = named
+
+    @cached_property
+    def _set(self) -> Any:
+        made = re2.Set.SearchSet(_options())
+        for pattern in self._patterns:
+            made.Add(pattern)
+        made.Compile()
+        return made
 
     def __call__(self, text: str) -> frozenset[str]:
         """The names of the patterns that it has."""
@@ -57,8 +63,16 @@ class Where:
     """Says where a text has a pattern, from left to right; groups are not told."""
 
     def __init__(self, pattern: str, *, case: bool = False) -> None:
-        self._pattern = re2.compile(pattern, _options(case=case))
-        self._bytes = re2.compile(pattern.encode(), _options(case=case))
+        self._source: Final = pattern
+        self._case: Final = case
+
+    @cached_property
+    def _pattern(self) -> Any:
+        return re2.compile(self._source, _options(case=self._case))
+
+    @cached_property
+    def _bytes(self) -> Any:
+        return re2.compile(self._source.encode(), _options(case=self._case))
 
     def __call__(self, text: str) -> Iterator[Place]:
         """The places, none of which overlaps another."""
@@ -79,7 +93,12 @@ class Pattern:
         self.cue: Final = f"(?-i:{plain})" if case else plain
         """The same for a set of patterns."""
         self._where = Where(plain, case=case)
-        self._what = re.compile(pattern, 0 if case else re.IGNORECASE)
+        self._source: Final = pattern
+        self._case: Final = case
+
+    @cached_property
+    def _what(self) -> re.Pattern[str]:
+        return re.compile(self._source, 0 if self._case else re.IGNORECASE)
 
     def finditer(self, text: str) -> "Iterator[re.Match[str]]":
         """As of Python's own, only faster where there is little to find."""
