@@ -3,6 +3,7 @@
 Only names stand here; importing this loads nothing of the product.
 """
 
+import gc
 import os
 import resource
 from collections.abc import Callable, Mapping
@@ -143,4 +144,6 @@ def keep_to_ourselves() -> None:
 def main() -> None:
     """Run the command line."""
     keep_to_ourselves()
+    # What is loaded stays: the usual sweeps through all of it take a sixth of a start.
+    gc.set_threshold(20_000, 20, 20)
     app()

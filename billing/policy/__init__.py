@@ -132,6 +132,7 @@ class Policy:
         return digest(self)[:12]
 
 
+@functools.cache
 def default() -> Policy:
     """What a careful firm gets without writing a policy."""
     return load(shipped.path("policy.toml"))
