@@ -79,9 +79,11 @@ def _publish(app: App, path: Path) -> list[Line]:
 
 
 def _lacking(app: App, path: Path) -> list[Line]:
-    known = max((line.checkpoint for line, _ in _lines(path) if line), default=0)
+    """By their hashes: a number may be forged, or be of a chain that a restored copy has not."""
+    ours = _public(app.keyring)
+    known = {line.hash for line, _ in _lines(path) if line and ours and _holds(line, ours)}
     with app.store.read() as session:
-        links = checkpoints.since(session, known)
+        links = [link for link in checkpoints.links(session) if link.hash not in known]
     if not links:
         return []
     app.keyring.make([OWNER], app.clock.now())
@@ -124,13 +126,13 @@ def verify(session: Session, path: Path | None, keyring: Keyring) -> Iterator[Br
     A file that belongs to others (an auditor's copy) is judged by its own public key if this
     installation has never signed.
     """
-    known: dict[int, str] = {}
+    known: list[tuple[int, str]] = []
     ours = _public(keyring)
     for line, number in _lines(path) if path else ():
         if line is None or not _holds(line, ours):
             yield Break(0, number, "the line of the checkpoint file was not signed here")
         else:
-            known[line.checkpoint] = line.hash
+            known.append((line.checkpoint, line.hash))
     yield from checkpoints.verify(session, known)
 
 

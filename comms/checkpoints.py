@@ -7,7 +7,7 @@ chain. Whoever keeps the hash of that link elsewhere can see later whether anyth
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,10 +102,9 @@ def latest(session: Session) -> Checkpoint | None:
     ).first()
 
 
-def since(session: Session, number: int) -> list[Checkpoint]:
-    """The links after one, in their order."""
-    query = model_select(Checkpoint).where(col(Checkpoint.id) > number).order_by(col(Checkpoint.id))
-    return list(session.exec(query))
+def links(session: Session) -> list[Checkpoint]:
+    """The firm's chain, in its order."""
+    return list(session.exec(model_select(Checkpoint).order_by(col(Checkpoint.id))))
 
 
 def hash_of(link: Checkpoint) -> str:
@@ -113,15 +112,15 @@ def hash_of(link: Checkpoint) -> str:
     return timeline.hash_of(link.model_dump(exclude={"hash"}))
 
 
-def verify(session: Session, known: Mapping[int, str] | None = None) -> Iterator[Break]:
+def verify(session: Session, known: Collection[tuple[int, str]] = ()) -> Iterator[Break]:
     """Every place where the firm's chain, or a client's, is not what it was.
 
-    ``known`` are hashes of links by their number, from where nobody could change them.
+    ``known`` are numbers of links with their hashes, from where nobody could change them.
     """
-    links = since(session, 0)
-    yield from _linked(session, links)
-    there = {link.id: link.hash for link in links}
-    for number, value in sorted((known or {}).items()):
+    every = links(session)
+    yield from _linked(session, every)
+    there = {link.id: link.hash for link in every}
+    for number, value in sorted(set(known)):
         if number not in there:
             yield Break(0, number, "this checkpoint was kept elsewhere and is not here any more")
         elif there[number] != value:
@@ -132,9 +131,9 @@ def verify(session: Session, known: Mapping[int, str] | None = None) -> Iterator
         yield Break(row.client_id, row.seq, said)
 
 
-def _linked(session: Session, links: Sequence[Checkpoint]) -> Iterator[Break]:
+def _linked(session: Session, every: Sequence[Checkpoint]) -> Iterator[Break]:
     number, previous = 0, GENESIS
-    for link in links:
+    for link in every:
         if link.id != number + 1:
             yield Break(0, number + 1, "a checkpoint is missing")
         elif link.previous != previous:

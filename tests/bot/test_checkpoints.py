@@ -1,6 +1,7 @@
 """Where every chain ended is known elsewhere, so nobody can cut one off unseen."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -141,6 +142,43 @@ def test_a_line_that_a_crash_cut_short_comes_again(run: Run, tmp_path: Path) -> 
     assert file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("forged", ["key", "number"])
+def test_no_forged_line_keeps_a_later_checkpoint_out_of_the_file(
+    run: Run, database: Database, tmp_path: Path, forged: str
+) -> None:
+    run("checkpoint")
+    file = tmp_path / "ends"
+    line = json.loads(file.read_text()) | {"checkpoint": 10**9}
+    if forged == "key":
+        line |= {"key": OTHER_KEY}
+    with file.open("a") as to:
+        to.write(json.dumps(line) + "\n")
+    write(database, lambda session: timeline.append(session, said(1, 53)))
+    run("checkpoint")
+    assert [json.loads(one)["checkpoint"] for one in file.read_text().splitlines()] == [1, 10**9, 2]
+    assert len(run("verify", code=1)["breaks"]) == 1  # and the forged one is named
+
+
+def test_after_an_older_copy_was_restored_every_checkpoint_is_written_and_the_lost_ones_named(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    run("checkpoint")
+    write(database, lambda session: timeline.append(session, said(1, 54)))
+    run("checkpoint")
+    write(
+        database,
+        "DELETE FROM checkpoint_head WHERE checkpoint_id = 2",
+        "DELETE FROM checkpoint WHERE id = 2",
+        lambda session: timeline.append(session, said(1, 55)),
+    )
+    now = run("checkpoint")
+    lines = [json.loads(one) for one in (tmp_path / "ends").read_text().splitlines()]
+    assert [one["checkpoint"] for one in lines] == [1, 2, 2]
+    assert lines[-1]["hash"] == now["hash"]
+    what = [one["what"] for one in run("verify", code=1)["breaks"]]
+    assert what == ["this checkpoint is another one than was kept elsewhere"]
+
+
 def test_a_checkpoint_that_was_changed_is_named(run: Run, database: Database) -> None:
     run("checkpoint")
     write(database, "UPDATE checkpoint_head SET hash = 'x' WHERE client_id = 1")
@@ -182,7 +220,7 @@ async def test_two_that_take_one_at_once_write_every_end_once(
         )
         with one.store.read() as session:
             assert list(ends.verify(session)) == []
-            links = ends.since(session, 0)
+            links = ends.links(session)
         assert first + second == len(moved) == sum(link.heads for link in links)
         late = one.store.write_now(lambda session: ends.write(session, moved, NOON, seen=0))
         assert late is None
