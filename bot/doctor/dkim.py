@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from bot.doctor.finding import Finding, ok, warning, wrong
+from bot.doctor.finding import Finding, Verdict, ok, warning, wrong
 from bot.doctor.names import Names
 
 COMMON = (
@@ -17,6 +17,7 @@ COMMON = (
     *("s1", "s2", "k1", "k2", "k3", "pm", "mandrill", "mailjet", "resend", "mx", "zoho", "fm1"),
 )
 """Selectors that relays use by default."""
+_ORDER = (Verdict.OK, Verdict.WARNING, Verdict.WRONG)
 
 
 async def look(names: Names, domain: str, selector: str) -> Finding:
@@ -25,11 +26,16 @@ async def look(names: Names, domain: str, selector: str) -> Finding:
     Raises:
         Unreachable: the DNS did not answer.
     """
-    tried = [selector] if selector else COMMON
-    found = await asyncio.gather(*(names.texts(f"{one}._domainkey.{domain}") for one in tried))
-    for one, records in zip(tried, found, strict=True):
-        if records or selector:
-            return judge_dkim(domain, one, records)
+    if selector:
+        return judge_dkim(domain, selector, await names.texts(f"{selector}._domainkey.{domain}"))
+    found = await asyncio.gather(*(names.texts(f"{one}._domainkey.{domain}") for one in COMMON))
+    judged = [
+        judge_dkim(domain, one, keys)
+        for one, records in zip(COMMON, found, strict=True)
+        if (keys := [record for record in records if "p" in tags(record)])
+    ]
+    if judged:  # an old key, or that of another service, says nothing where one is good
+        return min(judged, key=lambda one: _ORDER.index(one.verdict))
     said = f"No DKIM key of {domain} is under the usual selectors; another may be in use."
     advice = "Set COUNTERFOIL_DKIM_SELECTOR to what stands at s= in a mail's DKIM-Signature."
     return warning(f"dkim {domain}", said, advice)

@@ -256,7 +256,7 @@ async def _heard(what: str, look: Awaitable[Finding | None]) -> Finding | None:
 def judge_place(host: str, peer: str) -> Finding | None:
     """Is the address one that only this network knows? Our own machine's says nothing."""
     address = ipaddress.ip_address(peer.partition("%")[0])
-    if not address.is_private or address.is_loopback:
+    if address.is_global or address.is_loopback:
         return None
     said = f"{host} is {address} here, which nobody outside this network can call."
     advice = "See that outside the name has an address that Twilio and Slack can call."

@@ -42,12 +42,15 @@ class Relay:
 
 def relay_of(url: str) -> Relay | None:
     """The relay, or None where there is no usable address."""
-    parts = urlsplit(url)
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        return None
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         return None
     return Relay(
         host=parts.hostname,
-        port=parts.port,
+        port=port,
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         implicit=parts.scheme == "smtps",

@@ -37,6 +37,8 @@ class Term:
     sign: str
     kind: str
     value: str = ""
+    masks: tuple[str, str] = ("", "")
+    """How much around each address is meant, IPv4 and IPv6: ``/24``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,25 @@ def terms(record: str) -> Iterator[Term | str]:
     for word in record.split()[1:]:
         lower = word.lower()
         if found := _TERM.fullmatch(lower):
-            sign, kind, value, *_ = found.groups()
-            value = f"{value}{found[4] or ''}" if value and kind in {"ip4", "ip6"} else value
-            yield Term(sign or "+", kind, value or "")
+            sign, kind, value, *masks = (part or "" for part in found.groups())
+            if kind in {"ip4", "ip6"}:
+                value = f"{value}{masks[0]}"
+                if not _is_network(value, int(kind[2])):
+                    yield word
+                    continue
+            yield Term(sign or "+", kind, value, (masks[0], masks[1][1:]))
         elif found := _MODIFIER.fullmatch(lower):
             if found[1] == "redirect":
                 yield Term("", "redirect", found[2])
         else:
             yield word
+
+
+def _is_network(value: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_network(value, strict=False).version == version
+    except ValueError:
+        return False
 
 
 def walk(domain: str, zone: Zone, seen: frozenset[str] = frozenset()) -> Walk:
@@ -86,35 +99,42 @@ def walk(domain: str, zone: Zone, seen: frozenset[str] = frozenset()) -> Walk:
         many = "no SPF record" if not records else "more than one SPF record"
         whole.mistakes.append(f"{domain} has {many}")
         return whole
-    for term in terms(records[0]):
-        if isinstance(term, str):
-            whole.mistakes.append(f"{domain} says {term!r}, which is nothing")
-            continue
-        _follow(whole, term, domain, zone, seen | {domain})
+    found = list(terms(records[0]))
+    strange = [one for one in found if isinstance(one, str)]
+    whole.mistakes += [f"{domain} says {one!r}, which is nothing" for one in strange]
+    named = [one for one in found if isinstance(one, Term)]
+    # What stands behind all is never asked for, and where there is one no redirect is followed.
+    for term in sorted(named, key=lambda one: one.kind == "redirect"):
+        if not whole.end:
+            _follow(whole, term, domain, zone, seen | {domain})
     return whole
 
 
 def _follow(whole: Walk, term: Term, domain: str, zone: Zone, seen: frozenset[str]) -> None:
     whole.lookups += term.kind in _COUNTED
     place = term.value or domain
+    may = term.sign in {"+", ""}
     match term.kind:
         case "all":
             whole.end = term.sign
-        case "ip4" | "ip6":
+        case "ip4" | "ip6" if may:
             whole.networks.append(term.value)
-        case "a" | "mx":
-            whole.networks.extend(zone.hosts.get(f"{term.kind}:{place}", ()))
+        case "a" | "mx" if may:
+            hosts = zone.hosts.get(f"{term.kind}:{place}", ())
+            whole.networks.extend(one + term.masks[":" in one] for one in hosts)
         case "include" | "redirect" if "%" not in place:
-            whole.included.append(place)
+            whole.included += [place] * may
             if place in seen:
                 whole.mistakes.append(f"{place} includes itself")
                 return
             inner = walk(place, zone, seen)
             whole.lookups += inner.lookups
-            whole.included += inner.included
-            whole.networks += inner.networks
             whole.mistakes += inner.mistakes
-            whole.end = inner.end if term.kind == "redirect" else whole.end
+            if may:
+                whole.included += inner.included
+                whole.networks += inner.networks
+            if term.kind == "redirect" or (may and inner.end == "+"):
+                whole.end = inner.end
 
 
 async def gather(names: Names, domain: str) -> Zone:
@@ -166,8 +186,8 @@ def judge_spf(domain: str, zone: Zone, relay: str = "", addresses: Sequence[str]
         said = f"The SPF record needs {whole.lookups} look-ups; after 10 receivers give up."
         return wrong(what, said, "Take out includes of services that no longer send for you.")
     if whole.end == "+":
-        said = "The SPF record ends with +all: anybody may send in your name."
-        return wrong(what, said, "Let it end with -all or ~all.")
+        said = "The SPF record comes to +all: anybody may send in your name."
+        return wrong(what, said, "Let it, and what it includes, end with -all or ~all.")
     return _end(what, whole, relay, addresses)
 
 

@@ -84,10 +84,14 @@ class _Line:
 def _refusal(status: int, text: str) -> Exception:
     try:
         said = json.loads(text)
-        return Refused(status, int(said["code"]), str(said["message"]))
+        refused = Refused(status, int(said["code"]), str(said["message"]))
     except (ValueError, KeyError, TypeError):
         said = f"Twilio answers {status} without a reason"
         return Unreachable(said, "Look at COUNTERFOIL_TWILIO_BASE_URL and at status.twilio.com.")
+    if status == 429 or status >= 500:
+        said = f"Twilio cannot say now: {refused.code} {refused.message}"
+        return Unreachable(said, "Look at status.twilio.com, and again in a quarter of an hour.")
+    return refused
 
 
 @dataclass(frozen=True, slots=True)

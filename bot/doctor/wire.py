@@ -16,7 +16,8 @@ from bot.doctor.clock import Heard
 
 PATIENCE = 10.0
 """Seconds for one check."""
-_MOST = 100_000
+_MOST = 4_000_000
+"""Bytes of an answer; Twilio lists 400 numbers of a service on one page."""
 
 
 class Unreachable(Exception):
@@ -67,7 +68,7 @@ class Wire:
                 headers=headers,
                 allow_redirects=False,
             ) as answer:
-                text = (await answer.content.read(_MOST)).decode("utf-8", "replace")
+                text = (await _whole(answer.content)).decode("utf-8", "replace")
                 self.note(who, answer.headers)
                 return Answer(answer.status, answer.headers, text)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -78,6 +79,14 @@ class Wire:
         shown = next((headers[name] for name in headers if name.lower() == "date"), "")
         if who and shown:
             self.heard.append(Heard(who, shown, self.clock.wall()))
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """One ``read`` gives what has arrived by then, which may be the first half."""
+    body = b""
+    while len(body) < _MOST and (piece := await content.read(_MOST - len(body))):
+        body += piece
+    return body
 
 
 def secure() -> ssl.SSLContext:

@@ -142,7 +142,9 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float
                 yarl.URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
             ) as response,
         ):
-            content = await response.content.read(ANSWER_LIMIT)
+            content = b""
+            while piece := await response.content.read(ANSWER_LIMIT - len(content)):
+                content += piece
             text = content.decode(response.charset or "utf-8", "replace")
             return Answer(response.status, text, response.headers)
     except TimeoutError:

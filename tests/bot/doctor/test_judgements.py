@@ -1,20 +1,31 @@
 """What is made of each answer, without anybody who gives it."""
 
+import asyncio
 import base64
 import datetime as dt
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+from typing_extensions import override
 
-from bot.doctor import dmarc, domains, public, slack, spf, twilio, wire
+from billing.clock import SystemClock
+from bot.doctor import dkim, dmarc, domains, public, slack, spf, twilio, wire
 from bot.doctor.clock import Heard, judge_clock
 from bot.doctor.dkim import judge_dkim
 from bot.doctor.finding import Finding, Verdict, hushed, ok, report, skipped, warning, wrong
+from bot.doctor.names import Names
 from bot.doctor.smtp import judge_extensions, relay_of
 from bot.doctor.spf import Zone, judge_spf
+from bot.sandbox import loopback
 from bot.settings import Settings
 
 ME = "harrow.example"
@@ -26,7 +37,8 @@ MANY = " ".join(f"include:i{number}.example" for number in range(11))
 def zone(*records: str, **others: str) -> Zone:
     """Ours, and those of others by the first label of their name."""
     texts = {ME: list(records)} | {f"{name}.example": [text] for name, text in others.items()}
-    return Zone(texts, {"a:harrow.example": ["198.51.100.7"], "mx:harrow.example": []})
+    hosts = {"a:harrow.example": ["198.51.100.7"], "mx:harrow.example": []}
+    return Zone(texts, hosts | {"a:mail.example": ["9.9.9.200"], "a:six.example": ["2001:db8::1"]})
 
 
 @pytest.mark.parametrize(
@@ -69,6 +81,33 @@ def zone(*records: str, **others: str) -> Zone:
         pytest.param(zone("v=spf1 ip4:192.0.2.1 -all"), "warning", "cover", id="another relay"),
         pytest.param(
             zone("v=spf1 exists:%{i}.r.example ip4:9.9.9.9 -all"), "ok", "1 of", id="macro"
+        ),
+        pytest.param(zone("v=spf1 a:mail.example/24 -all"), "ok", "1 of", id="its neighbours"),
+        pytest.param(zone("v=spf1 a:mail.example -all"), "warning", "cover", id="a neighbour"),
+        pytest.param(zone("v=spf1 a:six.example//64 -all"), "warning", "cover", id="of IPv6"),
+        pytest.param(
+            zone("v=spf1 ip4:9.9.9.999 -all"), "wrong", "'ip4:9.9.9.999'", id="no address"
+        ),
+        pytest.param(zone("v=spf1 ip4:2001:db8:: -all"), "wrong", "is nothing", id="of the other"),
+        pytest.param(zone("v=spf1 ip4 -all"), "wrong", "'ip4'", id="no network"),
+        pytest.param(
+            zone("v=spf1 -all include:r.example", r="v=spf1 ip4:9.9.9.9 -all"),
+            "warning",
+            "cover",
+            id="behind all",
+        ),
+        pytest.param(zone("v=spf1 -ip4:9.9.9.9 ~all"), "warning", "cover", id="kept out"),
+        pytest.param(
+            zone("v=spf1 redirect=r.example ip4:9.9.9.9 ~all", r="v=spf1 +all"),
+            "ok",
+            "0 of 10 look-ups, ~all",
+            id="redirected in vain",
+        ),
+        pytest.param(
+            zone("v=spf1 include:r.example -all", r="v=spf1 +all"),
+            "wrong",
+            "anybody",
+            id="anybody is included",
         ),
     ],
 )
@@ -176,7 +215,10 @@ def test_a_certificate_is_renewed_in_time(life: int, left: int, verdict: str) ->
 
 @pytest.mark.parametrize(
     ("peer", "noted"),
-    [("10.0.0.7", True), ("fd00::1", True), ("9.9.9.9", False), ("127.0.0.1", False)],
+    [
+        *(("10.0.0.7", True), ("100.64.0.7", True), ("fd00::1", True)),
+        *(("9.9.9.9", False), ("127.0.0.1", False)),
+    ],
 )
 def test_an_address_that_nobody_outside_can_call_is_noted(peer: str, *, noted: bool) -> None:
     assert (public.judge_place("h.example", peer) is not None) is noted
@@ -264,6 +306,11 @@ def test_the_relay_is_read_as_the_channel_reads_it(
     assert (relay.demands_tls, relay.implicit) == (demands, implicit)
 
 
+@pytest.mark.parametrize("url", ["relay.example:587", "smtp://relay.example:no", "smtp://[relay"])
+def test_what_is_no_address_is_no_relay(url: str) -> None:
+    assert relay_of(url) is None
+
+
 def test_a_relay_without_8bitmime_is_noted() -> None:
     assert [one.verdict for one in judge_extensions({"size": "35882577"})] == ["warning"]
     assert [one.verdict for one in judge_extensions({"8bitmime": "", "size": "0"})] == ["ok"]
@@ -283,6 +330,59 @@ def test_a_relay_without_8bitmime_is_noted() -> None:
 def test_a_product_of_twilio_is_asked_at_its_own_host(base: str, asked: str) -> None:
     line = twilio._Line(base, wire.Wire.__new__(wire.Wire))
     assert line._place("https://messaging.twilio.com/v1/Services") == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "what"), [(401, twilio.Refused), (429, wire.Unreachable), (503, wire.Unreachable)]
+)
+def test_only_what_twilio_refuses_is_a_refusal(status: int, what: type[Exception]) -> None:
+    """A token was said to be wrong, to be copied again, while Twilio was down."""
+    assert isinstance(twilio._refusal(status, '{"code": 20500, "message": "Hm"}'), what)
+
+
+async def test_an_answer_in_pieces_is_read_whole() -> None:
+    async def in_pieces() -> AsyncIterator[str]:
+        for _ in range(3):
+            yield "piece"
+            await asyncio.sleep(0.01)
+
+    async def answer(_request: Request) -> StreamingResponse:
+        return StreamingResponse(in_pieces())
+
+    app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
+    async with loopback.serve(app) as url, aiohttp.ClientSession() as pool:
+        heard = await wire.Wire(pool, SystemClock()).ask("GET", url)
+        assert heard.text == "piece" * 3
+        assert (await loopback.post(url, b"", {})).body == "piece" * 3
+
+
+class Published(Names):
+    """TXT records by the selector of their name."""
+
+    def __init__(self, **records: str) -> None:
+        self.records = records
+
+    @override
+    async def texts(self, name: str) -> list[str]:
+        found = self.records.get(name.partition(".")[0])
+        return [found] if found else []
+
+
+@pytest.mark.parametrize(
+    ("published", "verdict"),
+    [
+        pytest.param(
+            {"google": "v=DKIM1; p=", "s1": f"p={LONG}"}, "ok", id="an old one is revoked"
+        ),
+        pytest.param({"default": "v=spf1 -all", "s1": f"p={LONG}"}, "ok", id="no key at all"),
+        pytest.param(dict.fromkeys(dkim.COMMON, "v=spf1 -all"), "warning", id="any name"),
+        pytest.param({"google": "v=DKIM1; p="}, "wrong", id="revoked alone"),
+    ],
+)
+async def test_without_a_selector_the_best_of_the_usual_keys_counts(
+    published: dict[str, str], verdict: str
+) -> None:
+    assert (await dkim.look(Published(**published), ME, "")).verdict == verdict
 
 
 def test_the_answer_is_no_only_where_something_is_wrong() -> None:
