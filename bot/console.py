@@ -80,25 +80,30 @@ async def ask(path: Path, command: str, args: Args, progress: Progress) -> Repor
 
     Raises:
         Nobody: there is none.
-        Wrong: it says that this cannot be done.
+        Wrong: it says that this cannot be done, or ended before it said anything.
     """
+    asked = json.dumps({"command": command, "args": args}).encode() + b"\n"
+    if len(asked) > LARGEST:
+        raise Wrong(f"This is more than `serve` takes at once ({LARGEST:,} bytes); give less.")
     try:
         with _short(path) as name:
             reader, writer = await asyncio.open_unix_connection(name, limit=LARGEST_ANSWER)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise Nobody from error
+    except PermissionError:
+        raise Wrong(f"{path} is another user's; run the command as the user of `serve`.") from None
     try:
-        writer.write(json.dumps({"command": command, "args": args}).encode() + b"\n")
+        writer.write(asked)
         await writer.drain()
-        while line := await reader.readline():
+        while (line := await reader.readline()).endswith(b"\n"):
             said = json.loads(line)
             if "report" in said:
                 return unpacked(said["report"])
             if "error" in said:
                 raise Wrong(said["error"])
             progress(*said["progress"])
-    except ConnectionError as error:
-        raise Nobody from error
+    except ConnectionError:
+        pass  # reset or at its end: either way it took the request, and nobody knows how far
     finally:
         writer.close()
     raise Wrong("The serving process ended before it answered; run the same command again.")

@@ -124,6 +124,33 @@ async def test_a_fault_of_ours_tells_its_kind_and_nothing_else(app: App) -> None
     assert "client wrote" not in str(caught.value)
 
 
+@pytest.mark.parametrize("said", [b"", b'{"report": {"da', b'{"progress": [1, 2]}\n'])
+@pytest.mark.parametrize("abrupt", [True, False], ids=["reset", "at its end"])
+async def test_who_ends_before_it_answers_was_somebody(
+    tmp_path: Path, said: bytes, *, abrupt: bool
+) -> None:
+    """Reset, it was said that nobody answers, though the change may have been made."""
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not abrupt:
+            await reader.readline()
+        writer.write(said)
+        await asyncio.sleep(0.01)
+        writer.close()  # what was not read makes it a reset
+
+    with chdir(tmp_path):
+        limit = 1 if abrupt else console.LARGEST
+        async with await asyncio.start_unix_server(end, "s", limit=limit):
+            with pytest.raises(Wrong, match="ended before it answered"):
+                await console.ask(Path("s"), "grant", {"roles": ["x" * 250_000]}, silent)
+
+
+async def test_more_than_is_taken_at_once_is_not_begun(app: App) -> None:
+    async with listening(app) as place:
+        with pytest.raises(Wrong, match="more than `serve` takes at once"):
+            await console.ask(place, "grant", {"roles": ["x" * console.LARGEST]}, silent)
+
+
 async def test_a_socket_that_was_left_behind_is_in_nobodys_way(app: App) -> None:
     place = console.place(app.settings)
     assert place is not None
