@@ -226,16 +226,26 @@ async def test_an_undeliverable_number_stays_so(messages: Any, twilio: Twilio) -
     assert [(one.status, one.error_code) for one in later] == [("undelivered", 30003)] * 2
 
 
-@pytest.mark.parametrize("status", [500, 503])
-async def test_a_failing_callback_comes_once_more_with_its_token(
-    messages: Any, twilio: Twilio, product: Any, status: int
+@pytest.mark.parametrize("overrides", ["rp=5xx", "rc=1&rp=ct,5xx", "rp=all"])
+async def test_a_failing_callback_comes_again_as_its_address_says(
+    messages: Any, twilio: Twilio, product: Any, overrides: str
 ) -> None:
-    product.answers = [(status, "", {})] * 3
-    await _send(messages, status_callback=f"{product.url}/status")
+    product.answers = [(503, "", {})] * 3
+    await _send(messages, status_callback=f"{product.url}/status#{overrides}")
     await twilio.settle()
     assert [one.form["MessageStatus"] for one in product.heard] == ["sent"] * 2 + ["delivered"] * 2
     tokens = [one.headers["i-twilio-idempotency-token"] for one in product.heard]
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
+
+
+@pytest.mark.parametrize("overrides", ["", "#rc=5", "#rc=0&rp=all"])
+async def test_a_failing_callback_does_not_come_again_by_itself(
+    messages: Any, twilio: Twilio, product: Any, overrides: str
+) -> None:
+    product.answers = [(500, "", {})] * 2
+    await _send(messages, status_callback=f"{product.url}/status{overrides}")
+    await twilio.settle()
+    assert [one.form["MessageStatus"] for one in product.heard] == ["sent", "delivered"]
 
 
 async def test_nobody_at_the_callback_is_recorded(messages: Any, twilio: Twilio) -> None:
