@@ -20,7 +20,7 @@ from bot.models import Stricture
 from bot.report import Progress, silent
 from comms import consent, seals
 from comms.compliance.labels import Label
-from comms.law import attributions, preservation
+from comms.law import attributions, preservation, walls
 from comms.models import Access, ChainEntry, ConsentEvent, Touchpoint
 from comms.office import Office
 
@@ -162,6 +162,7 @@ def _held(session: Session, office: Office, client_id: int, act: Held) -> bool:
 
 
 def _walled(session: Session, act: Walled) -> bool:
+    walls.lock(session)
     person = session.exec(select(Staff).where(Staff.email == act.email)).first()
     if person is None:  # as one who left: nobody gets in by it, and the wall stands
         person = Staff(name=act.email.partition("@")[0], email=act.email, active=False)
@@ -170,10 +171,10 @@ def _walled(session: Session, act: Walled) -> bool:
     query = select(MatterWall).where(
         MatterWall.matter == act.matter, MatterWall.staff_id == person.id
     )
-    walls = session.exec(query).all()
-    inside = [one for one in walls if one.lifted_at is None]
+    held = session.exec(query).all()
+    inside = [one for one in held if one.lifted_at is None]
     if act.change == "in":
-        if inside or any(one.placed_at >= act.at for one in walls):
+        if inside or any(one.placed_at >= act.at for one in held):
             return False
         session.add(
             MatterWall(matter=act.matter, staff_id=person.id, placed_by=act.by, placed_at=act.at)

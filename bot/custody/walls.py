@@ -1,5 +1,6 @@
 """Who is let inside the wall around a matter, and who says so?"""
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -33,37 +34,39 @@ async def change(app: App, args: Args, _progress: Progress) -> Report:
         Wrong: who asks may not, nobody has that email, or nobody would be left inside.
     """
     asked = Asked.model_validate(args)
+    return await app.store.write(lambda session: changed(session, asked, app.clock.now()))
 
-    def write(session: Session) -> Report:
-        custodians.check(session, asked.by, Action.WALL)
-        now = app.clock.now()
-        inside = {
-            wall.staff_id: wall for wall in walls.standing(session) if wall.matter == asked.matter
-        }
-        added = [_person(session, one) for one in asked.add]
-        leaving = {_person(session, one, works_here=False).id for one in asked.remove}
-        for person in added:
-            if person.id not in inside:
-                wall = MatterWall(
-                    matter=asked.matter, staff_id=person.id, placed_by=asked.by, placed_at=now
-                )
-                session.add(wall)
-        gone = [wall for one, wall in inside.items() if asked.down or one in leaving]
-        left = (inside.keys() | {one.id for one in added}) - leaving
-        if gone and not asked.down and not _working(session, left):
-            raise Wrong("Nobody would be left inside; add somebody, or take it down with --down.")
-        for wall in gone:
-            wall.lifted_at, wall.lifted_by = now, asked.by
+
+def changed(session: Session, asked: Asked, now: dt.datetime) -> Report:
+    """The same in a transaction.
+
+    Raises:
+        Wrong: see ``change``.
+    """
+    custodians.check(session, asked.by, Action.WALL)
+    walls.lock(session)
+    inside = {
+        wall.staff_id: wall for wall in walls.standing(session) if wall.matter == asked.matter
+    }
+    added = [_person(session, one) for one in asked.add]
+    leaving = {_person(session, one, works_here=False).id for one in asked.remove}
+    for person in added:
+        if person.id not in inside:
+            wall = MatterWall(
+                matter=asked.matter, staff_id=person.id, placed_by=asked.by, placed_at=now
+            )
             session.add(wall)
-        session.flush()
-        report = listed(session, asked.matter)
-        return (
-            report
-            if asked.down
-            else replace(report, lines=[*report.lines, *_billed(session, asked.matter)])
-        )
-
-    return await app.store.write(write)
+    gone = [wall for one, wall in inside.items() if asked.down or one in leaving]
+    left = (inside.keys() | {one.id for one in added}) - leaving
+    if gone and not asked.down and not _working(session, left):
+        raise Wrong("Nobody would be left inside; add somebody, or take it down with --down.")
+    for wall in gone:
+        wall.lifted_at, wall.lifted_by = now, asked.by
+        session.add(wall)
+    session.flush()
+    report = listed(session, asked.matter)
+    more = [] if asked.down else _billed(session, asked.matter)
+    return replace(report, lines=[*report.lines, *more])
 
 
 def _billed(session: Session, matter: str) -> list[str]:
