@@ -134,11 +134,21 @@ def root(
     """Chase invoices and renew agreements without ever sending the wrong message."""
 
 
+FILES = 10_240
+"""Open files and connections: what every system grants."""
+
+
 def keep_to_ourselves() -> None:
-    """What this process writes is its owner's alone, and no crash leaves its memory in a file."""
+    """What this process writes is its owner's alone, and no crash leaves its memory in a file.
+
+    Nor do a thousand idle callers use up its files: that is all that a shell allows by itself.
+    """
     os.umask(os.umask(0o077) | 0o077)
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    held, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(most, FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(held, wanted), most))
 
 
 def main() -> None:

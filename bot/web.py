@@ -2,8 +2,8 @@
 
 A hook checks the signature on the raw bytes against the configured public address, keeps the
 request as a row, and only then answers 2xx; it understands nothing. 401 for a signature that is
-bad, missing or malformed; 400 for what cannot be read after that; 413 for what is too large; 200
-for what is known and of no interest.
+bad, missing or malformed; 400 for what cannot be read after that; 413 for what is too large; 408
+for what comes too slowly; 200 for what is known and of no interest.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import factsheet, schema, signature
 from bot.api import api, misread, need_json, unheard
 from bot.app import App
-from bot.bodies import LARGEST, TooLarge, body_of
+from bot.bodies import LARGEST, TooLarge, TooSlow, body_of
 from bot.factsheet import Misread, Mistake
 from bot.inbox import Parcel, day_key, trace_of
 from bot.slack import signature as slack_signature
@@ -73,6 +73,7 @@ def web(app: App, slack: SlackSide) -> FastAPI:
     site.include_router(api(app))
     site.add_middleware(Timed, meters=app.meters)
     site.add_exception_handler(TooLarge, _too_large)
+    site.add_exception_handler(TooSlow, _too_slow)
     site.add_exception_handler(ClientDisconnect, _gone)
     return site
 
@@ -298,6 +299,10 @@ def _misread(error: Misread) -> Response:
 
 async def _too_large(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error), 413)
+
+
+async def _too_slow(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), 408, headers={"Connection": "close"})
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

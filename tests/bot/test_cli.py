@@ -258,6 +258,16 @@ def test_the_version_is_told(run: Run) -> None:
     assert run("--version").stdout.startswith("counterfoil ")
 
 
+def test_a_thousand_idle_callers_do_not_use_up_the_files_of_the_process() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+        cli.keep_to_ourselves()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(before[1], cli.FILES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def test_what_a_command_writes_is_its_owners_alone_and_no_core_is_left(tmp_path: Path) -> None:
     before, core = os.umask(0o022), resource.getrlimit(resource.RLIMIT_CORE)
     try:

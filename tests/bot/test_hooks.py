@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from starlette.requests import Request
 
+from bot import bodies
 from tests import factories
 from tests.bot.doors import (
     DOORS,
@@ -191,6 +193,17 @@ async def test_every_mail_is_kept_whatever_it_is(product: Product) -> None:
     await product.settle()
     assert len(rows(product)) == len(STRANGE_MAILS)
     assert {row.state for row in rows(product)} == {"unreadable", "unmatched"}
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for_for_ever() -> None:
+    parts = iter([{"type": "http.request", "body": b"Body=", "more_body": True}])
+
+    async def slowly() -> Any:
+        return next(parts, None) or await asyncio.Event().wait()
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, slowly)
+    with pytest.raises(bodies.TooSlow, match="send it again"):
+        await bodies.body_of(request, largest=100, patience=0)
 
 
 @every_door
