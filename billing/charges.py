@@ -98,10 +98,11 @@ def _of_step(
         charge = Charge(SOURCE, key, kind, amount, today, today)
         return session.get_one(Invoice, row.invoice_id), charge
 
+    # Before the first of them is charged: an invoice may be late with several parts.
+    late = [(row, _charged_until(session, row.invoice_id, row.due_on)) for row in rows]
     if rows and (fee := by.late_fee.of(currency)):
         yield on(rows[0], InstalmentKind.LATE_FEE, fee, "fee")
-    for row in rows if by.interest_percent else ():
-        since = _charged_until(session, row.invoice_id, row.due_on)
+    for row, since in late if by.interest_percent else ():
         amount = interest(int(row.open), by.interest_percent, (today - since).days)
         if amount > 0:
             name = ("interest", str(row.invoice_id), row.due_on.isoformat())

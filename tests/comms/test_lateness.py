@@ -232,6 +232,21 @@ def test_a_step_is_charged_once_its_notice_has_left_and_only_once(desk: Desk) ->
     assert len(desk.charged()) == 2
 
 
+def test_every_late_part_of_a_bill_bears_interest(desk: Desk) -> None:
+    """The interest on the first part was taken for what the others had been charged until."""
+    desk.policy = CHARGING
+    parts = [facts.Part(due_on=NOON.date() - days * DAY, amount=15_500) for days in (24, 12)]
+    bill = facts.InvoiceIssued(
+        source="test", client_external_id=desk.known.name, number="INV-1", amount=31_000,
+        currency="USD", issued_on=NOON.date() - 31 * DAY, due_on=parts[1].due_on,
+        instalments=tuple(parts),
+    )  # fmt: skip
+    desk.tell(bill)
+    desk.send()
+    # 155.00 at 8 % for 24 days, and for 12.
+    assert desk.charged() == [("late_fee", 2_500), ("interest", 82), ("interest", 41)]
+
+
 def test_what_is_paid_pays_the_bill_before_its_charges(desk: Desk) -> None:
     desk.policy = CHARGING
     desk.owes()
