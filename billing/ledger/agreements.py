@@ -38,6 +38,7 @@ def describe(entry: Entry, fact: facts.AgreementDescribed) -> Applied:
     agreement = session.get(Agreement, agreement_id) if agreement_id else None
     if agreement is None:
         return _begin(entry, fact, told, client_id, entity.id)
+    _theirs(session, fact, agreement)
     changed = any(getattr(agreement, key) != value for key, value in told.items())
     if changed:
         if agreement.renews_on < fact.renews_on:
@@ -167,12 +168,29 @@ def renew(session: Session, agreement: Agreement, paid_on: dt.date) -> None:
 _AboutAgreement = facts.AgreementEnded | facts.AgreementAccepted | facts.AgreementSuspended
 
 
+def _theirs(
+    session: Session, fact: facts.AgreementDescribed | _AboutAgreement, agreement: Agreement
+) -> None:
+    """It stays the client's who made it.
+
+    Raises:
+        Contradiction: it names another.
+    """
+    client_id = references.client_of(session, fact.source, fact.client_external_id)
+    if client_id not in aliases.group(session, agreement.client_id):
+        raise Contradiction(
+            f"agreement {fact.external_id} is another client's; end it there, and describe it here "
+            "under an id of its own"
+        )
+
+
 def _found(entry: Entry, fact: _AboutAgreement) -> Agreement:
-    references.client_of(entry.session, fact.source, fact.client_external_id)
     found = references.known(entry.session, fact.source, "agreement", fact.agreement_key)
     if found is None:
         raise references.Unknown(f"agreement {fact.external_id} is not known; describe it first")
-    return entry.session.get_one(Agreement, found)
+    agreement = entry.session.get_one(Agreement, found)
+    _theirs(entry.session, fact, agreement)
+    return agreement
 
 
 def _said(entry: Entry, fact: _AboutAgreement, agreement: Agreement, *, changed: bool) -> Applied:

@@ -85,6 +85,31 @@ def test_what_is_told_of_another_clients_document_is_refused(
     assert (owed(session, ADA), owed(session, BEN)) == (400, 0)
 
 
+AGREED: dict[str, Any] = {
+    "source": "s", "client_external_id": ADA, "external_id": "A", "kind": "subscription",
+    "name": "Care", "amount": 500, "currency": "USD", "renews_on": DAY_0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(facts.AgreementDescribed(**AGREED | {"client_external_id": BEN}), id="theirs"),
+        pytest.param(
+            facts.AgreementEnded(
+                source="s", client_external_id=BEN, external_id="A", ended_on=DAY_0
+            ),
+            id="ended for another",
+        ),
+    ],
+)
+def test_an_agreement_stays_its_clients(session: Session, told: facts.Fact) -> None:
+    """Its price was changed, or it ended, and who had made it went on to be written to."""
+    tell(session, facts.AgreementDescribed(**AGREED))
+    with pytest.raises(ledger.Contradiction, match="another client"):
+        tell(session, told)
+
+
 def test_clients_that_are_one_may_both_be_named(session: Session) -> None:
     tell(session, issued())
     ada, ben = session.exec(select(Client).order_by(col(Client.id))).all()
