@@ -192,8 +192,9 @@ def _note(
     session: Session, office: Office, request: RightsRequest, client: Client, reason: str
 ) -> None:
     """What the person was told, below what they were told before."""
-    if request.note_id is not None:
-        reason = f"{vault.text(session, office.keyring, request.note_id)}\n{reason}"
+    before = vault.text(session, office.keyring, request.note_id)
+    if before not in ("", vault.ERASED):
+        reason = f"{before}\n{reason}"
     request.note_id = vault.put(session, office.keyring, client.key_id, reason, office.now)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlmodel import Session, select
 
 from billing import aliases
-from billing.models import Client, EscalationCase, RequestKind
+from billing.models import Client, EscalationCase, Invoice, RequestKind
 from bot import access
 from bot.access import Action
 from bot.slack import answers, blocks, commands, custody, marks, people, writing
@@ -135,6 +135,12 @@ def _card(session: Session, office: Office, _by: Person, client: Client, _value:
 
 def _why(session: Session, office: Office, _by: Person, client: Client, _value: Value) -> Reply:
     return answers.why(session, office, client)
+
+
+def _why_invoice(session: Session, office: Office, _by: Person, value: Value) -> Answer:
+    given = value.get("i")
+    invoice = session.get(Invoice, given) if isinstance(given, int) else None
+    return answers.say(_GONE) if invoice is None else answers.why_invoice(session, office, invoice)
 
 
 def _timeline(
@@ -301,6 +307,7 @@ _FOR_COUNSEL = frozenset(
 _ACTS: Mapping[str, _Act] = {
     "client.card": _of_client(_card),
     "client.why": _of_client(_why),
+    "invoice.why": _why_invoice,
     "client.timeline": _of_client(_timeline),
     "timeline.more": _of_client(_timeline),
     "client.pause": _of_client(_pause),

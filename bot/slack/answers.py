@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from billing import aliases
-from billing.models import Client, Enrolment, EscalationCase, Invoice
+from billing.models import Client, Enrolment, EscalationCase, Invoice, LegalEntity
 from bot import access
 from bot.reasons import explain, explanation, naming
 from bot.slack import blocks, escalations, forms, people, records
@@ -155,8 +155,9 @@ def why(session: Session, office: Office, client: Client) -> Reply:
     return _reasons(session, office, client, found, stands)
 
 
-def why_invoice(session: Session, office: Office, invoice: Invoice, client: Client) -> Reply:
+def why_invoice(session: Session, office: Office, invoice: Invoice) -> Reply:
     """The newest decisions about the account that an invoice belongs to."""
+    client = session.get_one(Client, invoice.client_id)
     together = aliases.group(session, client.id)
     enrolments = session.exec(
         select(Enrolment.id).where(
@@ -238,6 +239,19 @@ def pick(found: Sequence[Client], name: str) -> Reply:
     if len(found) > len(shown):
         body.append(blocks.context("There are more; write a longer part of the name."))
     return Reply(f"Several clients match {blocks.inline(name)}", blocks.fit(body))
+
+
+def pick_invoice(session: Session, found: Sequence[Invoice]) -> Reply:
+    """Several entities have an invoice of this number: which one?"""
+    said = f"Several invoices have the number *{blocks.inline(found[0].number)}*:"
+    body: list[Block] = [blocks.section(said)]
+    for invoice in found:
+        client = aliases.master(session, session.get_one(Client, invoice.client_id))
+        entity = session.get_one(LegalEntity, invoice.legal_entity_id)
+        line = f"{blocks.inline(client.name)}, from {blocks.inline(entity.name)}"
+        chosen = blocks.button("Why?", "invoice.why", {"i": invoice.id})
+        body.append({**blocks.section(line), "accessory": chosen})
+    return Reply(f"Several invoices have the number {found[0].number}", blocks.fit(body))
 
 
 def nobody(session: Session, typed: str, name: str) -> Reply:

@@ -118,7 +118,7 @@ def button(text: str, action_id: str, value: Mapping[str, object], style: str = 
     Raises:
         ValueError: the value is longer than Slack takes.
     """
-    packed = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    packed = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     if len(packed) > VALUE:
         raise ValueError(f"the value of {action_id} has {len(packed)} characters; put ids in it")
     made: dict[str, object] = {

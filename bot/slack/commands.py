@@ -4,9 +4,10 @@ One read answers it: ``answer`` finds the person, the client and the right to as
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import Literal, assert_never
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from billing import aliases
 from billing.models import Client, Invoice
@@ -107,16 +108,20 @@ def _one(session: Session, name: str, typed: str) -> Client | Reply:
 
 
 def _why(session: Session, office: Office, what: str, typed: str) -> Reply:
-    query = select(Invoice).where(Invoice.number == what.strip())
-    invoice = (
-        session.exec(query).first()
-        or session.exec(select(Invoice).where(Invoice.number == what.strip().upper())).first()
-    )
-    if invoice is not None:
-        client = session.get_one(Client, invoice.client_id)
-        return answers.why_invoice(session, office, invoice, client)
+    number = what.strip()
+    invoices = _numbered(session, number) or _numbered(session, number.upper())
+    if len(invoices) > 1:
+        return answers.pick_invoice(session, invoices)
+    if invoices:
+        return answers.why_invoice(session, office, invoices[0])
     found = _one(session, what, typed)
     return found if isinstance(found, Reply) else answers.why(session, office, found)
+
+
+def _numbered(session: Session, number: str) -> Sequence[Invoice]:
+    """Each entity numbers its own."""
+    query = select(Invoice).where(Invoice.number == number).order_by(col(Invoice.id))
+    return session.exec(query.limit(people.MOST)).all()
 
 
 def _write(session: Session, person: Person, ask: forms.Write, typed: str) -> Answer:

@@ -1,6 +1,6 @@
 """Must all of a client's be kept, and did they ask about their data? Asked with ``/acct``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -18,6 +18,7 @@ from comms.law import preservation
 from comms.office import Office
 
 LONGEST = 200
+_MORE = "`counterfoil legal-hold list NAME` on the machine shows all."
 _KEPT = "Nothing of theirs is erased, expires or loses its key while a hold stands."
 _ON_THE_MACHINE = (
     "What is held of them is exported, and erased, on the machine alone: `counterfoil rights "
@@ -42,13 +43,20 @@ def holds(session: Session, client: Client, person: Person, matter: str) -> Repl
             blocks.section(said),
             *blocks.actions([blocks.button("Release…", "hold.release", {"h": hold.id})]),
         ]
+    return Reply(what, blocks.fit(body, _question(name, client, matter.strip()), _MORE))
+
+
+def _question(name: str, client: Client, matter: str) -> Sequence[Block]:
+    """How a hold is placed; and whether they mean it, where they named a matter."""
     if not matter:
-        body.append(blocks.context(f"`/acct hold {name}: MATTER` places one. {_KEPT}"))
-        return Reply(what, tuple(body))
-    value = {"c": client.id, "m": matter[:LONGEST]}
+        return [blocks.context(f"`/acct hold {name}: MATTER` places one. {_KEPT}")]
+    if len(matter) > LONGEST:
+        said = f"The name of a matter has {LONGEST} characters at most, this one {len(matter)}."
+        return [blocks.section(f"{said} Nothing was placed.")]
     ask = f"Place a legal hold on everything of *{name}* for *{blocks.inline(matter)}*? {_KEPT}"
-    buttons = [blocks.button("Place the hold", "hold.set", value, style="primary")]
-    return Reply(what, (*body, blocks.section(ask), *blocks.actions(buttons)))
+    value = {"c": client.id, "m": matter}
+    button = blocks.button("Place the hold", "hold.set", value, style="primary")
+    return [blocks.section(ask), *blocks.actions([button])]
 
 
 def place(person: Person, client: Client, value: Value) -> Reply | PlaceHold:

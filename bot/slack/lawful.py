@@ -1,7 +1,8 @@
 """What does finance see when the law, or a lawyer, comes between us and a client?"""
 
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
+from billing import aliases
 from billing.models import Client, Contact, LegalState
 from bot.slack import blocks
 from bot.slack.escalations import Card
@@ -27,7 +28,7 @@ def compose(session: Session, _office: Office, message: Message) -> Card:
     what = f"{who} {_SAID[state.kind]}"
     gone = session.exec(
         select(func.count()).where(
-            Message.client_id == client.id,
+            col(Message.client_id).in_(aliases.group(session, client.id)),
             Message.state == State.WITHHELD,
             Message.rule == f"legal_{state.kind}",
         )

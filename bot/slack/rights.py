@@ -2,6 +2,7 @@
 
 from sqlmodel import Session
 
+from billing import vault
 from billing.models import Client, RightsRequest
 from bot.slack import blocks
 from bot.slack.escalations import Card
@@ -14,7 +15,8 @@ _ASKED = {"access": "what we hold of them", "erasure": "that we erase what we ho
 def compose(session: Session, _office: Office, message: Message) -> Card:
     """By when they must be answered, and how."""
     request = session.get_one(RightsRequest, message.subject_id)
-    name = blocks.inline(session.get_one(Client, request.client_id).name)
+    client = session.get_one(Client, request.client_id)
+    name = f"Client {client.id}" if client.name == vault.ERASED else blocks.inline(client.name)
     what = f"{name} asked {_ASKED[request.kind]}"
     due = f"Answer by *{request.due_on}* (received {request.received_on})."
     if request.state == "closed":

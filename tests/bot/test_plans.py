@@ -133,7 +133,7 @@ def look(session: Session, product: Product) -> None:
     answers.card(session, office, client)
     answers.timeline(session, office, client, person, answers.Cut())
     answers.why(session, office, client)
-    answers.why_invoice(session, office, session.get_one(Invoice, 1), client)
+    answers.why_invoice(session, office, session.get_one(Invoice, 1))
     conversation.timeline(session, office, client, 50, words=True)
     for kind in ("client", "invoice", "message"):
         explain.of(session, office, kind, 1)
