@@ -9,6 +9,7 @@ import asyncio
 import math
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -98,6 +99,7 @@ class Api:
     def __init__(self, app: App) -> None:
         self._app = app
         self._rates = Rates(BURST, A_SECOND)
+        self._turns = defaultdict[int, asyncio.Lock](asyncio.Lock)
 
     async def facts(self, request: Request) -> Response:
         """Book facts now, and say of each what it changed."""
@@ -130,7 +132,9 @@ class Api:
             raise Refused(403, "forbidden", "; ".join(map(str, wrong[:20])))
         parcel = Parcel(factsheet.ASKED, f"{caller.token_id}:{secrets.token_hex(8)}:{name}", raw)
         telling = _Telling(caller.token_id, parcel, told, partial=partial)
-        outcomes = await self._book(telling)
+        # One of a token at a time: what others bring, such as a STOP, waits for one at most.
+        async with self._turns[caller.token_id]:
+            outcomes = await self._book(telling)
         self._app.wake.set()
         log.info("told", source=parcel.source, facts=len(told), token=caller.token_id)
         return JSONResponse({"results": results(outcomes)})

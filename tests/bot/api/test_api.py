@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
+from starlette.requests import Request
+from typing_extensions import override
 
 from billing import shipped
 from billing.models import Client, Invoice, Payment
@@ -37,6 +39,8 @@ async def one(sqlite_database: Any, tmp_path: Path) -> AsyncIterator[Product]:
     async with telling.listening(sqlite_database, tmp_path) as running:
         yield running
 
+
+JSON = b"application/json"
 
 # --- who may? -------------------------------------------------------------------------------------
 
@@ -105,6 +109,35 @@ LEAVE = (
     (("facts:write:stripe",), "crm", 403),
     (("facts:write:crm", "facts:write:csv"), "csv", 200),
 )
+
+
+class Counting(api.Api):
+    """Books nothing, and counts how many requests it is asked to book at once."""
+
+    here = most = 0
+
+    @override
+    async def _book(self, telling: Any) -> Any:
+        self.here += 1
+        self.most = max(self.most, self.here)
+        await asyncio.sleep(0.005)
+        self.here -= 1
+        return []
+
+
+async def test_one_request_of_a_token_is_booked_at_a_time(one: Product) -> None:
+    headers = [(b"authorization", f"Bearer {await token(one)}".encode()), (b"content-type", JSON)]
+
+    async def told() -> Any:
+        return {"type": "http.request", "body": body(CLIENT)}
+
+    def request() -> Request:
+        scope = {"type": "http", "method": "POST", "headers": headers, "query_string": b""}
+        return Request(scope, told)
+
+    counting = Counting(one.app)
+    answers = await asyncio.gather(*(counting.facts(request()) for _ in range(8)))
+    assert ({one.status_code for one in answers}, counting.most) == ({200}, 1)
 
 
 async def test_a_token_speaks_for_its_sources_only(one: Product) -> None:
