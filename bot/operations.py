@@ -1,16 +1,16 @@
 """What may be asked of the process that writes, by name?"""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
-from bot import checkpoints, imports, remittances, understanding, worker
+from bot import checkpoints, imports, remittances, worker
 from bot.api import tokens
 from bot.app import App
 from bot.custody import (
     erasure,
     learning,
     legalholds,
+    nightly,
     privilege,
-    recalls,
     rights,
     strictures,
     unencrypted,
@@ -32,36 +32,25 @@ from bot.staff import (
 )
 from comms.writing import covering
 
-_PASSES = 10_000
-"""More than any day needs: rows that never rest are a bug."""
-_STEPS: Mapping[str, Callable[[App], Awaitable[int]]] = {
-    "spooled": drain_spool,
-    "understood": understanding.understand,
-    "matched": duplicates.match,
-    "asked": tasks.ask,
-    "advanced": worker.advance,
-    "delivered": worker.deliver,
-    "recovered": worker.recover,
-    "recalled": recalls.recall,
+_SAID = {
+    "understand": "understood",
+    "match": "matched",
+    "ask": "asked",
+    "advance": "advanced",
+    "deliver": "delivered",
+    "recover": "recovered",
+    "recall": "recalled",
 }
+"""What tick says of each step of the worker."""
 
 
-async def tick(app: App, _args: Args, progress: Progress) -> Report:
+async def tick(app: App, _args: Args, _progress: Progress) -> Report:
     """Work until nothing is due; rows that fail are put off and named at the end."""
-    moved = dict.fromkeys(_STEPS, 0)
-    failed: list[str] = []
-    for number in range(_PASSES):
-        before = sum(moved.values())
-        for name, step in _STEPS.items():
-            try:
-                moved[name] += await step(app)
-            except ExceptionGroup as group:
-                failed.extend(f"{name}: {type(one).__name__}" for one in group.exceptions)
-                moved[name] += 1
-        progress(number + 1, number + 2)
-        if sum(moved.values()) == before:
-            break
-    await worker.tidy(app)
+    spooled = await drain_spool(app)
+    done = await worker.work(app)
+    moved = {"spooled": spooled} | {said: done.moved[name] for name, said in _SAID.items()}
+    failed = [f"{_SAID[name]}: {type(error).__name__}" for name, error in done.failed]
+    await nightly.tidy(app)
     await strictures.keep(app)
     rows = [[name, f"{count:,}"] for name, count in moved.items()]
     lines = (

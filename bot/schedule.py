@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import audit, checkpoints, worker
 from bot.app import App
-from bot.custody import strictures
+from bot.custody import nightly, strictures
 from bot.desk import drain_spool
 from bot.watching import heartbeat
 
@@ -47,7 +47,7 @@ def timers(app: App) -> AsyncIOScheduler:
     found.add_job(app.wake.set, "interval", seconds=EVERY, id="work", coalesce=True)
     soon = app.clock.now() + dt.timedelta(minutes=2)
     for name, work, trigger, when in (
-        ("tidy", worker.tidy, "cron", {"hour": 3, "minute": 17}),
+        ("tidy", nightly.tidy, "cron", {"hour": 3, "minute": 17}),
         ("checkpoint", checkpoints.run, "cron", {"hour": 0, "minute": 7}),
         ("audit", audit.run, "interval", {"hours": 1, "next_run_time": soon}),
     ):

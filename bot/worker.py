@@ -6,7 +6,9 @@ fails is put off and does not stop its sweep, which ends by raising what it met 
 
 import asyncio
 import datetime as dt
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,18 +19,14 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 from structlog.contextvars import bound_contextvars
 
-from billing import vault
 from billing.models import ClientKey, Enrolment, PolicyPublication
-from bot import inbox
 from bot.app import App
-from bot.custody import copies, legalholds, recalls, retention, showing
+from bot.custody import recalls
 from bot.groups import Together
 from bot.models import Incoming, Recall
 from bot.staff import duplicates, tasks
 from bot.understanding import understand
 from comms import causes, delivery, outbox, outreach, staff
-from comms.duties import custody
-from comms.law import preservation
 from comms.models import Message, State, Task
 from comms.outbox import Claim
 from comms.ports import DeliveryError, Found, Sent
@@ -37,6 +35,8 @@ BATCH = 512
 """Enrolments looked at in one transaction, and messages of a channel found in one query."""
 _ENOUGH = 256
 """Failures in one drain after which it ends: something is wrong with more than rows."""
+_ROUNDS = 10_000
+"""More than any day needs: rows that never rest are a bug."""
 AT_ONCE = 8
 """Messages of one channel on the wire at the same time: claims never exceed free slots.
 
@@ -292,55 +292,45 @@ def _weigh(session: Session, app: App, message_id: int, found: Found | None) -> 
         delivery.went(session, app.office(), message_id, Sent(found.provider_id))
 
 
-async def tidy(app: App) -> int:
-    """Let expire what belongs to nobody and what policy keeps no longer; destroy idle inbox keys.
-
-    Returns how many bodies and rows went.
-    """
-    now = app.clock.now()
-    gone = 0
-    await legalholds.keep_bodies(app)
-    await app.store.write(lambda session: custody.tell(session, app.office()))
-    await app.store.write(lambda session: copies.ask(session, copies.left(session, now)))
-    while some := await app.store.write(lambda session: vault.expire(session, now)):
-        gone += some
-    await app.store.write(lambda session: showing.expired(session, now))
-    gone += sum((await retention.run(app, preserved=preservation.preserved)).values())
-    # Not yesterday's: what was sealed a moment before midnight may not be committed yet.
-    yesterday = inbox.day_key(now - dt.timedelta(days=1))
-    owners = [owner for owner in app.keyring.inboxes() if owner < yesterday]
-    with app.store.read() as session:
-        idle = vault.idle_inboxes(session, owners)
-    for owner in idle:
-        app.keyring.destroy(owner)
-    return gone
-
-
 # --- all of it ------------------------------------------------------------------------------------
 
 
-async def drain(app: App, limit: int = 10_000) -> int:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was moved and what could not be, by the name of the step."""
+
+    moved: Counter[str] = field(default_factory=Counter)
+    failed: list[tuple[str, Exception]] = field(default_factory=list)
+
+    @property
+    def enough(self) -> bool:
+        """Whether more than rows is wrong; where the store fails, nothing was put off either."""
+        errors = [error for _, error in self.failed]
+        broken = errors and ExceptionGroup("", errors).subgroup(OperationalError)
+        return len(errors) > _ENOUGH or bool(broken)
+
+
+async def drain(app: App) -> int:
     """Everything that can be done now, until nothing is left.
 
     Raises:
         ExceptionGroup: rows that could not be worked on; everything else was done before.
     """
-    moved, errors = 0, list[Exception]()
-    for _ in range(limit):
-        step = await _once(app, errors)
-        moved += step
-        if not step or len(errors) > _ENOUGH or _cannot_write(errors):
-            _raise("drain", errors)
-            return moved
+    done = await work(app)
+    _raise("drain", [error for _, error in done.failed])
+    return done.moved.total()
+
+
+async def work(app: App) -> Done:
+    """The same, whatever fails on the way: that is put off, and named."""
+    done = Done()
+    for _ in range(_ROUNDS):
+        if not await _once(app, done) or done.enough:
+            return done
     raise RuntimeError("the worker does not come to rest: something is due again and again")
 
 
-def _cannot_write(errors: list[Exception]) -> bool:
-    """Whether it is the store that fails: then nothing was put off, and all of it is still due."""
-    return bool(errors) and ExceptionGroup("", errors).subgroup(OperationalError) is not None
-
-
-async def _once(app: App, errors: list[Exception]) -> int:
+async def _once(app: App, done: Done) -> bool:
     """One round over the kinds of rows that have something due; one query says which."""
     with app.store.read() as session:
         first = session.execute(_FIRST).one()
@@ -350,17 +340,19 @@ async def _once(app: App, errors: list[Exception]) -> int:
     def is_due(*moments: dt.datetime | None) -> bool:
         return any(moment is not None and moment <= now for moment in moments)
 
-    async def tried(step: Callable[[App], Awaitable[int]]) -> int:
+    async def tried(step: Callable[[App], Awaitable[int]]) -> None:
+        name = step.__name__
         try:
             count = await step(app)
         except ExceptionGroup as group:
             # What failed was put off, so this was a step as well, and the other kinds go on.
-            errors.extend(group.exceptions)
-            return 1
-        app.meters.moved.labels(step.__name__).inc(count)
-        return count
+            done.failed.extend((name, error) for error in group.exceptions)
+            done.moved[name] += 1
+            return
+        app.meters.moved.labels(name).inc(count)
+        done.moved[name] += count
 
-    moved = 0
+    before = done.moved.total()
     # Tasks before anything is decided: what nobody has read waits as long again.
     for step, due in (
         (understand, is_due(first.incoming)),
@@ -370,14 +362,14 @@ async def _once(app: App, errors: list[Exception]) -> int:
         (recalls.recall, is_due(first.recall)),
     ):
         if due:
-            moved += await tried(step)
-    if moved or is_due(first.queued):
-        moved += await tried(deliver)
+            await tried(step)
+    if done.moved.total() > before or is_due(first.queued):
+        await tried(deliver)
     if is_due(first.doubt) or (first.lease is not None and first.lease <= app.clock.wall()):
-        moved += await tried(recover)
+        await tried(recover)
     app.pulse.went_round()
     app.meters.last_round.set(app.clock.wall().timestamp())
-    return moved
+    return done.moved.total() > before
 
 
 def next_due(session: Session) -> dt.datetime | None:

@@ -16,7 +16,8 @@ from sqlmodel import Session, select
 
 from billing.facts import ClientDescribed
 from billing.models import Address
-from bot import inbox, intake, understanding, worker
+from bot import inbox, intake, understanding
+from bot.custody import nightly
 from bot.models import Incoming
 from bot.sandbox.faults import Fault
 from comms import consent
@@ -231,10 +232,10 @@ async def test_a_stranger_is_kept_and_shown_until_it_expires(product: Product) -
     day = inbox.day_key(NOON)
     keyring = product.app.keyring
     product.clock.turn(NOON + dt.timedelta(days=29))
-    await worker.tidy(product.app)
+    await nightly.tidy(product.app)
     assert keyring.has(day)
     product.clock.turn(NOON + dt.timedelta(days=31))
-    await worker.tidy(product.app)
+    await nightly.tidy(product.app)
     assert not keyring.has(day)
 
 

@@ -19,7 +19,7 @@ from billing import books
 from billing.models import Client, Invoice
 from billing.store import Store
 from bot import audit, intake, subjects, worker
-from bot.custody import retention
+from bot.custody import nightly, retention
 from bot.reasons import conversation, explain
 from bot.slack import answers
 from bot.slack.people import Person
@@ -122,7 +122,7 @@ async def day(product: Product) -> None:
     await product.twilio.text(PHONE, SENDER, "STOP")
     await product.settle()
     await worker.recover(product.app)
-    await worker.tidy(product.app)
+    await nightly.tidy(product.app)
 
 
 def look(session: Session, product: Product) -> None:

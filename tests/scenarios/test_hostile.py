@@ -9,8 +9,7 @@ import pytest_asyncio
 from sqlmodel import Session, select
 
 from billing.models import Client, Enrolment, EscalationCase
-from bot import worker
-from bot.custody import erasure
+from bot.custody import erasure, nightly
 from bot.models import Incoming
 from bot.report import silent
 from comms import consent, outreach
@@ -110,7 +109,7 @@ async def test_what_a_stranger_wrote_goes_from_slack_when_it_is_kept_no_longer(
     await a_stranger_wrote(product, SAID)
     await product.later(days=product.app.rules.vault.unmatched_days + 1)
     for _ in range(2):
-        await worker.tidy(product.app)
+        await nightly.tidy(product.app)
         await product.settle()
     assert shown(product, "Arnes") == []
     assert len(factories.messages(product.store, template="unmatched")) == 2

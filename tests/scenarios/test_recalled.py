@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from billing import vault
 from billing.models import Role, Staff, StaffRole, Vault
-from bot import inbox, worker
-from bot.custody import erasure, incidents, legalholds, recalls, rights, unscreened
+from bot import inbox
+from bot.custody import erasure, incidents, legalholds, nightly, recalls, rights, unscreened
 from bot.models import Incident, Incoming, Recall
 from bot.report import Wrong, silent
 from bot.sandbox import loopback
@@ -317,7 +317,7 @@ async def test_what_was_on_the_wire_while_its_client_was_erased_goes_as_well(
         message.sent_at = product.clock.now() + dt.timedelta(minutes=1)
 
     product.write(named)
-    await worker.tidy(product.app)
+    await nightly.tidy(product.app)
     await product.later(minutes=1)
     assert late not in product.twilio.messages
 

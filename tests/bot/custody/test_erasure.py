@@ -26,10 +26,10 @@ from billing.models import (
     Vault,
 )
 from billing.store import Store
-from bot import backup, schema, worker
+from bot import backup, schema
 from bot.app import App
 from bot.backup import Place
-from bot.custody import belongings, erasure, erasurelog, legalholds, tombstones
+from bot.custody import belongings, erasure, erasurelog, legalholds, nightly, tombstones
 from bot.custody.erasurelog import LogDamaged, NotReplayed
 from bot.models import Incoming
 from bot.report import Wrong, silent
@@ -262,7 +262,7 @@ async def test_a_body_whose_key_is_gone_keeps_no_evidence_from_being_held(app: A
     body = app.store.write_now(partial(report, app=app))
     app.keyring.destroy("inbox:2026-01-06")
     assert (await legalholds.place(app, HOLD, silent)).data["holds"]
-    await worker.tidy(app)
+    await nightly.tidy(app)
     with app.store.read() as session:
         assert session.get_one(Vault, body).expires_at is None
     await legalholds.release(app, HOLD, silent)
@@ -271,7 +271,7 @@ async def test_a_body_whose_key_is_gone_keeps_no_evidence_from_being_held(app: A
 async def test_what_came_in_about_a_held_client_does_not_expire(app: App) -> None:
     await legalholds.place(app, HOLD, silent)
     body = app.store.write_now(partial(report, app=app))
-    await worker.tidy(app)
+    await nightly.tidy(app)
     with app.store.read() as session:
         assert vault.text(session, app.keyring, body) == "a report"
     await legalholds.release(app, HOLD, silent)

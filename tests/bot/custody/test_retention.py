@@ -17,8 +17,8 @@ from sqlmodel import Session, SQLModel, col
 from billing import vault
 from billing.models import Vault
 from billing.store import Store
-from bot import schema, worker
-from bot.custody import retention
+from bot import schema
+from bot.custody import nightly, retention
 from bot.custody.retention import Preserved
 from bot.models import Incoming
 from comms import timeline
@@ -304,7 +304,7 @@ async def test_the_worker_tidies_bodies_that_expired_a_thousand_at_a_time(one: P
 
     one.write(keep)
     assert one.write(lambda session: vault.expire(session, NOON)) == 1000
-    assert await worker.tidy(one.app) == 1
+    assert await nightly.tidy(one.app) == 1
     assert not one.app.keyring.has("inbox:2026-01-01")
 
 

@@ -13,9 +13,8 @@ from sqlmodel import Session, select
 
 from billing import obligations, vault
 from billing.models import Client, RightsRequest
-from bot import worker
 from bot.app import App
-from bot.custody import export, legalholds, processors, rights
+from bot.custody import export, legalholds, nightly, processors, rights
 from bot.report import Wrong, silent
 from bot.settings import Settings
 from bot.staff import grants
@@ -133,13 +132,13 @@ async def test_compliance_is_told_in_slack_before_it_is_due_and_once_more_when_l
     asked = {"email": "c@harrow.example", "roles": ["compliance"], "slack": "U0COMPLY"}
     await grants.grant(app, asked, silent)
     await begun(app, "2026-01-02")
-    await worker.tidy(app)
+    await nightly.tidy(app)
     with app.store.read() as session:
         assert alerts(session) == []
     for now in (NOON + dt.timedelta(days=20), NOON + dt.timedelta(days=28)):
         app.clock.turn(now)  # type: ignore[attr-defined]
-        await worker.tidy(app)
-        await worker.tidy(app)
+        await nightly.tidy(app)
+        await nightly.tidy(app)
     with app.store.read() as session:
         assert alerts(session) == ["U0COMPLY", "U0COMPLY"]
 
