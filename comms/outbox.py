@@ -93,7 +93,7 @@ def _adding(dialect: str) -> Executable:
 def due(
     session: Session, channel: str, now: dt.datetime, limit: int
 ) -> list[tuple[int, int | None]]:
-    """Message and client ids of what may go, what answers a person first, then the oldest."""
+    """Message and client ids of what may go, the oldest first."""
     asked = {"channel": channel, "now": now, "limit": limit}
     return [(row.id, row.client_id) for row in session.connection().execute(_DUE, asked)]
 
@@ -306,6 +306,23 @@ def refuse(session: Session, message_id: int, finding: Finding, state: State) ->
         wake_at=finding.until,
         wake_on_client=finding.wake_on_client,
     )
+
+
+def hold_all(session: Session, held: Sequence[tuple[int, Finding]]) -> None:
+    """What the door put off, each until its moment or its event."""
+    rows = [
+        {
+            "id": message_id,
+            "state": State.HELD,
+            "rule": finding.rule,
+            "reason": finding.reason,
+            "wake_at": finding.until,
+            "wake_on_client": finding.wake_on_client,
+        }
+        for message_id, finding in held
+    ]
+    if rows:
+        moves.all_of(session, rows, (State.QUEUED, State.HELD))
 
 
 def cancel(
