@@ -230,7 +230,6 @@ def _brought_up(given: "Settings") -> tuple[int, int, list[str]]:
     """How many were erased again in the copy that is in place, how much was said again; and how."""
     from bot import schema
     from bot.app import books
-    from bot.custody import erasurelog
 
     if given.erasures_file is None:
         return 0, 0, []
@@ -244,9 +243,6 @@ def _brought_up(given: "Settings") -> tuple[int, int, list[str]]:
     with closing(app.store), closing(app.keyring):
         restated, said = _said_again(app)
         done = _erased_again(app, given.erasures_file)
-    if done:
-        erasurelog.scrub(given.database_url)
-        erasurelog.scrub(given.keyring_url)
     return (
         done,
         restated,
@@ -280,7 +276,7 @@ def _erased_again(app: "App", log: Path) -> int:
     from bot.custody import erasure
 
     with terminal.bar("erasing") as progress:
-        return erasure.again(app.store, app.keyring, log, app.clock.now(), progress)
+        return erasure.again(app, log, progress, most=None)
 
 
 def _place(given: "Settings") -> "Place":

@@ -29,7 +29,6 @@ from billing.models import (
     StepTaken,
     Vault,
 )
-from billing.store import Store
 from bot.access import Action
 from bot.app import App
 from bot.custody import (
@@ -125,17 +124,21 @@ async def erase(app: App, args: Args, _progress: Progress) -> Report:
         return _told(client.id, wiped, held, copies.standing(session, group)), keys
 
     report, gone = await app.store.write(work, clients=custodians.group(client.id))
-    for key_id in gone:
-        app.keyring.destroy(key_id)
-    if gone and not await asyncio.to_thread(_scrub, app.settings):
+    if gone and not await asyncio.to_thread(_destroy, app, gone):
         return replace(report, lines=[*report.lines, _SCRAPS])
     return report
 
 
-def _scrub(settings: Settings) -> bool:
-    """Whether no scraps of them are left in the files."""
-    rows = erasurelog.scrub(settings.database_url, _SCRUBBED)
-    return erasurelog.scrub(settings.keyring_url, _SCRUBBED) and rows
+def _destroy(app: App, gone: Collection[str], most: int | None = _SCRUBBED) -> bool:
+    """Whether no scraps of them are left in the files.
+
+    The keys go last: whoever is cut off before is told when the product starts, and goes on here.
+    """
+    rows = erasurelog.scrub(app.settings.database_url, most)
+    keys = erasurelog.scrub(app.settings.keyring_url, most)
+    for key_id in gone:
+        app.keyring.destroy(key_id)
+    return rows and keys
 
 
 def refusal(session: Session, app: App, client_id: int) -> str:
@@ -353,35 +356,39 @@ async def replay(app: App, _args: Args, progress: Progress) -> Report:
     """Do again what the log says, in a copy from before, or where an erasure was cut off."""
     log = log_of(app.settings)
     restated.bring_up(app, app.settings.strictures_file)  # a no outlives who said it
-    done = again(app.store, app.keyring, log, app.clock.now(), progress)
+    done = await asyncio.to_thread(again, app, log, progress)
     lines = [f"{done:,} erasures were replayed." if done else "Nobody who was erased is here."]
     return Report({"replayed": done}, lines)
 
 
-def again(store: Store, keyring: Keyring, log: Path, now: dt.datetime, progress: Progress) -> int:
-    """Erase whoever the log names and who is here; how many.
+def again(app: App, log: Path, progress: Progress, most: int | None = _SCRUBBED) -> int:
+    """Erase whoever the log names and who is here; how many. Nobody waits where ``most`` is None.
 
     A legal hold in the copy has ended since: it would not have been erased otherwise.
 
     Raises:
         erasurelog.LogDamaged: the log cannot be read.
     """
-    left = erasurelog.pending(erasurelog.read(log), store, keyring)
+    left = erasurelog.pending(erasurelog.read(log), app.store, app.keyring)
     for number, line in enumerate(left, 1):
-        _again(store, keyring, line, now)
+        _again(app, line)
         progress(number, len(left))
+    if left:
+        _destroy(app, [line.key_id for line in left], most)
     return len(left)
 
 
-def _again(store: Store, keyring: Keyring, line: Line, now: dt.datetime) -> None:
-    with store.read() as session:
+def _again(app: App, line: Line) -> None:
+    with app.store.read() as session:
         client = session.exec(select(Client).where(Client.key_id == line.key_id)).first()
     if client is not None:
-        owners = _new_owners(keyring, [client.id], now)
+        now = app.clock.now()
+        owners = _new_owners(app.keyring, [client.id], now)
         word = Word("erasure log", REPLAYED, now, replayed=True)
-        work = partial(_one_again, keyring=keyring, client_id=client.id, owners=owners, word=word)
-        store.write_now(work, clients=[client.id])
-    keyring.destroy(line.key_id)
+        work = partial(
+            _one_again, keyring=app.keyring, client_id=client.id, owners=owners, word=word
+        )
+        app.store.write_now(work, clients=[client.id])
 
 
 def _one_again(

@@ -45,10 +45,12 @@ class Line:
 
 
 def append(path: Path, keys: Collection[str], now: dt.datetime) -> None:
-    """Write down which keys are destroyed; on disk when this returns."""
+    """Write down which keys are destroyed, each once; on disk when this returns."""
     at = now.astimezone(dt.UTC).isoformat(timespec="seconds")
     with lines.held(path) as file:
-        lines.append(file, (json.dumps(asdict(Line(key_id, at))).encode() for key_id in keys))
+        known = {line.key_id for line in read(path)}  # of one that was cut off and asked for again
+        new = [Line(key_id, at) for key_id in keys if key_id not in known]
+        lines.append(file, (json.dumps(asdict(line)).encode() for line in new))
 
 
 def adopt(original: Path, path: Path) -> None:

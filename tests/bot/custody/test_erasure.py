@@ -26,6 +26,7 @@ from billing.models import (
     Vault,
 )
 from billing.store import Store
+from bot import app as root
 from bot import backup, schema
 from bot.app import App
 from bot.backup import Place
@@ -336,26 +337,17 @@ async def test_a_copy_from_before_is_not_served_until_the_erasure_is_done_again(
     await erasure.erase(app, ASKED, silent)
     backup.restore(*folders, Place(fresh_database.url, fresh_database.keyring_url))
     log = log_of(app)
-    with (
-        closing(opened_store(fresh_database)) as store,
-        closing(keys_of(fresh_database)) as keyring,
-    ):
+    urls = {"database_url": fresh_database.url, "keyring_url": fresh_database.keyring_url}
+    copy = root.books(app.settings.model_copy(update=urls), app.clock)
+    with closing(copy.store) as store, closing(copy.keyring) as keyring:
         assert canaries(store, keyring) == list(CANARIES)  # the copy itself knows everything
         with pytest.raises(NotReplayed, match="counterfoil erase --replay"):
             erasurelog.need_replayed(log, store, keyring)
-        assert erasure.again(store, keyring, log, NOON, silent) == 1
+        assert erasure.again(copy, log, silent) == 1
         erasurelog.need_replayed(log, store, keyring)
         assert canaries(store, keyring) == []
         assert holds(store)
-        assert erasure.again(store, keyring, log, NOON, silent) == 0
-
-
-def opened_store(database: Any) -> Store:
-    return Store(database.url)
-
-
-def keys_of(database: Any) -> Keyring:
-    return Keyring(database.keyring_url, bytes(range(32)))
+        assert erasure.again(copy, log, silent) == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
