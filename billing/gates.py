@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from billing import arrears, calendar, money
+from billing import arrears, calendar, money, spelling
 from billing.arrears import Account, OpenInstalment
 from billing.policy import Policy
 
@@ -41,7 +41,7 @@ def passing(
 
 def passed(refusal: Refusal, override: Override) -> str:
     """The sentence for it: what would hold it, who let it pass, and until when."""
-    until = f"{override.until:%Y-%m-%d %H:%M} UTC"
+    until = spelling.moment(override.until)
     return f"{refusal.reason}; {override.by} lets it pass until {until} (override {override.id})"
 
 
@@ -134,7 +134,7 @@ def renewal_refusal(
         reason = f"Nothing is renewed by {entity}: the policy says so."
         return Refusal("renewals_disabled", reason, final=True)
     if today > renews_on:
-        reason = f"The renewal date, {renews_on}, has passed."
+        reason = f"The renewal date, {spelling.day(renews_on)}, has passed."
         return Refusal("renewal_date_passed", reason, final=True)
     return outreach_refusal(overdue, today, policy)
 

@@ -37,7 +37,7 @@ def exponent(currency: str) -> int:
         ValueError: no such currency.
     """
     if currency not in get_global("all_currencies"):
-        message = f"{currency!r} is not a currency; write its ISO 4217 code, such as USD"
+        message = f"`{currency}` is not a currency; write its ISO 4217 code, such as USD"
         raise ValueError(message)
     return _ISO_4217.get(currency, get_currency_precision(currency))
 
@@ -51,12 +51,12 @@ def parse(text: str, currency: str) -> int:
     digits = exponent(currency)
     bare = _bare(text, currency)
     if not _NUMBER.fullmatch(bare):
-        message = f"{text!r} is not an amount; write it like {_example(digits)}"
+        message = f"`{text}` is not an amount; write it like {_example(digits)}"
         raise ValueError(message)
     sign = -1 if bare.startswith("-") else 1
     whole, fraction = _read(bare.lstrip("+-"), digits, text)
     if fraction[digits:].strip("0"):
-        message = f"{text!r} has more decimals than {currency}, which has {digits}"
+        message = f"`{text}` has more decimals than {currency}, which has {digits}"
         raise ValueError(message)
     return sign * int(whole + fraction[:digits].ljust(digits, "0"))
 
@@ -129,7 +129,7 @@ def _read_single(number: str, mark: str, digits: int, text: str) -> tuple[str, s
 
 
 def _unclear(text: str, digits: int) -> str:
-    return f"{text!r} can be read in two ways; write it like {_example(digits)}, without grouping"
+    return f"`{text}` can be read in two ways; write it like {_example(digits)}, without grouping"
 
 
 def _example(digits: int) -> str:

@@ -7,7 +7,7 @@ that is overdue, never two at once, and none more often than it says.
 import datetime as dt
 from dataclasses import dataclass
 
-from billing import calendar, gates
+from billing import calendar, gates, spelling
 from billing.arrears import OpenInstalment
 from billing.policy import Offer, Policy
 from billing.policy.offers import Trigger
@@ -95,9 +95,8 @@ def _unfit(offer: Offer, client: Audience, now: dt.datetime) -> Skip | None:
         )
     lately = [one.offered_at for one in client.made if one.name == offer.name]
     if lately and max(lately) > now - offer.every_days * _DAY:
-        reason = (
-            f"{offer.name} was offered {max(lately):%-d %b %Y}; once in {offer.every_days} days."
-        )
+        day = spelling.day(max(lately))
+        reason = f"{offer.name} was offered on {day}; once in {offer.every_days} days."
         return Skip(rule="offered_lately", reason=reason)
     return None
 
@@ -108,7 +107,7 @@ def _make(offer: Offer, client: Audience, now: dt.datetime) -> Make:
     because = {"paid": "Everything is paid", "renewed": "An agreement is renewed"}[offer.trigger]
     return Make(
         rule="offer_due",
-        reason=f"{because}; {offer.name} is offered from {first} on.",
+        reason=f"{because}; {offer.name} is offered from {spelling.day(first)} on.",
         offer=offer,
         amount=offer.discount.of(client.currency) or None,
         send_after=send_after,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from billing import calendar, gates
+from billing import calendar, gates, spelling
 from billing.arrears import OpenInstalment
 from billing.policy import Policy, RenewalStep
 
@@ -149,7 +149,8 @@ def _over(
     if last >= len(ladder(renewal, policy)) and last not in renewal.in_vain:
         return Idle(rule="all_steps_taken", reason=f"All notices for {renewal.name} are sent.")
     if today > renewal.renews_on:
-        reason = f"{renewal.name} was to renew on {renewal.renews_on}; no notice goes out any more."
+        day = spelling.day(renewal.renews_on)
+        reason = f"{renewal.name} was to renew on {day}; no notice goes out any more."
         return Late(rule="renewal_date_passed", reason=reason)
     return None
 
@@ -169,7 +170,7 @@ def _notice(
         return Wait(rule="last_notice_in_vain", reason=reason, look_again=again)
     reached = sum(day <= today for day in due)
     if reached <= last:
-        reason = f"Notice {last + 1} for {renewal.name} is due on {due[last]}."
+        reason = f"Notice {last + 1} for {renewal.name} is due on {spelling.day(due[last])}."
         again = calendar.midnight(due[last], timezone)
         return Wait(rule="step_not_due", reason=reason, look_again=again)
     step = ladder(renewal, policy)[reached - 1]
@@ -185,7 +186,7 @@ def _notice(
             refusal=refusal,
             look_again=calendar.midnight(renewal.renews_on + _DAY, timezone),
         )
-    said = f"{renewal.name} renews on {renewal.renews_on}; notice {reached} is due."
+    said = f"{renewal.name} renews on {spelling.day(renewal.renews_on)}; notice {reached} is due."
     if refusal is not None and override is not None:
         said = f"{said[:-1]}, although {gates.passed(refusal, override)}."
     return Send(

@@ -63,7 +63,7 @@ def explained(policy: Policy, pack: str, today: dt.date) -> Report:
     ]
     lines += _entities(policy) if not pack else []
     lines += [sentence for sentence in [flip(policy, today)] if sentence]
-    columns = ["rule", "where", "says", "enforced", "source", "as_of", "verified"]
+    columns = ["rule", "where", "says", "enforced", "source"]
     data = {
         "pack": pack or policy.pack,
         "packs": asked,
@@ -80,7 +80,9 @@ def _entities(policy: Policy) -> list[str]:
 
 
 def _row(one: Shown) -> list[str]:
-    return [one.rule, one.where, one.says, seen_to(one), one.source, one.as_of, _yes(one.verified)]
+    signed = ", confirmed by counsel" if one.verified else ""
+    source = f"{one.source}, as of {one.as_of}{signed}"
+    return [one.rule, one.where, one.says, seen_to(one), source]
 
 
 def seen_to(one: Shown) -> str:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 
-from billing import calendar
+from billing import calendar, spelling
 from billing.arrears import (
     FENCES,
     Account,
@@ -106,7 +106,7 @@ def _stopped(case: Case) -> Held | Notify | Wait | Idle | None:
 def _held(hold: HoldFact, who: str, timezone: str) -> Held:
     end = "until somebody releases it"
     if hold.until is not None:
-        end = f"until {calendar.local_date(hold.until, timezone)}"
+        end = f"until {spelling.day(calendar.local_date(hold.until, timezone))}"
     reason = f"{who} is on hold {end}: {hold.why}."
     return Held(rule="held", reason=reason, hold=hold, look_again=hold.until)
 
@@ -123,7 +123,7 @@ def _not_overdue(case: Case) -> Wait:
     first = min(case.account.instalments, key=lambda i: (i.due_on, i.id))
     return Wait(
         rule="not_overdue",
-        reason=f"Nothing is overdue; {first.number} is due on {first.due_on}.",
+        reason=f"Nothing is overdue; {first.number} is due on {spelling.day(first.due_on)}.",
         look_again=min([case.at(case.overdue_on(first)), *_notices(case)]),
     )
 
@@ -150,9 +150,10 @@ def _notify(
     case: Case, step: int, notice: PreDue, listed: tuple[OpenInstalment, ...], total: int
 ) -> Notify:
     first = listed[0]
+    due = spelling.day(first.due_on)
     return Notify(
         rule="due_soon",
-        reason=f"{first.number} is due on {first.due_on}; {case.written(total)} in all.",
+        reason=f"{first.number} is due on {due}; {case.written(total)} in all.",
         step=step,
         listed=listed,
         template=notice.template,

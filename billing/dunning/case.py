@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from billing import calendar, money
+from billing import calendar, money, spelling
 from billing.arrears import (
     Account,
     OpenInstalment,
@@ -120,7 +120,7 @@ class Case:
     def age(self) -> str:
         """How old the anchor is, in words."""
         late = overdue_for((self.today - self.anchor.due_on).days)
-        return f"{self.anchor.number}, issued on {self.anchor.issued_on}, is {late}"
+        return f"{self.anchor.number}, issued on {spelling.day(self.anchor.issued_on)}, is {late}"
 
     @property
     def coming(self) -> Iterator[OpenInstalment]:

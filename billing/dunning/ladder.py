@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import replace
 
-from billing import calendar
+from billing import calendar, spelling
 from billing.dunning.answers import (
     Credit,
     Credited,
@@ -63,9 +63,9 @@ def _end(case: Case) -> Wait | Escalate | Exhausted:
     last = len(case.ladder.steps)
     rested = _rested_on(case, last)
     if case.today < rested:
-        reason = f"All steps are taken; the owner is told on {rested}."
+        reason = f"All steps are taken; the owner is told on {spelling.day(rested)}."
         return Wait(rule="ladder_ending", reason=reason, look_again=case.at(rested))
-    return _escalate(case, last + 1, "all_steps_taken", "all steps are taken")
+    return _escalate(case, last + 1, "all_steps_taken", "All steps are taken")
 
 
 def _credit(case: Case) -> Credit | None:
@@ -92,14 +92,14 @@ def _next(case: Case, number: int) -> Send | Escalate | Wait | Exhausted:
     step = case.ladder.steps[number - 1]
     failed = sum(taken.step == number and taken.how == "failed" for taken in case.taken)
     if failed >= case.ladder.rounds:
-        return _escalate(case, number, "undeliverable", f"no message of step {number} got through")
+        return _escalate(case, number, "undeliverable", f"No message of step {number} got through")
     rested = _rested_on(case, number)
     day = max(case.reached_on(case.anchor, step), rested)
     moment = _moment(case, day, rested)
     if case.now < moment:
         return _wait(case, number, moment, rested)
     if step.action == "escalate":
-        return _escalate(case, number, "escalation_due", f"step {number} hands over to the owner")
+        return _escalate(case, number, "escalation_due", f"Step {number} hands over to the owner")
     return _send(case, number)
 
 
@@ -136,7 +136,7 @@ def _wait(case: Case, number: int, moment: dt.datetime, rested: dt.date) -> Wait
     step = case.ladder.steps[number - 1]
     later = (case.at(max(case.reached_on(instalment, step), rested)) for instalment in case.coming)
     day = calendar.local_date(moment, case.account.timezone)
-    reason = f"Step {number} is due on {day}; {case.age}."
+    reason = f"Step {number} is due on {spelling.day(day)}; {case.age}."
     look_again = min(moment, *later, *case.ends, moment)
     return Wait(rule="step_not_due", reason=reason, look_again=look_again)
 
@@ -163,7 +163,7 @@ def _escalate(case: Case, number: int, rule: str, why: str) -> Escalate | Exhaus
         return Exhausted(rule="escalated", reason="The account is with its owner.")
     return Escalate(
         rule=rule,
-        reason=f"A person's turn, {why}: {case.age}; {case.written(case.total)} in all.",
+        reason=f"{why}: {case.age}; {case.written(case.total)} in all.",
         step=number,
         round=_round(case, number),
         anchor=case.anchor,

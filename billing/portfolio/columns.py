@@ -129,19 +129,19 @@ def _listed(header: Iterable[str]) -> str:
 def _missing(
     missing: list[str], spare: list[str], header: tuple[str, ...], mapping: Mapping[str, str]
 ) -> list[str]:
-    """A sentence per missing column, and the whole command line where every one has a guess."""
+    """What is missing, and the options that name it, where there is a guess."""
     guesses: dict[str, str] = {}
     for ours in missing:
         left = [name for name in spare if name not in guesses.values()]
         if guess := _guess(ours, left):
             guesses[ours] = guess
-    faults = []
-    for ours in missing:
-        sentence = f"column `{ours}` is missing; the file has {_listed(header)}"
-        if ours in guesses:
-            sentence += f"; did you mean {_map(ours, guesses[ours])}?"
-        faults.append(sentence)
-    if len(guesses) == len(missing):
+    names = ", ".join(f"`{ours}`" for ours in missing)
+    what = f"column {names} is" if len(missing) == 1 else f"columns {names} are"
+    faults = [f"{what} missing; the file has {_listed(header)}"]
+    if len(guesses) < len(missing):
+        found = [_map(ours, theirs) for ours, theirs in guesses.items()]
+        faults += [f"did you mean {' '.join(found)}?"] if found else []
+    else:
         for ours in _DEAR:
             left = [name for name in spare if name not in guesses.values()]
             if ours not in mapping and (alias := _alias(ours, left)):

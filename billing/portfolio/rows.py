@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from billing import facts, money
+from billing import facts, money, spelling
 from billing.facts import ClientDescribed, Fact, InvoiceDisputed, InvoiceIssued, PaymentSettled
 from billing.portfolio import days
 
@@ -135,7 +135,7 @@ def row(
     issued = cells.take("issued", dates.read, date.min)
     due = cells.take("due", dates.read, date.max)
     if due < issued:
-        cells.fault("due", f"due {due} is before the invoice was issued ({issued}); correct one")
+        cells.fault("due", _before(due, issued))
     known = len(cells.problems)
     currency = cells.take("currency", lambda cell: facts.currency(cell or default_currency), "")
     if len(cells.problems) > known:
@@ -143,7 +143,7 @@ def row(
     amount = cells.take("amount", lambda cell: positive(cell, currency), 1)
     paid, paid_on = _paid(cells, amount, currency, dates)
     if paid_on is not None and paid_on < issued:
-        cells.fault("paid", f"paid {paid_on}, before it was issued ({issued}); correct one")
+        cells.fault("paid", _before(paid_on, issued))
     disputed = cells.take("disputed", yes, None)
     said = [cells.take(column, words, "") for column in _WORDS]
     if cells.problems or client is None:
@@ -169,6 +169,11 @@ def positive(written: str, currency: str) -> int:
     if amount >= 2**63:
         raise ValueError("is larger than any invoice; correct it")
     return amount
+
+
+def _before(day: date, issued: date) -> str:
+    told = spelling.day(issued)
+    return f"{spelling.day(day)} is before the invoice was issued, {told}; correct one"
 
 
 def _paid(cells: Cells, amount: int, currency: str, dates: Dates) -> tuple[int, date | None]:

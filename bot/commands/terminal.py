@@ -7,12 +7,13 @@ import asyncio
 import functools
 import inspect
 import json
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
@@ -27,7 +28,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 _WIDE = 200
-"""Columns where nobody's terminal says how many it has."""
+"""Columns where nobody's terminal says how many it has, nor COLUMNS."""
+_WORD = 36
+"""Longer words, such as addresses of pages, may be cut in two."""
+_AMOUNT = re.compile(r"|-|[^\w\s]{0,2}\d[\d,.]*%?")
+"""Numbers stand under numbers."""
 
 
 def command(fn: Callable[P, Report]) -> Callable[..., None]:
@@ -181,28 +186,56 @@ def _print(report: Report, *, as_json: bool) -> None:
     for line in report.lines:
         typer.echo(_plain(line))
     for table in report.tables:
-        _print_table(table)
+        show(table)
 
 
-def _print_table(table: Table) -> None:
+def show(table: Table) -> None:
+    """Print a table as wide as the terminal, or as COLUMNS says."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    screen = Console(file=sys.stdout, width=None if terminal else _WIDE, highlight=False)
+    room = shutil.get_terminal_size((_WIDE, 0)).columns
+    screen = Console(file=sys.stdout, width=room, highlight=False)
     grid = Grid(
         box=box.SIMPLE_HEAD,
         title=table.title or None,
         title_justify="left",
         min_width=len(table.title),
+        show_header=any(table.columns),
     )
-    for name in table.columns:
-        grid.add_column(Text(name.replace("_", " ")), overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(_plain(cell)) for cell in row))
+    rows = [[_plain(cell) for cell in row] for row in table.rows]
+    names = [name.replace("_", " ") for name in table.columns]
+    columns = list(zip(names, *rows, strict=True))
+    for column, wide in zip(columns, _widths(columns, room), strict=True):
+        right = any(column[1:]) and all(map(_AMOUNT.fullmatch, column[1:]))
+        justify: Literal["left", "right"] = "right" if right else "left"
+        grid.add_column(Text(column[0]), overflow="fold", width=wide, justify=justify)
+    for row in rows:
+        grid.add_row(*map(Text, row))
     screen.print(grid)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """How wide each column is: no word is cut in two, or where that cannot be, the longest ones."""
+    from rich.cells import cell_len
+
+    room -= 3 * len(columns) + 1
+    most = [max(cell_len(line) for cell in one for line in cell.split("\n")) for one in columns]
+    words = [[cell_len(word) for cell in one for word in cell.split()] for one in columns]
+    for longest in range(_WORD, 0, -1):
+        least = [max((word for word in one if word <= longest), default=1) for one in words]
+        if sum(least) <= room:
+            break
+    else:
+        return [None] * len(columns)
+    level = max(most, default=0)
+    while True:
+        wide = [max(few, min(many, level)) for few, many in zip(least, most, strict=True)]
+        if sum(wide) <= room:
+            return [*wide]
+        level -= 1
 
 
 def _plain(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from billing import spelling
 from billing.calendar import local_date
 from billing.models import Client, Role, Staff, StaffRole
 from bot.custody import copies
@@ -115,7 +116,7 @@ def provider(asked: Sequence[Recall], channel: str) -> str:
         again = f", tried {waits[0].attempts} times" if waits[0].attempts else ""
         return f"The carrier is asked for its copy{again}."
     when = max(one.done_at for one in asked if one.done_at is not None)
-    return f"The carrier's copy was redacted at {when:%Y-%m-%d %H:%M} UTC."
+    return f"The carrier's copy was redacted on {spelling.moment(when)}."
 
 
 def listed(session: Session, *, closed: bool = False) -> Report:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from billing import money, portfolio
+from billing import money, portfolio, spelling
 from billing.portfolio import Agreements, Portfolio, PortfolioRow, Problem, Total
 from bot import firm as firms
 from bot.app import App
@@ -23,12 +23,12 @@ from bot.report import DONE, WRONG, Args, Progress, Report, Table, Wrong
 MOST = 200
 """Problems that a person is shown; ``--json`` has them all."""
 _BOOKED = {
-    "clients": "clients new or changed",
-    "invoices": "invoices",
-    "payments": "payments",
-    "disputes": "disputes",
-    "corrections": "corrections",
-    "agreements": "agreements new or changed",
+    "clients": ("client new or changed", "clients new or changed"),
+    "invoices": ("invoice", "invoices"),
+    "payments": ("payment", "payments"),
+    "disputes": ("dispute", "disputes"),
+    "corrections": ("correction", "corrections"),
+    "agreements": ("agreement new or changed", "agreements new or changed"),
 }
 
 
@@ -164,12 +164,13 @@ def _about_outcome(
         if any(problem.fatal for problem in found.problems):
             return [f"Nothing of {name} was stored."]
         bad = len({problem.line for problem in found.problems})
-        lines = "1 bad line" if bad == 1 else f"{bad} bad lines"
+        lines = spelling.counted(bad, "bad line")
         return [f"Nothing of {name} was stored: {lines}. Correct the file, or give --skip-bad."]
-    skipped = [f"{len(found.problems)} problems were skipped."] if found.problems else []
+    left_out = spelling.counted(len(found.problems), "problem was", "problems were")
+    skipped = [f"{left_out} skipped."] if found.problems else []
     if asked.dry_run:
         return [*skipped, f"{name} is good; nothing was stored, because of --dry-run."]
-    news = [f"{count:,} {_BOOKED[what]}" for what, count in booked.items() if count]
+    news = [spelling.counted(count, *_BOOKED[what]) for what, count in booked.items() if count]
     return [*skipped, f"Booked: {', '.join(news)}." if news else "Nothing changed."]
 
 
@@ -183,12 +184,12 @@ def _totals(rows: Sequence[PortfolioRow]) -> dict[str, Total]:
 
 
 def _table(totals: Mapping[str, Total]) -> Table:
-    rows = [
-        [
-            currency,
-            f"{total.invoices:,}",
-            *(money.display(amount, currency) for amount in (total.issued, total.paid, total.open)),
-        ]
-        for currency, total in totals.items()
-    ]
-    return Table("", ["currency", "invoices", "issued", "paid", "open"], rows)
+    """What was paid beyond its invoice has a column of its own, or the sums would not add up."""
+    credits_ = {name: total.paid + total.open - total.issued for name, total in totals.items()}
+    last = ["credit"] if any(credits_.values()) else []
+    rows = []
+    for name, one in totals.items():
+        amounts = [one.issued, one.paid, one.open, *([credits_[name]] if last else [])]
+        shown = [money.display(amount, name) for amount in amounts]
+        rows.append([name, f"{one.invoices:,}", *shown])
+    return Table("", ["currency", "invoices", "issued", "paid", "open", *last], rows)

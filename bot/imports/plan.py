@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlmodel import Session
 
-from billing import facts, money
+from billing import facts, money, spelling
 from billing.calendar import local_date
 from billing.facts import (
     AgreementDescribed,
@@ -121,7 +121,10 @@ def _early(row: PortfolioRow, shelf: Shelf, now: dt.datetime) -> Iterator[Proble
     today = local_date(now, zone)
     for column, day in (("issued", row.issued), ("paid", row.paid_on)):
         if day is not None and day > today:
-            sentence = f"{day} is after today, {today} in {zone}; correct it, or import it that day"
+            sentence = (
+                f"{spelling.day(day)} is after today, {spelling.day(today)} in {zone}; "
+                "correct it, or import it that day"
+            )
             yield Problem(row.line, column, sentence)
 
 
@@ -181,8 +184,8 @@ def _compared(
         news.append(_correction(issued, correct_at))
     if held is not None and held.issued_on != row.issued:
         plan.notes.append(
-            f"line {row.line}: {row.invoice} stays issued on {held.issued_on}; an issue date is "
-            f"never corrected, so {row.issued} is ignored"
+            f"line {row.line}: {row.invoice} stays issued on {spelling.day(held.issued_on)}; "
+            f"an issue date is never corrected, so {spelling.day(row.issued)} is ignored"
         )
     disputed = _one(happened, facts.InvoiceDisputed)
     if disputed is not None and disputed.key not in shelf.disputes:
@@ -206,8 +209,8 @@ def _changed(row: PortfolioRow, held: Held) -> Problem:
             "never changes, so correct the file"
         )
         return Problem(row.line, "currency", sentence)
-    was = f"{money.display(held.amount, held.currency)} due {held.due_on}"
-    now = f"{money.display(row.amount, row.currency)} due {row.due}"
+    was = f"{money.display(held.amount, held.currency)} due {spelling.day(held.due_on)}"
+    now = f"{money.display(row.amount, row.currency)} due {spelling.day(row.due)}"
     column = "amount" if held.amount != row.amount else "due"
     sentence = f"{row.invoice} was issued with {was}, and now says {now}; --correct posts that"
     return Problem(row.line, column, sentence)
@@ -256,8 +259,9 @@ def _note_clients(plan: Plan, shelf: Shelf) -> None:
     new = [group.client for group in plan.groups if group.client_id is None]
     without = sum(client.timezone is None for client in new)
     if without:
+        many = spelling.counted(without, "client has", "clients have")
         plan.notes.append(
-            f"{without} clients have no time zone and are kept as UTC; give a timezone column or "
+            f"{many} no time zone and stay in UTC; give a timezone column or "
             "--default-timezone, or their hours will be wrong"
         )
     owners = {group.client.owner_email for group in plan.groups} - {None}

@@ -14,7 +14,7 @@ from babel import Locale, localedata
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from billing import accounts, aliases, calendar, references, vault
+from billing import accounts, aliases, calendar, references, spelling, vault
 from billing.arrears import OpenInstalment
 from billing.keyring import Keyring
 from billing.models import (
@@ -160,7 +160,7 @@ def statement(
     came = _came(session, group, since, today)
     keys = sorted({*items, *came, *(key for key, amount in cash.items() if amount)})
     if not keys:
-        raise Wrong(f"{client.name} owes nothing and has paid nothing since {since}.")
+        raise Wrong(f"{client.name} owes nothing and has paid nothing since {spelling.day(since)}.")
     return facts.Statement(
         to=_party(desk, client),
         as_of=today,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from billing import money
-from billing.calendar import local_date
+from billing.calendar import local_date, zone
 from bot.preview.course import Asked, Coming
 from bot.preview.entry import Entry, What
 from bot.report import Report, Table, Wrong, harmless
@@ -178,12 +178,16 @@ def _entries_table(entries: Sequence[Entry]) -> Table:
     shown = entries[:MOST]
     more = f" (the first {MOST} of {len(entries):,})" if len(entries) > MOST else ""
     rows = [
-        [f"{one.day:%a %-d %b}", f"{one.at:%H:%M}", one.client, called(one), _about(one)]
-        for one in shown
+        [f"{one.day:%a %-d %b}", _there(one), one.client, called(one), _about(one)] for one in shown
     ]
     return Table(
-        f"What comes{more}", ["day", "UTC", "client", "what", "why, or for how much"], rows
+        f"What comes{more}", ["day", "there", "client", "what", "why, or for how much"], rows
     )
+
+
+def _there(entry: Entry) -> str:
+    """The hour where the client is, as the day beside it is."""
+    return f"{entry.at.astimezone(zone(entry.timezone)):%H:%M}"
 
 
 def called(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from billing import aliases, arrears, fences, money, promises
+from billing import aliases, arrears, fences, money, promises, spelling
 from billing.models import (
     OPEN_DISPUTES,
     Chargeback,
@@ -69,8 +69,10 @@ def _disputes(session: Session, group: list[int]) -> Iterator[Line]:
     )
     for dispute, invoice in rows:
         amount = money.display(dispute.amount, invoice.currency) if dispute.amount else "all of it"
-        answer = f", to be answered by {dispute.respond_by}" if dispute.respond_by else ""
-        text = f"{amount} of {invoice.number} since {dispute.opened_on}{answer}"
+        answer = (
+            f", to be answered by {spelling.day(dispute.respond_by)}" if dispute.respond_by else ""
+        )
+        text = f"{amount} of {invoice.number} since {spelling.day(dispute.opened_on)}{answer}"
         yield Line("disputed", text)
 
 
@@ -83,12 +85,13 @@ def _promises(session: Session, office: Office, client: Client) -> Iterator[Line
             if part:
                 late = one.parts[part - 1]
                 amount = money.display(late.amount, account[2])
-                yield Line("missed", f"{amount} that was promised for {late.due_on}")
+                yield Line("missed", f"{amount} that was promised for {spelling.day(late.due_on)}")
 
 
 def _told(promise: promises.Promise, currency: str) -> str:
     parts = ", ".join(
-        f"{money.display(part.amount, currency)} by {part.due_on}" for part in promise.parts
+        f"{money.display(part.amount, currency)} by {spelling.day(part.due_on)}"
+        for part in promise.parts
     )
     paid = f"; {money.display(promise.paid, currency)} came so far" if promise.paid else ""
     scope = f" for {', '.join(sorted(promise.scope))}" if promise.scope else ""
@@ -110,7 +113,7 @@ def _shares(session: Session, group: list[int]) -> Iterator[Line]:
         .order_by(col(Invoice.id))
     )
     for invoice, payer, share, amount in rows:
-        answer = f", answer due by {share.respond_by}" if share.respond_by else ""
+        answer = f", answer due by {spelling.day(share.respond_by)}" if share.respond_by else ""
         written = money.display(int(amount), invoice.currency)
         waits = "waits for" if share.state == "waiting" else "is to be paid by"
         yield Line("share", f"{written} of {invoice.number} {waits} {payer.name}{answer}")
@@ -151,7 +154,7 @@ def _given_up(session: Session, group: list[int]) -> Iterator[Line]:
 def of_instalment(instalment: arrears.OpenInstalment, day: dt.date) -> str:
     """An open instalment in one line: its amount, its age, and what is not asked for of it."""
     late = (day - instalment.due_on).days
-    when = arrears.overdue_for(late) if late > 0 else f"due {instalment.due_on}"
+    when = arrears.overdue_for(late) if late > 0 else f"due {spelling.day(instalment.due_on)}"
     kind = {"late_fee": "late fee, ", "interest": "interest, "}.get(instalment.kind, "")
     fenced = [
         f"{money.display(amount, instalment.currency)} {word}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlmodel import Session, col, select
 
-from billing import aliases
+from billing import aliases, spelling
 from billing.models import Client
 from bot.report import Report, Table
 from comms import seals
@@ -47,7 +47,7 @@ def _touch(
     row: dict[str, object] = {
         "id": touchpoint.id,
         "seq": touchpoint.seq,
-        "when": f"{touchpoint.occurred_at:%Y-%m-%d %H:%M} UTC",
+        "when": spelling.moment(touchpoint.occurred_at),
         "direction": touchpoint.direction,
         "channel": touchpoint.channel,
         "kind": touchpoint.kind,

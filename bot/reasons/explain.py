@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, books, duplicates, matching, money, vault
+from billing import accounts, aliases, books, duplicates, matching, money, spelling, vault
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -26,7 +26,7 @@ from billing.models import (
 )
 from billing.models import Sequence as Ladder
 from bot.reasons import against, naming, standings, turns
-from bot.reasons.explanation import Explanation, Fact, Made, Place, Related, written
+from bot.reasons.explanation import Explanation, Fact, Made, Place, Related
 from bot.reasons.remedies import remedy
 from bot.report import Wrong
 from bot.staff import declarations
@@ -150,7 +150,7 @@ def _client_facts(
     for task in tasks.of_clients(session, together):
         yield Fact("a person's turn", f"{turns.line(session, task)} (task:{task.id})")
     for hold in accounts.holds(session, client.id):
-        until = f" until {written(hold.until)}" if hold.until else " until it is released"
+        until = f" until {spelling.moment(hold.until)}" if hold.until else " until it is released"
         yield Fact("hold", f"{hold.reason}{until}")
     yield from _ruled_by(office, _enrolments(session, together))
 
@@ -220,8 +220,10 @@ def _invoice_facts(
     whole = books.invoiced(session, invoice.id)
     today = local_date(office.now, client.timezone)
     late = (today - invoice.due_on).days
-    yield Fact("issued", f"{invoice.issued_on} by {_entity(session, invoice)}")
-    yield Fact("due", f"{invoice.due_on}" + (f", {late} days ago" if late > 0 and open_ else ""))
+    yield Fact("issued", f"{spelling.day(invoice.issued_on)} by {_entity(session, invoice)}")
+    yield Fact(
+        "due", spelling.day(invoice.due_on) + (f", {late} days ago" if late > 0 and open_ else "")
+    )
     yield Fact("amount", money.display(whole, invoice.currency))
     yield Fact("open", money.display(open_, invoice.currency))
 
@@ -299,7 +301,7 @@ def _message_facts(session: Session, message: Message) -> Iterator[Fact]:
     for line in standings.offer(session, message):
         yield Fact(*line)
     if step is not None:
-        yield Fact("step", f"{step.step}, round {step.round}, taken {step.taken_on}")
+        yield Fact("step", f"{step.step}, round {step.round}, taken {spelling.day(step.taken_on)}")
     for name, moment in (
         ("queued", message.created_at),
         ("last claimed", message.claimed_at),
@@ -307,7 +309,7 @@ def _message_facts(session: Session, message: Message) -> Iterator[Fact]:
         ("delivered", message.delivered_at),
     ):
         if moment is not None:
-            yield Fact(name, written(moment))
+            yield Fact(name, spelling.moment(moment))
     if message.attempts:
         yield Fact("tries", str(message.attempts))
 
@@ -350,7 +352,7 @@ def _decision(session: Session, office: Office, decision: Decision) -> Explanati
     return Explanation(
         kind="decision",
         id=str(decision.id),
-        title=f"{_subject(session, decision)}, {written(decision.decided_at)}",
+        title=f"{_subject(session, decision)}, {spelling.moment(decision.decided_at)}",
         verdict=decision.verdict,
         rule=decision.rule,
         reason=_reason(session, office, decision),

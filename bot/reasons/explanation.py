@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from billing import spelling
 from bot.report import Report, Table
 
 
@@ -83,7 +84,7 @@ def report(found: Explanation) -> Report:
         tables.append(Table("The door", ["place", "verdict", "rule", "reason"], rows))
     if found.decisions:
         decided = [
-            [written(one.at), one.about, one.verdict, one.rule, one.reason]
+            [spelling.moment(one.at), one.about, one.verdict, one.rule, one.reason]
             for one in found.decisions
         ]
         columns = ["when", "about", "verdict", "rule", "reason"]
@@ -93,15 +94,10 @@ def report(found: Explanation) -> Report:
 
 def next_words(found: Explanation) -> str:
     """When it is looked at next, for a person."""
-    known = [written(found.next_look)] if found.next_look else []
+    known = [spelling.moment(found.next_look)] if found.next_look else []
     return ", and ".join([*known, *([found.next_event] if found.next_event else [])])
 
 
 def plain(found: Explanation) -> dict[str, Any]:
     """The explanation ready for JSON, moments in ISO form with their offset."""
     return json.loads(json.dumps(asdict(found), default=dt.datetime.isoformat))  # type: ignore[no-any-return]
-
-
-def written(moment: dt.datetime) -> str:
-    """A moment for a person."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

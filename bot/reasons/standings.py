@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlmodel import Session, col, select
 
-from billing import agreements, aliases, money, retries
+from billing import agreements, aliases, money, retries, spelling
 from billing.models import Agreement, AgreementState, Client, OfferMade
 from comms.duties import overrides
 from comms.models import Message
@@ -27,7 +27,10 @@ def lines(session: Session, office: Office, client: Client) -> Iterator[tuple[st
     for one in running:
         standing = agreements.standing(session, one, office.now, office.policy, client.timezone)
         said = standing.replace("_", " ")
-        yield one.name, f"{said}, renews {one.renews_on}" if standing != "ended" else said
+        yield (
+            one.name,
+            f"{said}, renews {spelling.day(one.renews_on)}" if standing != "ended" else said,
+        )
         for item in charged.get(one.id, ()):
             if retries.is_dunned(retries.before_the_end(item, one.ended_on)):
                 yield "charge", _charge(session, office, client, item)
@@ -41,10 +44,10 @@ def _charge(session: Session, office: Office, client: Client, item: retries.Item
     amount = f"{money.display(item.amount, item.currency)} ({item.key}) was declined"
     end = retries.deadline(item, policy)
     if end <= office.now:
-        return f"{amount}; its deadline, {end:%Y-%m-%d}, has passed"
+        return f"{amount}; its deadline, {spelling.day(end)}, has passed"
     if isinstance(found, retries.Next):
-        return f"{amount}; the next try is due {found.at:%Y-%m-%d %H:%M} UTC: {found.reason}"
-    return f"{amount}; {found.reason} Deadline {end:%Y-%m-%d}."
+        return f"{amount}; the next try is due {spelling.moment(found.at)}: {found.reason}"
+    return f"{amount}; {found.reason} Deadline {spelling.day(end)}."
 
 
 def offer(session: Session, message: Message) -> Iterator[tuple[str, str]]:
@@ -60,4 +63,4 @@ def offer(session: Session, message: Message) -> Iterator[tuple[str, str]]:
         code = f" with {made.discount_code}" if made.discount_code else ""
         yield "discount", f"{discount}{code}"
     if made.valid_until is not None:
-        yield "valid until", f"{made.valid_until}"
+        yield "valid until", spelling.day(made.valid_until)

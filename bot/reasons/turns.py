@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlmodel import Session
 
+from billing import spelling
 from billing.calendar import local_date
 from billing.models import Client, Staff
 from comms.models import Task, TaskKind
@@ -32,7 +33,7 @@ def line(session: Session, task: Task) -> str:
     client = session.get_one(Client, task.client_id)
     since = local_date(task.opened_at, client.timezone)
     again = f", asked {task.asked + 1} times" if task.asked else ""
-    return f"{WHAT[task.kind]} since {since:%-d %b %Y}, {owner(session, task)}{again}"
+    return f"{WHAT[task.kind]} since {spelling.day(since)}, {owner(session, task)}{again}"
 
 
 def owner(session: Session, task: Task) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from billing import policy as policies
-from billing import portfolio
+from billing import portfolio, spelling
 from billing.policy import Policy
 from billing.portfolio import Portfolio, PortfolioRow, Problem
 from bot import charts
@@ -121,7 +121,10 @@ def _read(asked: Asked) -> Portfolio:
 def _span(asked: Asked, lived: History) -> Span:
     span = Span(asked.first or lived.first, asked.last or lived.last)
     if span.days < 1:
-        raise Wrong(f"The replay would end on {span.last}, before it begins on {span.first}.")
+        raise Wrong(
+            f"The replay would end on {spelling.day(span.last)}, before it begins on "
+            f"{spelling.day(span.first)}."
+        )
     return span
 
 
@@ -240,7 +243,8 @@ def _introduction(asked: Asked, lived: History, span: Span, runs: Sequence[Run])
     mode = ", without hours, budget and disputes" if asked.bare else ""
     took = " and ".join(f"{run.seconds:.0f} s" for run in runs)
     counted = " and ".join(dict.fromkeys(_count_from(run) for run in runs))
-    what = f"{lived.invoices:,} invoices from {span.first} to {span.last}, {grouped}{mode}"
+    days = f"{spelling.day(span.first)} to {spelling.day(span.last)}"
+    what = f"{lived.invoices:,} invoices from {days}, {grouped}{mode}"
     return [f"{what}; days count from {counted}. Replayed in {took}."]
 
 

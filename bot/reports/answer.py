@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from billing import money
+from billing import money, spelling
 from billing.history import Scope
 from billing.metrics import Definition, Period
 from billing.metrics.payments import BANK_DAYS
@@ -171,11 +171,17 @@ def report(answer: Answer, *, as_csv: bool = False) -> Report:
     if as_csv:
         return Report(data(answer), [table_csv(answer).rstrip("\n")])
     if not answer.sections:
-        nothing = f"{answer.title} as of {answer.as_of}: there is nothing in the books yet."
+        nothing = (
+            f"{answer.title} as of {spelling.day(answer.as_of)}: there is nothing in the books yet."
+        )
         return Report(data(answer), [nothing, *answer.remarks])
     period = answer.period
-    span = f", {period.first} to {period.last} ({period.days} days)" if period else ""
-    lines = [f"{answer.title} as of {answer.as_of}{span}.", *answer.remarks]
+    span = (
+        f", {spelling.day(period.first)} to {spelling.day(period.last)} ({period.days} days)"
+        if period
+        else ""
+    )
+    lines = [f"{answer.title} as of {spelling.day(answer.as_of)}{span}.", *answer.remarks]
     return Report(data(answer), lines, [*_tables(answer), *footnotes(answer.definitions)])
 
 
@@ -186,12 +192,25 @@ def _tables(answer: Answer) -> Iterator[Table]:
             yield Table(section.currency, ["figure", "value"], figures)
         if section.columns:
             title = "" if section.figures else section.currency
-            shown = [[written(cell) for cell in row] for row in section.rows[:_ROWS_SHOWN]]
+            places = _telling(section)
+            shown = [
+                [written(row[place]) for place in places] for row in section.rows[:_ROWS_SHOWN]
+            ]
             more = len(section.rows) - len(shown)
             if more:
                 hint = f"and {more} more: --csv and --json have all"
-                shown.append([hint, *[""] * (len(section.columns) - 1)])
-            yield Table(title, section.columns, shown)
+                shown.append([hint, *[""] * (len(places) - 1)])
+            yield Table(title, [section.columns[place] for place in places], shown)
+
+
+def _telling(section: Section) -> list[int]:
+    """The columns in which any row has something; a page has no room for columns of zeros."""
+    return [
+        place
+        for place in range(len(section.columns))
+        if not section.rows
+        or any(not isinstance(cell := row[place], Amount) or cell.minor for row in section.rows)
+    ]
 
 
 def footnotes(definitions: Sequence[Definition]) -> list[Table]:
@@ -242,7 +261,11 @@ def _csv_cell(cell: Cell) -> str:
 def picture(answer: Answer) -> bytes:
     """The report as PNG."""
     period = answer.period
-    below = f"{period.first} to {period.last}" if period else f"as of {answer.as_of}"
+    below = (
+        f"{spelling.day(period.first)} to {spelling.day(period.last)}"
+        if period
+        else f"as of {spelling.day(answer.as_of)}"
+    )
     return charts.columns(answer.title, below, answer.panels)
 
 

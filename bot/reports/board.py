@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlmodel import Session
 
-from billing import history
+from billing import history, spelling
 from billing.calendar import add_months
 from billing.history import Scope
 from billing.history import receivables as debts
@@ -358,7 +358,7 @@ def remarks(board: Board) -> list[str]:
     """What a reader must know beside the numbers."""
     base = board.baseline
     said = [
-        f"The baseline is {base.first} to {base.last}."
+        f"The baseline is {spelling.day(base.first)} to {spelling.day(base.last)}."
         if base
         else "There is no full quarter to compare with yet; --baseline DATE names another period."
     ]

@@ -20,6 +20,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
+from billing import spelling
 from billing.metrics import Definition
 from billing.metrics.receivables import Leakage
 from bot.reports.answer import Amount, Number, rounded, written
@@ -121,7 +122,7 @@ def _rule(canvas: Any, y: float) -> None:
 
 def _head(canvas: Any, board: Board) -> None:
     _say(canvas, _MARGIN, _HEIGHT - 42, "COUNTERFOIL", _Ink(7.5, _QUIET, _BOLD))
-    day = f"as of {board.as_of:%-d %B %Y}"
+    day = f"as of {spelling.day(board.as_of)}"
     canvas.setFont(_TEXT, 7.5)
     canvas.drawRightString(_RIGHT, _HEIGHT - 42, day)
     _say(canvas, _MARGIN, _HEIGHT - 64, "Is the system worth it?", _Ink(17, _INK, _BOLD))
@@ -129,11 +130,13 @@ def _head(canvas: Any, board: Board) -> None:
     _say(canvas, _MARGIN, _HEIGHT - 80, firm, _Ink(8.5))
     period, base = board.period, board.baseline
     against = (
-        f", against the baseline {base.first:%-d %b %Y} to {base.last:%-d %b %Y}"
+        f", against the baseline {spelling.day(base.first)} to {spelling.day(base.last)}"
         if base
         else "; no baseline yet"
     )
-    span = f"{period.first:%-d %b %Y} to {period.last:%-d %b %Y} ({period.days} days){against}"
+    span = (
+        f"{spelling.day(period.first)} to {spelling.day(period.last)} ({period.days} days){against}"
+    )
     _say(canvas, _MARGIN, _HEIGHT - 93, span, _Ink(8.5, _QUIET))
 
 

@@ -2,7 +2,7 @@
 
 from sqlmodel import Session, select
 
-from billing import agreements, money, renewals, retries
+from billing import agreements, money, renewals, retries, spelling
 from billing.accounts import in_renewal
 from billing.calendar import local_date
 from billing.models import Agreement, Client, Enrolment, Payment
@@ -22,13 +22,15 @@ def unheard(session: Session, office: Office, message: Message) -> Card:
     over = local_date(office.now, client.timezone) > last
     name, what = blocks.inline(client.name), blocks.inline(agreement.name)
     said = (
-        f"{blocks.day(last)} was the last day on which they could have heard of it in time to end "
-        "it, and nothing has left"
+        f"{spelling.weekday(last)} was the last day on which they could have heard of it in time "
+        "to end it, and nothing has left"
         if over
-        else f"{blocks.day(last)} is the last day on which they can hear of it in time to end it"
+        else f"{spelling.weekday(last)} is the last day on which they can hear in time to end it"
     )
     body = [
-        blocks.section(f"*{what}* of *{name}* renews {blocks.day(agreement.renews_on)}. {said}."),
+        blocks.section(
+            f"*{what}* of *{name}* renews {spelling.weekday(agreement.renews_on)}. {said}."
+        ),
         blocks.section("\n".join(records.balances(session, office, client))),
         blocks.context("The notice waits because something is overdue; a payment frees it."),
     ]
@@ -49,7 +51,7 @@ def charge_due(session: Session, office: Office, message: Message) -> Card:
         blocks.section(f"*Charge it again today.* {decided.reason}"),
         blocks.context(
             "Counterfoil charges no cards: try it where you do; what comes of it is told to us as "
-            f"a payment. Deadline: {end:%Y-%m-%d}."
+            f"a payment. Deadline: {spelling.day(end)}."
         ),
     ]
     return Card(f"Charge again: {title}", body, _button(message))
@@ -108,7 +110,8 @@ def unused(session: Session, office: Office, message: Message) -> Card:
 def _days(one: agreements.Unused, agreement: Agreement) -> str:
     count, whole = (one.gap[1] - one.gap[0]).days, (one.cycle[1] - one.cycle[0]).days
     amount = money.display(one.amount, agreement.currency)
-    return f"{one.gap[0]} to {one.gap[1]}: {count} of {whole} days, {amount}"
+    span = f"{spelling.day(one.gap[0])} to {spelling.day(one.gap[1])}"
+    return f"{span}: {count} of {whole} days, {amount}"
 
 
 def _button(message: Message) -> list[Block]:

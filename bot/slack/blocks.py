@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from billing import spelling
+
 Block = Mapping[str, Any]
 
 MOST_BLOCKS = 45
@@ -179,15 +181,10 @@ def total(node: Any) -> int:
     return 0
 
 
-def day(date: dt.date) -> str:
-    """A day as people read it: "Mon 2 Mar 2026"."""
-    return f"{date:%a} {date.day} {date:%b %Y}"
-
-
 def moment(at: dt.datetime) -> str:
     """A moment in the reader's own time zone; Slack writes it for each reader."""
     utc = at.astimezone(dt.UTC)
-    fallback = f"{day(utc.date())}, {utc:%H:%M} UTC"
+    fallback = f"{spelling.weekday(utc)}, {utc:%H:%M} UTC"
     return f"<!date^{int(at.timestamp())}^{{date_short}}, {{time}}|{fallback}>"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from billing import money
+from billing import money, spelling
 from billing.calendar import local_date
 from billing.models import (
     Address,
@@ -243,7 +243,7 @@ def _in_doubt(session: Session, _office: Office, message: Message) -> Card:
     tries = f"{subject.attempts} {'try' if subject.attempts == 1 else 'tries'}"
     since = subject.claimed_at or subject.created_at
     zone = about.client.timezone if about.client else "UTC"
-    when = blocks.day(local_date(since, zone))
+    when = spelling.weekday(local_date(since, zone))
     body = [
         blocks.section(f"*Did it arrive?* {about.what} to {about.whom}."),
         blocks.section(
@@ -313,8 +313,8 @@ def _renewal_late(session: Session, office: Office, message: Message) -> Card:
     amount = money.display(agreement.amount, agreement.currency)
     body = [
         blocks.section(
-            f"*{what}* of *{name}* was to renew on {blocks.day(agreement.renews_on)} for {amount} "
-            f"({blocks.inline(entity.name)}), and a notice had not gone out."
+            f"*{what}* of *{name}* was to renew on {spelling.weekday(agreement.renews_on)} for "
+            f"{amount} ({blocks.inline(entity.name)}), and a notice had not gone out."
         ),
         blocks.section("\n".join(records.balances(session, office, client))),
         blocks.context("Suggested: call them, and enter the new date where agreements are kept."),

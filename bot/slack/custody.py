@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from billing import aliases
+from billing import aliases, spelling
 from billing.models import Client, LegalHold, RequestKind, RightsRequest
 from bot.access import Action
 from bot.slack import answers, blocks, records
@@ -38,7 +38,7 @@ def holds(session: Session, client: Client, person: Person, matter: str) -> Repl
     body: list[Block] = [blocks.section(f"*{what}.*")]
     for matter_, hold in {one.matter: one for one in standing}.items():
         by = records.signed(session, hold.placed_by)
-        said = f"{blocks.inline(matter_)}, since {hold.placed_at:%Y-%m-%d}, by {by}"
+        said = f"{blocks.inline(matter_)}, since {spelling.day(hold.placed_at)}, by {by}"
         body += [
             blocks.section(said),
             *blocks.actions([blocks.button("Release…", "hold.release", {"h": hold.id})]),
@@ -98,7 +98,7 @@ def rights(session: Session, office: Office, client: Client, person: Person) -> 
     )
     found = session.exec(query.order_by(col(RightsRequest.due_on))).all()
     lines = [
-        f"Case {one.id}: they asked {_ASKED[one.kind]}; due {one.due_on}, "
+        f"Case {one.id}: they asked {_ASKED[one.kind]}; due {spelling.day(one.due_on)}, "
         f"{custody.days_left(one, client, office.now)} days left"
         for one in found
     ]

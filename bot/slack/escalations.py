@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, arrears, money
+from billing import accounts, aliases, arrears, money, spelling
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, EscalationCase, LegalEntity, Staff
 from bot.reasons import naming
@@ -88,7 +88,7 @@ def _last_words(session: Session, office: Office, client: Client) -> list[Block]
     if touchpoint is None:
         return [blocks.section("*Their last words*: they have not written.")]
     said = records.spoken(session, office, touchpoint)
-    when = blocks.day(local_date(touchpoint.occurred_at, client.timezone))
+    when = spelling.weekday(local_date(touchpoint.occurred_at, client.timezone))
     title = blocks.section(f"*Their last words*, {when} by {naming.way(touchpoint.channel)}:")
     if "sealed" in said:
         return [title, *records.sealed(said)]
@@ -188,10 +188,10 @@ def ending(case_id: int, decision: str) -> Block:
 def _closed(session: Session, office: Office, case: EscalationCase, client: Client) -> Card:
     """What became of it, who said so, and no buttons."""
     at = case.closed_at or office.now
-    when = blocks.day(local_date(at, client.timezone))
+    when = spelling.weekday(local_date(at, client.timezone))
     outcome = blocks.inline(case.outcome.replace("_", " ")) or "closed"
     by = f" by {records.signed(session, case.closed_by)}" if case.closed_by else ""
-    opened = blocks.day(local_date(case.opened_at, client.timezone))
+    opened = spelling.weekday(local_date(case.opened_at, client.timezone))
     body = [
         blocks.section(f"*{blocks.inline(client.name)}*: closed on {when}{by}, *{outcome}*."),
         blocks.section("\n".join(records.balances(session, office, client))),

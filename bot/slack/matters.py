@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from billing import aliases
+from billing import aliases, spelling
 from billing.models import Client
 from bot import access
 from bot.access import Action
@@ -106,7 +106,7 @@ def _key(matter: str) -> str:
 def _form(session: Session, touchpoint: Touchpoint, names: list[str]) -> Mapping[str, Any]:
     name = blocks.inline(session.get_one(Client, touchpoint.client_id).name)
     way = "SMS" if touchpoint.channel == "sms" else touchpoint.channel
-    said = f"What *{name}* wrote by {way} on {blocks.day(touchpoint.occurred_at.date())}."
+    said = f"What *{name}* wrote by {way} on {spelling.weekday(touchpoint.occurred_at.date())}."
     found = attributions.of(session, [touchpoint]).get(touchpoint.id)
     now = f"about *{blocks.inline(found.matter)}*" if found and found.matter else "of no matter yet"
     element: dict[str, Any] = {"type": "static_select", "action_id": "matter"}

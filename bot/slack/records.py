@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, arrears, money, vault
+from billing import accounts, aliases, arrears, money, spelling, vault
 from billing.calendar import local_date
 from billing.models import (
     OPEN_DISPUTES,
@@ -120,7 +120,7 @@ def aging(debts: Iterable[accounts.Owed], day: dt.date) -> list[str]:
 
 def _aging(instalment: arrears.OpenInstalment, day: dt.date) -> str:
     late = (day - instalment.due_on).days
-    when = arrears.overdue_for(late) if late > 0 else f"due {blocks.day(instalment.due_on)}"
+    when = arrears.overdue_for(late) if late > 0 else f"due {spelling.weekday(instalment.due_on)}"
     amount = money.display(instalment.open, instalment.currency)
     parts = [f"*{blocks.inline(instalment.number)}*", amount, when]
     if instalment.disputed:
@@ -160,7 +160,7 @@ def touch_line(client: Client, row: tuple[Touchpoint, Message | None]) -> str:
     """When, which way, on which channel, what, and what became of it."""
     touchpoint, message = row
     parts = [
-        blocks.day(local_date(touchpoint.occurred_at, client.timezone)),
+        spelling.weekday(local_date(touchpoint.occurred_at, client.timezone)),
         f"{naming.way(touchpoint.channel)} {_WHERE[touchpoint.direction]}",
         naming.called(message) if message else touchpoint.kind.replace("_", " "),
     ]
@@ -242,7 +242,7 @@ def decisions(
 
 def decision_line(session: Session, office: Office, client: Client, decision: Decision) -> str:
     """When, what, why and until when."""
-    when = blocks.day(local_date(decision.decided_at, client.timezone))
+    when = spelling.weekday(local_date(decision.decided_at, client.timezone))
     reason = vault.text(session, office.keyring, decision.reason_id)
     until = f" Next look {blocks.moment(decision.until)}." if decision.until else ""
     said = f"*{naming.decided(decision.verdict)}*"
@@ -302,7 +302,7 @@ def holds(session: Session, office: Office, client: Client) -> list[str]:
         about = f" ({blocks.inline(invoice.number)} only)" if invoice else ""
         end = "until somebody releases it"
         if hold.until is not None:
-            end = f"until {blocks.day(local_date(hold.until, client.timezone))}"
+            end = f"until {spelling.weekday(local_date(hold.until, client.timezone))}"
         note = notes.read(session, office, hold.note_id)
         why = f": {blocks.inline(note, 400)}" if note else ""
         by = signed(session, hold.placed_by)
@@ -330,7 +330,7 @@ def disputes(session: Session, client: Client) -> list[str]:
     return [
         f"{blocks.inline(invoice.number)}: "
         + (money.display(dispute.amount, invoice.currency) if dispute.amount else "all of it")
-        + f" since {blocks.day(dispute.opened_on)} ({dispute.reason.replace('_', ' ')})"
+        + f" since {spelling.weekday(dispute.opened_on)} ({dispute.reason.replace('_', ' ')})"
         for dispute, invoice in session.exec(query)
     ]
 
@@ -346,7 +346,7 @@ def renewals(session: Session, client: Client) -> list[str]:
 
 def _renewal(agreement: Agreement) -> str:
     """One agreement: what it is, when it renews or how it ended, and for how much."""
-    name, day = blocks.inline(agreement.name), blocks.day(agreement.renews_on)
+    name, day = blocks.inline(agreement.name), spelling.weekday(agreement.renews_on)
     amount = money.display(agreement.amount, agreement.currency)
     if agreement.state == AgreementState.ACTIVE:
         return f"{name} renews {day} for {amount}"

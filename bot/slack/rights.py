@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from billing import vault
+from billing import spelling, vault
 from billing.models import Client, RightsRequest
 from bot.slack import blocks
 from bot.slack.escalations import Card
@@ -18,7 +18,8 @@ def compose(session: Session, _office: Office, message: Message) -> Card:
     client = session.get_one(Client, request.client_id)
     name = f"Client {client.id}" if client.name == vault.ERASED else blocks.inline(client.name)
     what = f"{name} asked {_ASKED[request.kind]}"
-    due = f"Answer by *{request.due_on}* (received {request.received_on})."
+    received = spelling.day(request.received_on)
+    due = f"Answer by *{spelling.day(request.due_on)}* (received {received})."
     if request.state == "closed":
         due = f"Answered: {request.outcome}."
     body = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from billing import money, vault
+from billing import money, spelling, vault
 from billing.keyring import KeyGone
 from billing.models import Client, Enrolment, LegalEntity, Promise, PromisePart
 from bot import factsheet, inbox
@@ -95,7 +95,10 @@ def promise(session: Session, office: Office, message: Message) -> Card:
     parts = session.exec(query.order_by(col(PromisePart.position))).all()
     name = blocks.inline(client.name)
     what = f"{name} has not paid what was promised"
-    items = [f"{money.display(part.amount, row.currency)} by {part.due_on}" for part in parts]
+    items = [
+        f"{money.display(part.amount, row.currency)} by {spelling.day(part.due_on)}"
+        for part in parts
+    ]
     body = [
         blocks.section(f"*{what}*. It is asked for again from now on."),
         *blocks.lines("", items),

@@ -2,7 +2,7 @@
 
 from sqlmodel import Session, col, select
 
-from billing import money
+from billing import money, spelling
 from billing.calendar import local_date
 from billing.models import Client, Promise, PromisePart
 from bot.reasons import turns
@@ -96,7 +96,7 @@ def _buttons(task: Task, shown: int | None) -> list[Block]:
 
 
 def _since(task: Task, client: Client) -> str:
-    return blocks.day(local_date(task.opened_at, client.timezone))
+    return spelling.weekday(local_date(task.opened_at, client.timezone))
 
 
 def _whose(session: Session, task: Task) -> str:
@@ -117,7 +117,10 @@ def _promised(session: Session, task: Task) -> list[str]:
         return []
     query = select(PromisePart).where(PromisePart.promise_id == promise.id)
     parts = session.exec(query.order_by(col(PromisePart.position))).all()
-    return [f"{money.display(one.amount, promise.currency)} by {one.due_on}" for one in parts]
+    return [
+        f"{money.display(one.amount, promise.currency)} by {spelling.day(one.due_on)}"
+        for one in parts
+    ]
 
 
 def _again(task: Task, office: Office) -> str:
@@ -127,6 +130,6 @@ def _again(task: Task, office: Office) -> str:
 
 
 def _done(session: Session, task: Task, client: Client) -> str:
-    when = blocks.day(local_date(task.closed_at or task.opened_at, client.timezone))
+    when = spelling.weekday(local_date(task.closed_at or task.opened_at, client.timezone))
     by = f" by {records.signed(session, task.closed_by)}" if task.closed_by else ""
     return f"{blocks.inline(task.outcome.replace('_', ' '))} on {when}{by}"

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlmodel import Session, col, select
 
-from billing import aliases, facts
+from billing import aliases, facts, spelling
 from billing.ledger import Contradiction, legal
 from billing.models import (
     Address,
@@ -251,7 +251,7 @@ def told(session: Session, client_id: int) -> Iterator[tuple[str, str]]:
     """What stands between us and a client, and what it asked for, in a line each."""
     for one in _standing(session, aliases.group(session, client_id)):
         who = f"{name}: " if (name := _name(session, one.contact_id)) else ""
-        since = f"{one.placed_at:%-d %b %Y}"
+        since = spelling.day(one.placed_at)
         yield "the law", f"{who}{one.kind} since {since}, placed by {one.placed_by}"
     for wish, place in _wishes(session, client_id):
         asked = [f"only {wish.channels.replace(' ', ' or ')}"] if wish.channels else []

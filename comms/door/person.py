@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from billing import packs, rules
+from billing import packs, rules, spelling
 from billing.models import Health, LegalKind, Verification
 from billing.policy import Policy
 from comms.compliance import disclosure
@@ -72,7 +72,7 @@ def legal_reason(kind: LegalKind, since: dt.datetime) -> tuple[str, str]:
     """The rule of a legal state, and its sentence."""
     what, rule = _LEGAL[kind]
     source = f" {rules.named(rule).cited}." if rule else ""
-    return f"legal_{kind}", f"{what}, since {since:%-d %b %Y}.{source}"
+    return f"legal_{kind}", f"{what}, since {spelling.day(since)}.{source}"
 
 
 def consent(case: Case, policy: Policy) -> Iterator[Finding]:
@@ -87,7 +87,7 @@ def consent(case: Case, policy: Policy) -> Iterator[Finding]:
     held = case.recipient.consent.about(topic_of(case.purpose))
     answering = case.purpose == Purpose.ANSWER
     if held.standing is Standing.REVOKED:
-        when = f" on {held.since:%-d %b %Y}" if held.since else ""
+        when = f" on {spelling.day(held.since)}" if held.since else ""
         reason = f"They asked us to stop{when} ({held.method or 'unstated'})."
         yield Finding("consent", Verdict.WITHHOLD, "opted_out", reason)
     elif not answering and not permitted(case.channel, held, policy):

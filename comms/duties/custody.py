@@ -5,7 +5,7 @@ from typing import Final, assert_never
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, obligations
+from billing import aliases, obligations, spelling
 from billing.calendar import local_date
 from billing.models import Client, LegalHold, RequestKind, RightsRequest, Role
 from comms import staff
@@ -67,8 +67,8 @@ def _open(session: Session, office: Office, asked: OpenRights, by: str) -> str:
             session, office, client, asked.kind, local_date(office.now, client.timezone), by
         )
     return (
-        f"Case {case.id}: {client.name} must have an answer by {case.due_on}. On the machine: "
-        f"counterfoil {_COMMANDS[asked.kind]} client:{client.id} --help."
+        f"Case {case.id}: {client.name} must have an answer by {spelling.day(case.due_on)}. "
+        f"On the machine: counterfoil {_COMMANDS[asked.kind]} client:{client.id} --help."
     )
 
 

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, vault
+from billing import aliases, spelling, vault
 from billing.calendar import local_date, midnight
 from billing.models import Client, EscalationCase, Hold, Invoice, Staff
 from comms import delivery, merging, outbox, seals, staff
@@ -193,7 +193,7 @@ def _pause(session: Session, office: Office, asked: Pause) -> str:
     last = today + dt.timedelta(days=asked.days or office.policy.holds.pause_days)
     day = asked.until or last
     if not today < day <= today + dt.timedelta(days=LONGEST):
-        return f"A pause ends on a day after {today}, within a year; name such a day."
+        return f"A pause ends on a day after {spelling.day(today)}, within a year; name such a day."
     until = midnight(day, client.timezone)
     paused = _pauses(session, office, client.id)
     running = [hold for hold in paused if hold.invoice_id == asked.invoice_id]
@@ -202,7 +202,7 @@ def _pause(session: Session, office: Office, asked: Pause) -> str:
         _place(session, office, client, asked, until)
         _afresh(session, office, client.id, until)
     what = f"Reminders to {client.name}" + (f" about {invoice.number}" if invoice else "")
-    return f"{what} are paused until {day:%A} {day.day} {day:%B %Y}."
+    return f"{what} are paused until {spelling.weekday(day)}."
 
 
 def _place(

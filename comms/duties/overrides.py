@@ -9,7 +9,7 @@ import json
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, overrides, store, vault
+from billing import aliases, overrides, spelling, store, vault
 from billing.calendar import local_date, midnight
 from billing.gates import Override
 from billing.models import Client, GateOverride
@@ -32,7 +32,8 @@ def let_pass(
     today = local_date(office.now, client.timezone)
     if not today <= until <= today + dt.timedelta(days=LONGEST):
         last = today + dt.timedelta(days=LONGEST)
-        return False, f"An override ends on a day from {today} to {last}; name such a day."
+        span = f"{spelling.day(today)} to {spelling.day(last)}"
+        return False, f"An override ends on a day from {span}; name such a day."
     if not reason.strip():
         return False, "Say why: whoever reads the record later must understand it."
     row = GateOverride(
@@ -47,8 +48,8 @@ def let_pass(
     _write_down(session, office, client, row, "granted", notes.shown(reason))
     delivery.touch(session, office, client.id)
     return True, (
-        f"Renewals and offers to {client.name} pass its overdue balance until the end of {until} "
-        f"(override {row.id}); `counterfoil override --end` takes it back."
+        f"Renewals and offers to {client.name} pass its overdue balance until the end of "
+        f"{spelling.day(until)} (override {row.id}); `counterfoil override --end` takes it back."
     )
 
 
@@ -79,7 +80,7 @@ def lines(session: Session, office: Office, client: Client) -> list[str]:
         col(GateOverride.id).in_([one.id for one in of(session, client, office.now)])
     )
     return [
-        f"until {row.until:%Y-%m-%d %H:%M} UTC by {row.granted_by}: "
+        f"until {spelling.moment(row.until)} by {row.granted_by}: "
         + notes.read(session, office, row.note_id)
         for row in session.exec(query.order_by(col(GateOverride.id)))
     ]

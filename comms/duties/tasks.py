@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, arrears
+from billing import accounts, aliases, arrears, spelling
 from billing.calendar import add_business_days, local_date, midnight
 from billing.models import (
     OPEN_DISPUTES,
@@ -267,7 +267,7 @@ def _hold(session: Session, office: Office, task: Task, name: str) -> str:
     """What they demanded is done, or it is not; a hold is for the letter, as its matter says."""
     if task.outcome != "accepted":
         return f"Noted for {name}: nothing is held because of this letter."
-    matter = f"preservation demand of {task.opened_at:%Y-%m-%d}"
+    matter = f"preservation demand of {spelling.day(task.opened_at)}"
     word = preservation.Word(task.closed_by, f"touchpoint {task.touchpoint_id} demands it")
     preservation.place(session, office, task.client_id, matter, word)
     return f"Everything of {name} is kept until somebody releases it ({matter})."

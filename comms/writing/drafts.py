@@ -12,7 +12,7 @@ from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from billing import aliases, store, vault
+from billing import aliases, spelling, store, vault
 from billing.models import Client, Invoice, Role, Staff, StaffRole
 from comms import outbox, staff, timeline
 from comms.addresses import recipients
@@ -264,7 +264,7 @@ def _write_down(
         inputs=json.dumps({"by": by.id, "at": office.now.isoformat()}, sort_keys=True),
         decided_at=office.now,
     )
-    said = f"{ruling.capitalize()} by {by.name} on {office.now:%-d %b %Y}."
+    said = f"{ruling.capitalize()} by {by.name} on {spelling.day(office.now)}."
     timeline.decide_all(session, office.keyring, [timeline.Ruling(decision, client.key_id, said)])
 
 

@@ -114,7 +114,7 @@ def test_a_rule_has_its_name(case: Account, on: int, rule: str) -> None:
 def test_a_reason_names_invoice_and_days() -> None:
     decision = dunning.decide(account(A), at(30), DEFAULT)
     assert decision.reason == (
-        "Step 1 is due: INV-201, issued on 2026-01-01, is 16 days overdue; $310.00 in all."
+        "Step 1 is due: INV-201, issued on 1 Jan 2026, is 16 days overdue; $310.00 in all."
     )
 
 

@@ -16,6 +16,8 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from bot import cli, schema
+from bot.commands import terminal
+from bot.report import Table
 
 Run = Callable[..., Result]
 HEADER = "client,invoice,issued,due,amount,client_name,timezone\n"
@@ -278,3 +280,22 @@ def test_what_a_command_writes_is_its_owners_alone_and_no_core_is_left(tmp_path:
         os.umask(before)
         resource.setrlimit(resource.RLIMIT_CORE, core)
     assert (tmp_path / "report.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_table_fits_its_terminal_without_cutting_a_word(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "64")
+    said = "COUNTERFOIL_SLACK_SIGNING_SECRET is missing."
+    advice = "Copy it from Basic Information on the page of the app."
+    terminal.show(Table("", ["what", "said", "do"], [["settings", said, advice]]))
+    lines = capsys.readouterr().out.splitlines()
+    assert any("COUNTERFOIL_SLACK_SIGNING_SECRET" in line for line in lines)
+    assert max(map(len, lines)) <= 64
+
+
+def test_amounts_stand_under_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [["Acme", "$5,207.00"], ["Bram", "$12,514.00"], ["Coop", "-"]]
+    terminal.show(Table("", ["client", "open"], rows))
+    ends = [len(line.rstrip()) for line in capsys.readouterr().out.splitlines()[3:6]]
+    assert len(set(ends)) == 1

@@ -28,7 +28,7 @@ def test_60_finance_is_asked_to_credit_what_could_not_be_used(firm: Any) -> None
     (card,) = firm.told("unused")
     assert (card.audience, card.subject_id) == ("staff", agreement_id)
     text = shown(compose(firm, card.id))
-    assert "2025-12-21 to 2026-01-01: 11 of 31 days, $1,774.19" in text
+    assert "21 Dec 2025 to 1 Jan 2026: 11 of 31 days, $1,774.19" in text
 
 
 def test_an_agreement_that_ends_with_its_cycle_leaves_nothing_to_credit(firm: Any) -> None:

@@ -115,4 +115,3 @@ def test_a_moment_is_written_in_the_readers_zone() -> None:
     assert blocks.moment(at) == (
         f"<!date^{int(at.timestamp())}^{{date_short}}, {{time}}|Mon 2 Mar 2026, 15:04 UTC>"
     )
-    assert blocks.day(at.date()) == "Mon 2 Mar 2026"

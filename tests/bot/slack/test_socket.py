@@ -255,12 +255,12 @@ async def a_doubled_event(talk: Talk) -> str:
 Row = tuple[Callable[[Talk], Awaitable[str]], str, int, list[str]]
 TABLE: list[Row] = [
     (a_card, "Northwind Trading", 0, []),
-    (a_pause, "paused until Thursday 8 January 2026", 1, ["slack.instruction"]),
+    (a_pause, "paused until Thu 8 Jan 2026", 1, ["slack.instruction"]),
     (a_doubled_command, "That was already done.", 1, ["slack.instruction"]),
     (another_command, "Only `/acct` is known here", 0, []),
     (a_shared_channel, "shared with another organisation", 0, []),
     (a_click, "Why, for Northwind", 0, []),
-    (a_form, "paused until Monday 12 January 2026", 1, ["slack.instruction"]),
+    (a_form, "paused until Mon 12 Jan 2026", 1, ["slack.instruction"]),
     (a_wrong_form, "between 1 and 366", 0, []),
     (a_long_answer, "Timeline of Northwind", 0, []),
     (an_event, "", 0, ["slack.event"]),

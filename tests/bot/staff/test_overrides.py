@@ -9,7 +9,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from billing import clock
+from billing import clock, spelling
 from bot import cli
 
 Run = Callable[..., Result]
@@ -46,7 +46,7 @@ def valid(run: Run) -> Any:
 def test_an_override_is_granted_shown_and_taken_back(run: Run) -> None:
     assert valid(run) == []
     said = run("Northwind", "--reason", "they pay on Friday", "--until", SOON).stdout
-    assert f"until the end of {SOON}" in said
+    assert f"until the end of {spelling.day(dt.date.fromisoformat(SOON))}" in said
     (held,) = valid(run)
     assert "they pay on Friday" in held["said"]
     assert "taken back" not in run("Northwind", "--end").stdout

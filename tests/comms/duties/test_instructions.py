@@ -135,7 +135,7 @@ def desk(store: Store, keyring: Keyring, office: Office) -> Desk:
 
 def test_a_pause_ends_by_itself_at_the_clients_midnight(desk: Desk) -> None:
     assert desk.do(desk.pause()) == (
-        "Reminders to Northwind are paused until Monday 19 January 2026."
+        "Reminders to Northwind are paused until Mon 19 Jan 2026."
     )
     (hold,) = desk.holds()
     assert hold.until == dt.datetime(2026, 1, 19, 5, 0, tzinfo=dt.UTC)
@@ -344,7 +344,7 @@ def test_every_instruction_survives_being_written_down(desk: Desk) -> None:
 def test_a_day_later_the_same_words_pause_a_day_longer(desk: Desk) -> None:
     desk.do(desk.pause(days=3))
     desk.office = replace(desk.office, now=desk.office.now + dt.timedelta(days=1))
-    assert desk.do(desk.pause(days=3)).endswith("9 January 2026.")
+    assert desk.do(desk.pause(days=3)).endswith("9 Jan 2026.")
     with desk.store.read() as session:
         assert session.get_one(Client, desk.client).name == "Northwind"
 
