@@ -103,14 +103,14 @@ def _account(pen: Pen, paper: Invoice) -> Iterator[Flowable]:
     if len(paper.parts) > 1:
         yield sheet.heading(pen, "To be paid")
         yield _parts(pen, paper)
-    if rows[-1].amount > 0 and paper.issuer.pay_link and paper.state == "issued":
+    due = (totals.owed_by(paper) or rows)[-1].amount
+    if due > 0 and paper.issuer.pay_link and paper.state == "issued":
         yield sheet.space(7)
-        said = pen.strong(_request(pen, paper))
+        said = pen.strong(_request(pen, paper, due))
         yield sheet.boxed(paper.issuer, [said, pen.link(paper.issuer.pay_link)])
 
 
-def _request(pen: Pen, paper: Invoice) -> str:
-    due = (totals.owed_by(paper) or totals.since(paper))[-1].amount
+def _request(pen: Pen, paper: Invoice, due: int) -> str:
     when = f" by {pen.day(paper.due_on)}"
     if len(paper.parts) > 1:
         when = " in the parts above"

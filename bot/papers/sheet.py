@@ -3,7 +3,7 @@
 import datetime as dt
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from xml.sax.saxutils import escape, quoteattr
 
@@ -122,15 +122,19 @@ class Pen:
 def drawn(party: Party, compose: Callable[[Pen], bytes]) -> bytes:
     """The paper in the first font that has all its letters.
 
+    Where none has the client's own way of writing amounts, they are written in English: nobody can
+    write a currency's sign otherwise for them.
+
     Raises:
         Undrawable: none has.
     """
     refused: Undrawable | None = None
-    for face in faces():
-        try:
-            return compose(Pen(face, party))
-        except Undrawable as error:
-            refused = error
+    for to in dict.fromkeys((party, replace(party, locale="en_US"))):
+        for face in faces():
+            try:
+                return compose(Pen(face, to))
+            except Undrawable as error:
+                refused = error
     raise refused or Undrawable("There is no font to draw with; install reportlab again.")
 
 

@@ -78,6 +78,26 @@ def test_what_became_of_an_invoice_is_told() -> None:
         assert words in said
 
 
+def test_who_owes_nothing_of_a_bill_is_asked_for_nothing() -> None:
+    """An insurer owed all of it, and the client was asked to pay 0.00."""
+    paid = {PostingKind.ALLOCATION: -5_500}
+    said = spoken(invoice.pdf(replace(BILL, moves=paid, payers=(("Aetna", 160_000),))))
+    assert "Owed by Aetna 1.600,00 €" in said
+    assert "Please pay" not in said
+
+
+@pytest.mark.parametrize(
+    ("locale", "currency", "written"),
+    [("ja_JP", "JPY", "¥165,500"), ("ar_AE", "AED", "AED 1,655.00"), ("de_DE", "JPY", "165.500 ¥")],
+)
+def test_an_amount_is_drawn_wherever_the_client_is(
+    locale: str, currency: str, written: str
+) -> None:
+    """A full-width sign, or one that is written from the right, kept all papers from a client."""
+    bill = replace(BILL, lines=(), currency=currency, to=Party(name="Sato", locale=locale))
+    assert f"Total {written}" in spoken(invoice.pdf(bill))
+
+
 @pytest.mark.parametrize("state", ["void", "draft", "uncollectible"])
 def test_nobody_is_asked_for_what_is_not_owed(state: str) -> None:
     assert "Please pay" not in spoken(invoice.pdf(replace(BILL, state=state)))
