@@ -5,35 +5,29 @@ each other: each is lived through by a process of its own, and what came of them
 """
 
 import asyncio
-import multiprocessing
-import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from typing import Any
 
+from bot import cores
 from bot.replay import course, outcome
 from bot.replay.course import Setting
 from bot.replay.history import Event, History
 from bot.replay.outcome import Outcome
 from bot.report import Progress
-from bot.watching import logs
 
 WORTH = 600
 """Facts in a part, below which a process of its own costs more than it gains."""
-_LOOK = 0.5
-_days: Any = None
-"""In a process of its own: the days that each part has lived through, shared by all."""
 
 
 async def live(setting: Setting, progress: Progress, worth: int = WORTH) -> Outcome:
     """Live through a history, on as many cores as it is worth; return what came of it."""
-    most = min(len(setting.history.events) // worth, os.cpu_count() or 1)
+    most = min(len(setting.history.events) // worth, cores.many())
     parts = apart(setting.history, most)
     if len(parts) < 2:
         return await _alone(setting, progress)
-    return await _together([replace(setting, history=part) for part in parts], progress)
+    settings = [replace(setting, history=part) for part in parts]
+    works = cores.each, _part, settings, setting.span.days, progress
+    return outcome.together(await asyncio.to_thread(*works))
 
 
 async def _alone(setting: Setting, progress: Progress) -> Outcome:
@@ -43,33 +37,7 @@ async def _alone(setting: Setting, progress: Progress) -> Outcome:
             return outcome.count(session, setting.policy, setting.span)
 
 
-async def _together(settings: Sequence[Setting], progress: Progress) -> Outcome:
-    days = settings[0].span.days
-    # Started anew: a fork of a process with threads may wait for a lock that nobody holds.
-    context = multiprocessing.get_context("spawn")
-    lived = context.Array("l", len(settings))
-    pool = ProcessPoolExecutor(len(settings), context, initializer=_share, initargs=(lived,))
-    loop = asyncio.get_running_loop()
-    with pool:
-        works = [
-            loop.run_in_executor(pool, _part, number, one) for number, one in enumerate(settings)
-        ]
-        while pending := [work for work in works if not work.done()]:
-            await asyncio.wait(pending, timeout=_LOOK)
-            progress(sum(lived[:]) // len(settings), days)
-        return outcome.together([work.result() for work in works])
-
-
-def _share(lived: Any) -> None:
-    global _days  # noqa: PLW0603 - the one way that a shared array reaches a process
-    _days = lived
-    logs.quiet()
-
-
-def _part(number: int, setting: Setting) -> Outcome:
-    def progress(done: int, _whole: int) -> None:
-        _days[number] = done
-
+def _part(setting: Setting, progress: Progress) -> Outcome:
     return asyncio.run(_alone(setting, progress))
 
 

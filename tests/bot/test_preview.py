@@ -240,14 +240,14 @@ def test_a_renewal_waits_while_something_is_overdue(app: App) -> None:
 
 def test_clients_who_share_an_address_are_never_torn_apart() -> None:
     families = [[1, 2, 3], [4], [5], [6, 7]]
-    lots = crowd.lots_of(families * 200, cores=4)
+    lots = crowd.lots_of(families * 200, most=4)
     assert len(lots) == 4
     assert sum(map(len, lots)) == 1400
     assert max(map(len, lots)) - min(map(len, lots)) <= 3
 
 
 def test_many_clients_come_in_lots_of_bounded_size() -> None:
-    lots = crowd.lots_of([[one] for one in range(3 * crowd.MOST + 1)], cores=2)
+    lots = crowd.lots_of([[one] for one in range(3 * crowd.MOST + 1)], most=2)
     assert len(lots) == 4
     assert max(map(len, lots)) <= crowd.MOST
 
@@ -260,9 +260,8 @@ def test_lots_apart_see_what_one_lot_sees(either: App) -> None:
     with either.store.read() as session:
         families = copying.families(session)
     whole = crowd.lived(either, asked, families, silent)
-    crowd._share([0, 0])
     settings, given = pickle.loads(pickle.dumps((either.settings, asked)))
-    lots = [crowd._lot(settings, given, number, lot) for number, lot in enumerate(([1, 2], [3, 4]))]
+    lots = [crowd._lot(settings, given, lot, silent) for lot in ([1, 2], [3, 4])]
     apart = crowd._added(pickle.loads(pickle.dumps(lots)))
     assert [one.plain for one in apart.entries] == [one.plain for one in whole.entries]
     assert len(whole.entries) > 3
