@@ -24,7 +24,7 @@ from billing import mailboxes
 
 OURSELVES = "counterfoil"
 """The source of facts that follow from what we know: it calls a client by the row's own id."""
-_BIGGEST = 10**15
+BIGGEST = 10**15
 """More than any bill; sums of thousands of these still fit 64 bits."""
 EARLIEST, LATEST = 1970, 2199
 """Years of what is told: beyond them is a slip, or "never", after which no day can be reckoned."""
@@ -206,8 +206,8 @@ Currency = Annotated[str, AfterValidator(currency)]
 Country = Annotated[str, AfterValidator(country)]
 Timezone = Annotated[str, AfterValidator(timezone)]
 Language = Annotated[str, AfterValidator(language)]
-Amount = Annotated[int, Field(gt=0, le=_BIGGEST, strict=True)]
-AmountOrNone = Annotated[int, Field(ge=0, le=_BIGGEST, strict=True)]
+Amount = Annotated[int, Field(gt=0, le=BIGGEST, strict=True)]
+AmountOrNone = Annotated[int, Field(ge=0, le=BIGGEST, strict=True)]
 Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
 Day = Annotated[date, AfterValidator(_told_day)]
 Happened = Annotated[AwareDatetime, AfterValidator(_told_day)]

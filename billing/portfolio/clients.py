@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 
-from billing import facts
+from billing import calendar, facts
 from billing.facts import ClientDescribed
 from billing.portfolio.rows import Cells, reference, yes
 
@@ -56,6 +57,19 @@ class Directory:
         if cells.raw("phone"):
             region = cells.raw("country").upper() or self.defaults.country
             _learn(known, cells, "phone", partial(facts.phone, region=region))
+        if cells.raw("country") or cells.raw("region"):
+            self._place(known, cells)
+
+    def _place(self, known: dict[str, tuple[str | bool, int]], cells: Cells) -> None:
+        """Deadlines are judged by holidays, so its place must be one that has them."""
+        country, _ = known.get("country", (self.defaults.country, 0))
+        region, _ = known.get("region", ("", 0))
+        try:
+            calendar.is_holiday(date(2026, 1, 1), str(country), str(region))
+        except ValueError as error:
+            column = "region" if region else "country"
+            known.pop(column, None)
+            cells.fault(column, str(error))
 
     def all(self) -> dict[str, ClientDescribed]:
         """Every client as one fact, by id."""

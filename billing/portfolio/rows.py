@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from billing import facts, money, spelling
 from billing.facts import ClientDescribed, Fact, InvoiceDisputed, InvoiceIssued, PaymentSettled
+from billing.facts.words import BIGGEST
 from billing.portfolio import days
 
 _T = TypeVar("_T")
@@ -166,7 +167,7 @@ def positive(written: str, currency: str) -> int:
     amount = money.parse(facts.some(written, 60), currency)
     if amount <= 0:
         raise ValueError("is not above zero; leave credit notes and empty invoices out")
-    if amount >= 2**63:
+    if amount > BIGGEST:
         raise ValueError("is larger than any invoice; correct it")
     return amount
 
@@ -198,7 +199,7 @@ def _part(written: str, currency: str) -> int | None:
     part = money.parse(facts.text(written, 60), currency)
     if part < 0:
         raise ValueError("is below zero; leave refunds out")
-    if part >= 2**63:
+    if part > BIGGEST:
         raise ValueError("is larger than any payment; correct it")
     return part
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from billing import facts, money
+from billing.facts.words import BIGGEST
 from billing.portfolio import Problem, columns, days, table
 from billing.portfolio.rows import Cells, Dates, reference, words
 
@@ -120,6 +121,6 @@ def _amount(written: str, currency: str) -> int:
         ValueError: it is none.
     """
     amount = money.parse(facts.text(written, 60), currency)
-    if not 0 <= amount < 2**63:
+    if not 0 <= amount <= BIGGEST:
         raise ValueError("is below zero or too large; what a payer takes back is booked by hand")
     return amount

@@ -89,6 +89,7 @@ def test_an_unmapped_file_is_answered_with_the_map_that_works() -> None:
         pytest.param("a,A,2026-01-02,2026-02-01,0", "amount", "not above zero", id="zero"),
         pytest.param("a,A,2026-01-02,2026-02-01,-5", "amount", "not above zero", id="credit"),
         pytest.param(f"a,A,2026-01-02,2026-02-01,{9**30}", "amount", "larger", id="huge"),
+        pytest.param("a,A,2026-01-02,2026-02-01,10000000000000.01", "amount", "larger", id="large"),
         pytest.param("a\0b,A,2026-01-02,2026-02-01,1", "client", "U+0000", id="nul"),
         pytest.param('"a\nb",A,2026-01-02,2026-02-01,1', "client", "U+000A", id="line break"),
         pytest.param(f"{'a' * 201},A,2026-01-02,2026-02-01,1", "client", "at most 200", id="long"),
@@ -122,6 +123,8 @@ def test_a_bad_row_is_named_by_line_and_column(row: str, column: str, says: str)
         pytest.param("paid", "2026-01-01", "before the invoice was issued", id="paid too early"),
         pytest.param("paid", "perhaps", "is not a date", id="paid"),
         pytest.param("paid_amount", "-1", "below zero", id="refund"),
+        pytest.param("paid_amount", "10000000000000.01", "larger than any", id="too much"),
+        pytest.param("region", "Bavaria", "'US-Bavaria'; write ISO 3166", id="no region"),
     ],
 )
 def test_a_bad_cell_says_what_to_write(column: str, cell: str, says: str) -> None:
@@ -193,6 +196,18 @@ def test_contradicting_data_of_a_client_names_both_lines() -> None:
     read = told(f"{ROW},a@b.example", f"{NEXT},c@b.example", head=f"{HEAD},email")
     assert only_problem(read).line == 3
     assert "contradicts line 2, which says a@b.example" in only_problem(read).reason
+
+
+def test_a_region_that_nobody_knows_spoils_its_own_lines_only() -> None:
+    """It was an error without a line, and nothing of the file could be imported."""
+    read = told(
+        f"{ROW},US,Bavaria",
+        "acme,A-2,2026-01-02,2026-02-01,1.00,US,",
+        "birch,B-1,2026-01-02,2026-02-01,1.00,DE,BY",
+        head=f"{HEAD},country,region",
+    )
+    assert (only_problem(read).line, only_problem(read).column) == (2, "region")
+    assert [(row.invoice, row.client.region) for row in read.rows] == [("A-2", None), ("B-1", "BY")]
 
 
 def test_an_empty_cell_contradicts_nothing() -> None:
