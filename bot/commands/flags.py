@@ -8,6 +8,8 @@ import typer
 
 from bot.report import Wrong
 
+LARGEST = 2**63 - 1
+"""No number of a row is larger."""
 WHO = "A name, a reference or `client:12`."
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help=WHO)]
 By = Annotated[
@@ -65,12 +67,19 @@ def day(flag: str, written: str | None) -> dt.date | None:
     """The day after a flag, if there is one.
 
     Raises:
-        Wrong: it is none.
+        Wrong: it is none, or beyond the years of what can be told.
     """
+    from billing.facts.words import EARLIEST, LATEST
+
+    if not written:
+        return None
     try:
-        return dt.date.fromisoformat(written) if written else None
+        found = dt.date.fromisoformat(written)
     except ValueError:
         raise Wrong(f"{flag} {written}: write the day like 2026-01-31.") from None
+    if not EARLIEST <= found.year <= LATEST:
+        raise Wrong(f"{flag} {written}: name a day between {EARLIEST} and {LATEST}.")
+    return found
 
 
 def one_of(flag: str, written: str | None, *allowed: str) -> str | None:

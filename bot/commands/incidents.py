@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
-from bot.commands.flags import As
+from bot.commands.flags import LARGEST, As
 from bot.commands.terminal import command
 from bot.report import Report
 
 incidents = typer.Typer(
     no_args_is_help=True, help="Card numbers that clients sent, and what no machine could read."
 )
-_NUMBER = typer.Argument(metavar="INCIDENT", help="As `counterfoil incidents list` numbers it.")
+_NUMBER = typer.Argument(
+    metavar="INCIDENT", help="As `counterfoil incidents list` numbers it.", max=LARGEST
+)
 
 
 @incidents.command("list")

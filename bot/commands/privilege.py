@@ -14,7 +14,10 @@ from bot.report import Report, Wrong
 privilege = typer.Typer(no_args_is_help=True, help="What is sealed, and who has read it.")
 counsel = typer.Typer(no_args_is_help=True, help="Who is counsel, ours and theirs.")
 privilege.add_typer(counsel, name="counsel")
-_TOUCHPOINT = typer.Argument(metavar="TOUCHPOINT", help="As `counterfoil timeline` numbers it.")
+_TOUCHPOINT = typer.Argument(
+    metavar="TOUCHPOINT", help="As `counterfoil timeline` numbers it.", max=flags.LARGEST
+)
+_ID = typer.Argument(metavar="ID", max=flags.LARGEST)
 _WHY = typer.Option("--reason", help="Why; kept, encrypted.")
 _FIELDS = ("value", "side", "client", "matter", "name")
 
@@ -115,7 +118,9 @@ def learned() -> Report:
 @privilege.command()
 @command
 def forget(
-    touchpoint: Annotated[int, typer.Argument(metavar="ID", help="As `learned` numbers it.")],
+    touchpoint: Annotated[
+        int, typer.Argument(metavar="ID", help="As `learned` numbers it.", max=flags.LARGEST)
+    ],
     *,
     who: As,
     reason: Annotated[str, _WHY] = "",
@@ -155,21 +160,21 @@ def add(
 
 @counsel.command()
 @command
-def confirm(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+def confirm(id_: Annotated[int, _ID], *, by: By = "") -> Report:
     """Yes: that sender is counsel."""
     return terminal.writing("counsel", {"change": "confirm", "id": id_, "by": by or terminal.by()})
 
 
 @counsel.command()
 @command
-def refuse(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+def refuse(id_: Annotated[int, _ID], *, by: By = "") -> Report:
     """No: that sender is not counsel; it is not asked again."""
     return terminal.writing("counsel", {"change": "refuse", "id": id_, "by": by or terminal.by()})
 
 
 @counsel.command()
 @command
-def end(id_: Annotated[int, typer.Argument(metavar="ID")], *, by: By = "") -> Report:
+def end(id_: Annotated[int, _ID], *, by: By = "") -> Report:
     """They are counsel no more."""
     return terminal.writing("counsel", {"change": "end", "id": id_, "by": by or terminal.by()})
 

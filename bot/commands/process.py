@@ -45,7 +45,9 @@ def tick() -> Report:
 def golive(
     *,
     client: Annotated[str | None, typer.Option(help="Only this client: a name or ref.")] = None,
-    daily_cap: Annotated[int | None, typer.Option(help="Most messages a day.", min=1)] = None,
+    daily_cap: Annotated[
+        int | None, typer.Option(help="Most messages a day.", min=1, max=1_000_000)
+    ] = None,
     redirect: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Send everything to this address.")
     ] = None,

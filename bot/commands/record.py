@@ -30,7 +30,7 @@ def explain(
 def timeline(
     client: Annotated[str, typer.Argument(help="A name or a reference.")],
     *,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=flags.LARGEST)] = 50,
     words: Annotated[bool, typer.Option("--words", help="With what was written.")] = False,
 ) -> Report:
     """What was said between a client and us, on every channel, the newest first."""

@@ -27,7 +27,8 @@ AsOf = Annotated[
 Currency = Annotated[str | None, typer.Option(help="Only this currency, such as USD.")]
 Entity = Annotated[str | None, typer.Option(help="Only this legal entity, by its name.")]
 Days = Annotated[
-    int | None, typer.Option(help="The period: so many days that end with that day.", min=1)
+    int | None,
+    typer.Option(help="The period: so many days that end with that day.", min=1, max=36_500),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
 Png = Annotated[

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from bot.commands import terminal
-from bot.commands.flags import By, Client
+from bot.commands.flags import LARGEST, By, Client
 from bot.commands.terminal import command
 from bot.report import Report
 
 rights = typer.Typer(
     no_args_is_help=True, help="Persons who ask what we hold of them, or to erase it."
 )
+Case = Annotated[int, typer.Argument(metavar="CASE", max=LARGEST)]
 
 
 @rights.command("open")
@@ -44,7 +45,7 @@ def list_(
 @rights.command()
 @command
 def extend(
-    case: int,
+    case: Case,
     *,
     reason: Annotated[str, typer.Option(help="What the person was told.")],
     by: By = "",
@@ -57,7 +58,7 @@ def extend(
 @rights.command()
 @command
 def close(
-    case: int,
+    case: Case,
     *,
     outcome: Annotated[str, typer.Option(help="granted, partly or refused.")] = "granted",
     reason: Annotated[str, typer.Option(help="What the person was told, if not all.")] = "",

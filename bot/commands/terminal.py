@@ -60,6 +60,7 @@ def plain_command(fn: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(fn)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
+            _read(*args, *kwargs.values())
             return fn(*args, **kwargs)
         except Wrong as wrong:
             raise _end(str(wrong)) from None
@@ -74,6 +75,21 @@ def plain_command(fn: Callable[P, T]) -> Callable[P, T]:
             raise _end(sentence) from None
 
     return run
+
+
+def _read(*typed: object) -> None:
+    """Whether all that was typed is text.
+
+    Raises:
+        Wrong: the terminal wrote it in another way.
+    """
+    for one in typed:
+        for word in one if isinstance(one, list) else [one]:
+            try:
+                isinstance(word, str) and word.encode()
+            except UnicodeEncodeError:
+                shown = str(word).encode(errors="replace").decode()
+                raise Wrong(f"{shown} is not UTF-8; use a terminal that writes UTF-8.") from None
 
 
 def width() -> int | None:

@@ -177,6 +177,29 @@ def test_access_refuses_what_makes_no_sense(migrated: Run, args: tuple[str, ...]
     assert len(migrated("access", *args, code=2).stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        pytest.param(("timeline", "M\udcfcller"), id="Latin-1"),
+        pytest.param(("privilege", "counsel", "add", "\udcff"), id="half a sign"),
+        pytest.param(("timeline", "a1", "--limit", "9" * 30), id="limit"),
+        pytest.param(("privilege", "read", "9" * 30, "--as", "a@x.example"), id="touchpoint"),
+        pytest.param(("privilege", "counsel", "end", "9" * 30), id="counsel"),
+        pytest.param(("incidents", "done", "9" * 30, "--as", "a@x.example"), id="incident"),
+        pytest.param(("rights", "close", "9" * 30), id="case"),
+        pytest.param(("golive", "--daily-cap", "9" * 30), id="cap"),
+        pytest.param(("report", "dso", "--days", "1000000"), id="period"),
+        pytest.param(("report", "hours", "--as-of", "9999-12-31"), id="last day"),
+        pytest.param(("report", "aging", "--as-of", "0001-01-01"), id="first day"),
+        pytest.param(("report", "board", "--baseline", "0001-01-01"), id="first baseline"),
+    ],
+)
+def test_what_is_out_of_range_is_told_and_no_traceback(
+    migrated: Run, args: tuple[str, ...]
+) -> None:
+    assert migrated(*args, code=2).stderr.strip()
+
+
 def test_explain_and_timeline_answer_by_name_and_number(imported: Run) -> None:
     assert said(imported("explain", "northwind", "--json"))["kind"] == "client"
     assert "INV-1 of Northwind Trading: open" in imported("explain", "INV-1").stdout
