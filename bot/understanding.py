@@ -77,8 +77,9 @@ async def _read_and_take(app: App, incoming_id: int, parcel: Parcel) -> None:
         await app.store.write(lambda session: _ignore(session, app, incoming_id))
         return
     with app.store.read() as session:
-        found = earlier.joined(session, app.keyring, incoming_id, parcel, found)
-    covered = await _covered(app, parcel, found)
+        told = earlier.joined(session, app.keyring, incoming_id, parcel, found)
+    covered = await _covered(app, parcel, told, goes_on=told != found)
+    found = told
     keys = hearsay.spare_keys(app, found)
     app.inbox.open_day(app.clock.now())
 
@@ -119,11 +120,18 @@ async def _welcome(app: App, found: Sequence[intake.Fact]) -> bool:
     return True
 
 
-async def _covered(app: App, parcel: Parcel, found: Sequence[intake.Fact]) -> Parcel | None:
-    """Without what nobody may see, where it has any: then its raw form is not kept either."""
+async def _covered(
+    app: App, parcel: Parcel, found: Sequence[intake.Fact], *, goes_on: bool
+) -> Parcel | None:
+    """Without what nobody may see, where it has any: then its raw form is not kept either.
+
+    ``goes_on``: it completes a number, so that nothing in it alone tells what to cover.
+    """
     read = app.readers[parcel.source]
     for one in found:
         if isinstance(one, InboundMessage):
+            if goes_on and one.channel == "email":
+                return redaction.plain(parcel, one)
             return await asyncio.to_thread(redaction.kept, parcel, one, read)
     return None
 

@@ -1,7 +1,8 @@
-"""What did the same phone text just before, so that a number in two texts is found?"""
+"""What did the same phone or client write just before, so that a number in two pieces is found?"""
 
 import datetime as dt
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -9,39 +10,41 @@ from urllib.parse import parse_qsl
 from cryptography.exceptions import InvalidTag
 from sqlmodel import Session, col, select
 
-from billing import vault
+from billing import aliases, vault
 from billing.keyring import KeyGone, Keyring
 from bot import inbox
 from bot.inbox import Parcel
 from bot.models import Incoming
+from comms import consent
 from comms.facts import InboundMessage
 from comms.listening import seams
 from comms.listening.screening import PURGED
+from comms.models import Touchpoint
 
 T = TypeVar("T")
 SOURCE = "twilio.sms"
 SPAN = dt.timedelta(minutes=15)
 _LOOKED = 100
 """Texts of anybody that are opened for it at most; the newest."""
+_OF_CLIENT = dt.timedelta(hours=1)
+_LOOKED_OF_CLIENT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The words of the texts, the oldest first, and whether a card was in one of them."""
+    """The words by the delivery that they came in, and whether a card was in any of them."""
 
-    words: Sequence[str]
+    words: Mapping[int, str]
     card: bool
 
 
 def joined(
     session: Session, keyring: Keyring, incoming_id: int, parcel: Parcel, found: Sequence[T]
 ) -> Sequence[T | InboundMessage]:
-    """What was read of a text, without what completes a number that the ones before it began."""
-    if parcel.source != SOURCE:
-        return found
+    """What was read of it, without what completes a number that earlier words began."""
     return [
         _closed(session, keyring, incoming_id, parcel, one)
-        if isinstance(one, InboundMessage) and seams.may_go_on(one.body)
+        if isinstance(one, InboundMessage) and seams.may_go_on(one.visible)
         else one
         for one in found
     ]
@@ -50,8 +53,45 @@ def joined(
 def _closed(
     session: Session, keyring: Keyring, incoming_id: int, parcel: Parcel, message: InboundMessage
 ) -> InboundMessage:
-    said = texts(session, keyring, incoming_id, _form(parcel).get("From", ""))
-    return seams.closed(message, said.words, card=said.card) if said.words else message
+    said = written(session, keyring, incoming_id, message)
+    if parcel.source == SOURCE:  # the one before may still be with another process
+        phone = texts(session, keyring, incoming_id, _form(parcel).get("From", ""))
+        said = Said({**said.words, **phone.words}, card=phone.card or said.card)
+    words = [said.words[one] for one in sorted(said.words)]
+    return seams.closed(message, words, card=said.card) if words else message
+
+
+def written(session: Session, keyring: Keyring, incoming_id: int, message: InboundMessage) -> Said:
+    """What those who are known at the sender's address wrote in the hour before, by any way."""
+    address = consent.find_address(session, message.channel, message.sender)
+    if address is None:
+        return Said({}, card=False)
+    row = session.get_one(Incoming, incoming_id)
+    clients = {
+        kin
+        for one in consent.clients_of(session, address.id)
+        for kin in aliases.group(session, one)
+    }
+    query = select(Touchpoint).where(
+        col(Touchpoint.client_id).in_(clients),
+        Touchpoint.direction == "in",
+        col(Touchpoint.incoming_id) < incoming_id,
+        col(Touchpoint.recorded_at) >= row.received_at - _OF_CLIENT,
+        col(Touchpoint.body_id).is_not(None),
+    )
+    newest = session.exec(query.order_by(col(Touchpoint.id).desc()).limit(_LOOKED_OF_CLIENT)).all()
+    just_now = (one for one in newest if one.recorded_at >= row.received_at - SPAN)
+    card = any(not PURGED.isdisjoint((one.labels or "").split()) for one in just_now)
+    words = {one.incoming_id: _words(session, keyring, one) for one in newest if one.incoming_id}
+    return Said(words, card=card)
+
+
+def _words(session: Session, keyring: Keyring, touchpoint: Touchpoint) -> str:
+    try:
+        told = json.loads(vault.text(session, keyring, touchpoint.body_id) or "{}")
+    except (KeyGone, InvalidTag, ValueError):
+        return ""
+    return f"{told.get('subject', '')}\n{told.get('visible', '')}".strip()
 
 
 def texts(session: Session, keyring: Keyring, incoming_id: int, sender: str) -> Said:
@@ -64,11 +104,11 @@ def texts(session: Session, keyring: Keyring, incoming_id: int, sender: str) -> 
         col(Incoming.body_id).is_not(None),
     )
     newest = session.exec(query.order_by(col(Incoming.id).desc()).limit(_LOOKED)).all()
-    words, card = list[str](), False
-    for one in reversed(newest):
+    words, card = dict[int, str](), False
+    for one in newest:
         form = _opened(session, keyring, one)
         if form.get("From") == sender:
-            words.append(form.get("Body", ""))
+            words[one.id] = form.get("Body", "")
             card = card or not PURGED.isdisjoint((one.labels or "").split())
     return Said(words, card)
 

@@ -61,8 +61,13 @@ def redacted(parcel: Parcel, message: InboundMessage, read: Read) -> Parcel:
         made = replace(parcel, body=_mail(parcel.body, hide, held))
         shows = {label for one in read(made) for label in getattr(one, "labels", ())}
     except (AttributeError, LookupError, MessageError, TypeError, ValueError):
-        return replace(parcel, body=_plain(message))
-    return made if MASKED.isdisjoint(shows) else replace(parcel, body=_plain(message))
+        return plain(parcel, message)
+    return made if MASKED.isdisjoint(shows) else plain(parcel, message)
+
+
+def plain(parcel: Parcel, message: InboundMessage) -> Parcel:
+    """A mail as the plain words that were read of it."""
+    return replace(parcel, body=_plain(message))
 
 
 def cover(text: str) -> str:

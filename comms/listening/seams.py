@@ -1,8 +1,8 @@
 """Does a number go on from one piece of writing to the next, and what of it may be kept?
 
-People write a card's number in two texts, or begin it in the subject of a mail; after the number
-they write the date, and then three digits that nobody would know for a code. What comes later is
-covered, so that no such number is ever there as a whole.
+People write a card's number in two texts, or half by mail and half by text, or begin it in the
+subject of a mail; after the number they write the date, and then three digits that nobody would
+know for a code. What comes later is covered, so that no such number is ever there as a whole.
 """
 
 import re
@@ -35,18 +35,19 @@ def may_go_on(text: str) -> bool:
 
 
 def closed(message: InboundMessage, earlier: Sequence[str], *, card: bool) -> InboundMessage:
-    """A text without what completes a number that the ones before it began.
+    """A message without what completes a number that the ones before it began.
 
     ``card``: there was a card in one of them, so that bare digits are its code.
     """
-    spans = [*continued("\n".join(earlier), message.body), *(_codes(message.body) if card else ())]
+    said = message.visible
+    spans = [*continued("\n".join(earlier), said), *(_codes(said) if card else ())]
     if not spans:
         return message
-    content = Content(message.body, message.sender, message.channel)
-    body, _ = masking.masked(content, spans)
+    shown, _ = masking.masked(Content(said, message.sender, message.channel), spans)
+    body = message.body.replace(said, shown) if said in message.body else shown
     found = {*message.labels, *(span.label.value for span in spans)}
     labels = tuple(label.value for label in Label if label.value in found)
-    return message.model_copy(update={"body": body, "visible": body.strip(), "labels": labels})
+    return message.model_copy(update={"body": body, "visible": shown.strip(), "labels": labels})
 
 
 def continued(before: str, text: str, screen: Screen = screening.screen) -> list[Span]:

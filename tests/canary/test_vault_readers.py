@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPENS = {("vault", "text"), ("vault", "get"), ("outbox", "rendered")}
+OPENS = {("vault", "text"), ("vault", "texts"), ("vault", "get"), ("outbox", "rendered")}
 RELEASES = {
     ("seals", "words"),
     ("clearance", "release"),
@@ -23,7 +23,7 @@ OPENERS: Mapping[str, str] = {
     "comms/duties/notes.py": "releases",
     # These show nobody anything: what they read is read again, judged, rendered or written anew.
     "bot/understanding.py": "reads a request again, and screens it on the way",
-    "bot/custody/earlier.py": "compares a text with what the same phone wrote just before",
+    "bot/custody/earlier.py": "compares words with what the same phone or client wrote just before",
     "bot/inbox.py": "compares a delivery with the one that was kept",
     "bot/custody/rights.py": "keeps why a case takes longer beside why it was closed",
     "bot/custody/erasure.py": "looks for the names of whoever is to be erased",

@@ -53,7 +53,7 @@ def opens_a_case(product: Product, known: Known) -> None:
         outreach.advance_client(session, office, known.client_id)
         enrolment = session.exec(select(Enrolment)).one()
         client = session.get_one(Client, known.client_id)
-        escalations.open_case(session, office, enrolment, client)
+        escalations.open_cases(session, office, [(enrolment, client, "owner")])
 
     product.write(opened)
 
@@ -193,6 +193,24 @@ async def test_a_number_in_several_texts_is_kept_nowhere(
     forms = [hidden, hidden.replace(" ", "+"), hidden.replace(" ", "%20")]
     assert [one for one in forms if f"Body={one}" in bodies or f'"{one}"' in bodies] == []
     assert shown(product, f'"{hidden}"') == []
+
+
+@pytest.mark.parametrize("ways", ["mail mail", "mail text", "text mail"])
+async def test_a_number_that_goes_on_by_another_mail_or_way_is_kept_nowhere(
+    product: Product, ways: str
+) -> None:
+    known = product.known()
+    ours = "accounts@harrow.example"
+    for way, words in zip(ways.split(), ("It is 5555 5555", "and 5555 4444."), strict=True):
+        if way == "text":
+            assert await product.twilio.text(PHONE, SENDER, words) == 200
+        else:
+            assert await product.mail.write(known.email, ours, "Payment", words) == 200
+        await product.later(minutes=20)
+    bodies = sealing.everywhere(product)
+    assert "5555 5555" in bodies.replace("+", " ")
+    assert "5555 4444" not in bodies.replace("+", " ")
+    assert shown(product, "5555 4444") == []
 
 
 async def test_bare_digits_of_another_phone_or_another_hour_are_no_code(product: Product) -> None:

@@ -35,4 +35,4 @@ def test_a_text_whose_body_was_changed_keeps_no_other_out(store: Store, keyring:
 
     last = store.write_now(fill)
     with store.read() as session:
-        assert earlier.texts(session, keyring, last, PHONE).words == ["two"]
+        assert earlier.texts(session, keyring, last, PHONE).words == {2: "two"}

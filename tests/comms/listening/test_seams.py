@@ -57,6 +57,17 @@ def closed(text: str, *, card: bool) -> InboundMessage:
     return seams.closed(message, ["hello"], card=card)
 
 
+def test_what_completes_a_number_is_covered_above_what_a_mail_quotes() -> None:
+    mail = InboundMessage(
+        channel="email", external_id="m1", sender="ann@client.example", recipient="",
+        body="and the rest: 1111 1111\n\n> hello", visible="and the rest: 1111 1111",
+    )  # fmt: skip
+    said = seams.closed(mail, ["take it from 4111 1111"], card=False)
+    assert "pan" in said.labels
+    assert said.body.endswith("> hello")
+    assert "1111" not in said.visible.replace("[card ****1111]", "")
+
+
 def test_a_number_that_begins_in_the_subject_of_a_mail_is_not_shown() -> None:
     body = "1111 1111 is my card"
     mail = InboundMessage(
