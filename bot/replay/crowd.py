@@ -26,8 +26,8 @@ async def live(setting: Setting, progress: Progress, worth: int = WORTH) -> Outc
     if len(parts) < 2:
         return await _alone(setting, progress)
     settings = [replace(setting, history=part) for part in parts]
-    works = cores.each, _part, settings, setting.span.days, progress
-    return outcome.together(await asyncio.to_thread(*works))
+    lived = await asyncio.to_thread(cores.each, _part, settings, setting.span.days, progress)
+    return outcome.together(lived)
 
 
 async def _alone(setting: Setting, progress: Progress) -> Outcome:
