@@ -27,6 +27,7 @@ from comms.models import (
     ConsentEvent,
     Decision,
     Expired,
+    Message,
     Touchpoint,
 )
 
@@ -227,15 +228,35 @@ def _move_heads(session: Session, ends: Mapping[int, tuple[int, str]], known: se
     bulk.insert(session, _HEADS, [rows[one] for one in sorted(set(ends) - known)])
 
 
-def latest(session: Session, client_id: int, limit: int = 50) -> list[Touchpoint]:
+def latest(
+    session: Session,
+    client_id: int,
+    limit: int = 50,
+    *,
+    offset: int = 0,
+    since: dt.datetime | None = None,
+    channel: str = "",
+) -> list[Touchpoint]:
     """The newest touchpoints of a client and of who is one with it, the newest first."""
     query = (
         select(Touchpoint)
         .where(col(Touchpoint.client_id).in_(aliases.group(session, client_id)))
         .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
+        .offset(offset)
         .limit(limit)
     )
+    if since is not None:
+        query = query.where(col(Touchpoint.occurred_at) >= since)
+    if channel:
+        query = query.where(col(Touchpoint.channel) == channel)
     return list(session.execute(query).scalars())
+
+
+def messages(session: Session, touchpoints: Sequence[Touchpoint]) -> dict[int, Message]:
+    """The messages that they are of, by their ids."""
+    ids = [one.message_id for one in touchpoints if one.message_id]
+    query = select(Message).where(col(Message.id).in_(ids))
+    return {one.id: one for one in session.execute(query).scalars()} if ids else {}
 
 
 def verify(session: Session, client_id: int | None = None) -> Iterator[Break]:
@@ -260,10 +281,53 @@ def _beside(session: Session, client_id: int | None) -> Iterator[Break]:
         mine = [] if client_id is None else [table.c.client_id == client_id]
         for whose, row in session.execute(_unlinked(table, linked).where(*mine)):
             yield Break(whose, 0, f"the {table.name} {row} is in no chain")
+    mine = [] if client_id is None else [_EVENTS.c.address_id.in_(_read_by(client_id))]
+    for whose, row in session.execute(_CONSENTS.where(*mine)):
+        yield Break(whose, 0, f"the {_EVENTS.name} {row} is in no chain")
+
+
+def _read_by(client_id: int) -> Select[tuple[int]]:
+    return select(_READING.c.address_id).where(_READING.c.client_id == client_id)
+
+
+def _consents() -> Select[tuple[int, int]]:
+    """A consent event may be of nobody we know: a no that a stranger said, or took back.
+
+    What the firm told is of a client, and so is whatever came after a word in the chain of one who
+    reads there still.
+    """
+    linked = select(_ENTRIES.c.detail_id).where(_ENTRIES.c.kind == "consent")
+    before = _EVENTS.alias("before")
+    known = (
+        select(_ENTRIES.c.detail_id)
+        .join(before, and_(before.c.id == _ENTRIES.c.detail_id, before.c.id < _EVENTS.c.id))
+        .join(_READING, _READING.c.client_id == _ENTRIES.c.client_id)
+        .where(
+            _ENTRIES.c.kind == "consent",
+            before.c.address_id == _EVENTS.c.address_id,
+            _READING.c.address_id == _EVENTS.c.address_id,
+        )
+        .correlate(_EVENTS)
+    )
+    told = and_(_EVENTS.c.change != "revoked", _EVENTS.c.incoming_id.is_(None))
+    whose = select(func.min(_READING.c.client_id)).where(
+        _READING.c.address_id == _EVENTS.c.address_id
+    )
+    return select(func.coalesce(whose.scalar_subquery(), 0), _EVENTS.c.id).where(
+        _EVENTS.c.id.not_in(linked), or_(told, known.exists())
+    )
+
+
+_READING = (
+    select(col(Contact.client_id), col(ContactAddress.address_id))
+    .join(ContactAddress, col(ContactAddress.contact_id) == col(Contact.id))
+    .subquery("reading")
+)
+_CONSENTS = _consents()
 
 
 def _unlinked(table: Table, linked: ColumnElement[bool]) -> Select[tuple[int, int]]:
-    """Rows that somebody put in beside the chain. A consent event may be of nobody we know."""
+    """Rows that somebody put in beside the chain."""
     chain = table.outerjoin(_ENTRIES, linked)
     return select(table.c.client_id, table.c.id).select_from(chain).where(_ENTRIES.c.hash.is_(None))
 

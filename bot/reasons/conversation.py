@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from billing import aliases, spelling
+from billing import spelling
 from billing.models import Client
 from bot.report import Report, Table
 from comms import seals
 from comms.compliance.clearance import Reader, Sink
 from comms.models import Message, Touchpoint
 from comms.office import Office
+from comms.timeline import latest, messages
 
 _TERMINAL = Reader(Sink.PERSON)
 """Whoever sits there: what is sealed is read by name, with ``counterfoil privilege read``."""
@@ -20,15 +21,10 @@ def timeline(
     session: Session, office: Office, client: Client, limit: int, *, words: bool
 ) -> Report:
     """The newest touchpoints of a client."""
-    query = (
-        select(Touchpoint, Message)
-        .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
-        .where(col(Touchpoint.client_id).in_(aliases.group(session, client.id)))
-        .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
-        .limit(limit)
-    )
+    said = latest(session, client.id, limit)
+    ours = messages(session, said)
     rows = [
-        _touch(session, office, one, message, words=words) for one, message in session.exec(query)
+        _touch(session, office, one, ours.get(one.message_id or 0), words=words) for one in said
     ]
     columns = ["id", "when", "direction", "channel", "kind", "state"] + (["words"] if words else [])
     table = Table("", columns, [[str(row[name]) for name in columns] for row in rows])

@@ -18,6 +18,7 @@ from bot.slack.people import Person
 from comms.duties import instructions, tasks, verdicts
 from comms.models import Decision, Message, TaskKind
 from comms.office import Office
+from comms.timeline import latest
 
 PAGE = 10
 _WHY = 12
@@ -52,8 +53,7 @@ def card(session: Session, office: Office, client: Client) -> Reply:
     disputes = records.disputes(session, client)
     waiting = records.waiting(session, client)
     flags = records.flags([("on hold", held), ("disputed", disputes), ("waiting", waiting)])
-    touches = records.touches(session, client, limit=5)
-    said = [records.touch_line(client, row) for row in touches]
+    said = records.touch_lines(session, client, latest(session, client.id, 5))
     local = office.now.astimezone(dt.UTC)
     body = [
         blocks.header(client.name),
@@ -118,24 +118,25 @@ class Cut:
 def timeline(session: Session, office: Office, client: Client, person: Person, cut: Cut) -> Reply:
     """Ten touchpoints, the newest first, with the client's words for whoever may read them."""
     since = office.now - dt.timedelta(days=cut.days) if cut.days is not None else None
-    rows = records.touches(
-        session, client, limit=PAGE + 1, offset=cut.offset, since=since, channel=cut.channel
+    touches = latest(
+        session, client.id, PAGE + 1, offset=cut.offset, since=since, channel=cut.channel
     )
     name = blocks.inline(client.name)
     owns = client.owner_id == person.id
     reads = person.refusal(access.Action.SEE_WORDS, owns=owns) is None
     body: list[Block] = [blocks.section(f"*{name}*, the newest first{_limits(cut)}")]
-    for row in rows[:PAGE]:
-        body.append(blocks.section(records.touch_line(client, row)))
-        said = records.spoken(session, office, row[0]) if reads else {}
+    shown = touches[:PAGE]
+    for line, touch in zip(records.touch_lines(session, client, shown), shown, strict=True):
+        body.append(blocks.section(line))
+        said = records.spoken(session, office, touch) if reads else {}
         if "sealed" in said:
             body += records.sealed(said)
         elif said.get("visible"):
             body.append(blocks.words(said["visible"], _EXCERPT))
-    if not rows:
+    if not touches:
         body.append(blocks.section("Nothing was said that this asks for."))
     tail: list[Block] = []
-    if len(rows) > PAGE:
+    if len(touches) > PAGE:
         value = {"c": client.id, "d": cut.days, "ch": cut.channel, "o": cut.offset + PAGE}
         tail = blocks.actions([blocks.button("More", "timeline.more", value)])
     return Reply(f"Timeline of {name}", blocks.fit(body, tail))

@@ -12,6 +12,7 @@ from billing.models import Client, Enrolment, EscalationCase, LegalEntity, Staff
 from bot.reasons import naming
 from bot.slack import blocks, records
 from bot.slack.blocks import Block
+from comms import timeline
 from comms.models import Message, State, Touchpoint
 from comms.office import Office
 
@@ -150,10 +151,10 @@ def _of_theirs(session: Session, client: Client) -> ColumnElement[bool]:
 
 
 def _history(session: Session, office: Office, case: EscalationCase, client: Client) -> list[Block]:
-    rows = records.touches(session, client, limit=_TOUCHES)
+    touches = timeline.latest(session, client.id, _TOUCHES)
     count = select(func.count()).where(_of_theirs(session, client))
-    earlier = session.exec(count).one() - len(rows)
-    said = [records.touch_line(client, row) for row in rows]
+    earlier = session.exec(count).one() - len(touches)
+    said = records.touch_lines(session, client, touches)
     if earlier > 0:
         said.append(f"{earlier} earlier: `/acct timeline {blocks.inline(client.name)}`")
     made = records.decisions(

@@ -31,7 +31,7 @@ from billing.models import Sequence as Ladder
 from bot.reasons import against as stands
 from bot.reasons import naming, turns
 from bot.slack import blocks
-from comms import consent, seals
+from comms import consent, seals, timeline
 from comms.compliance import clearance
 from comms.compliance.clearance import Content, Form, Reader, Sink
 from comms.compliance.labels import Label
@@ -131,34 +131,13 @@ def _aging(instalment: arrears.OpenInstalment, day: dt.date) -> str:
 # --- what was said --------------------------------------------------------------------------------
 
 
-def touches(
-    session: Session,
-    client: Client,
-    *,
-    limit: int,
-    offset: int = 0,
-    since: dt.datetime | None = None,
-    channel: str = "",
-) -> list[tuple[Touchpoint, Message | None]]:
-    """Touchpoints with the messages they are of, the newest first."""
-    query = (
-        select(Touchpoint, Message)
-        .outerjoin(Message, col(Message.id) == col(Touchpoint.message_id))
-        .where(col(Touchpoint.client_id).in_(aliases.group(session, client.id)))
-        .order_by(col(Touchpoint.occurred_at).desc(), col(Touchpoint.id).desc())
-        .offset(offset)
-        .limit(limit)
-    )
-    if since is not None:
-        query = query.where(col(Touchpoint.occurred_at) >= since)
-    if channel:
-        query = query.where(Touchpoint.channel == channel)
-    return [(touchpoint, message) for touchpoint, message in session.exec(query)]
+def touch_lines(session: Session, client: Client, touches: Sequence[Touchpoint]) -> list[str]:
+    """When, which way, on which channel, what, and what became of it: a line for each."""
+    messages = timeline.messages(session, touches)
+    return [_touch_line(client, one, messages.get(one.message_id or 0)) for one in touches]
 
 
-def touch_line(client: Client, row: tuple[Touchpoint, Message | None]) -> str:
-    """When, which way, on which channel, what, and what became of it."""
-    touchpoint, message = row
+def _touch_line(client: Client, touchpoint: Touchpoint, message: Message | None) -> str:
     parts = [
         spelling.weekday(local_date(touchpoint.occurred_at, client.timezone)),
         f"{naming.way(touchpoint.channel)} {_WHERE[touchpoint.direction]}",
