@@ -2,7 +2,8 @@
 
 What ``ledger.apply`` would post for each, in a few statements for all, as far as they are plain:
 new invoices, and new payments that each pay at most all of the one invoice they name, on accounts
-without money unapplied. All else is the ledger's, one fact after the other.
+without money unapplied, of clients that are one with no other. All else is the ledger's, one fact
+after the other.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ from billing.store import table_of
 _CLIENT, _REF, _INVOICE = table_of(Client), table_of(ExternalRef), table_of(Invoice)
 _INSTALMENT, _POSTING, _ENROLMENT = table_of(Instalment), table_of(Posting), table_of(Enrolment)
 _CLIENTS: Select[Any] = (
-    select(_REF.c.external_id, _CLIENT.c.id)
+    select(
+        _REF.c.external_id,
+        _CLIENT.c.id,
+        (_CLIENT.c.merged_into_id.is_not(None) | _CLIENT.c.speaks_since.is_not(None)).label("kin"),
+    )
     .join(_CLIENT, _CLIENT.c.id == _REF.c.target_id)
     .where(
         _REF.c.system == bindparam("source"),
@@ -106,22 +111,25 @@ class _News:
     source: str
     told: Sequence[Any]
     clients: dict[str, int]
-    with_cash: set[int]
+    others: set[int]
+    """Who has money on account, or is one with somebody who may have."""
 
     @classmethod
     def of(cls, session: Session, source: str, told: Sequence[Any]) -> _News:
         names = {facts.joined(source, "client", one.client_external_id) for one in told}
-        rows = session.connection().execute(_CLIENTS, {"source": source, "keys": sorted(names)})
+        asked = {"source": source, "keys": sorted(names)}
+        rows = session.connection().execute(_CLIENTS, asked).all()
         clients = {row.external_id: row.id for row in rows}
         cash = books.unapplied_by(session, sorted(set(clients.values())))
-        return cls(source, told, clients, {client for client, _, _ in cash})
+        kin = {row.id for row in rows if row.kin}
+        return cls(source, told, clients, kin | {client for client, _, _ in cash})
 
     def client(self, fact: Any) -> int:
         """The client of a fact; 0 where nobody described it."""
         return self.clients.get(facts.joined(self.source, "client", fact.client_external_id), 0)
 
     def fresh(self, session: Session, kind: str) -> list[Any]:
-        """Facts that nobody told before, one each, of known clients without unapplied money."""
+        """Facts that nobody told before, one each, of known clients that are plain."""
         often = Counter(fact.key for fact in self.told)
         asked = {"source": self.source, "kind": kind, "keys": sorted(often)}
         known = set(session.connection().execute(_TOLD, asked).scalars())
@@ -132,7 +140,7 @@ class _News:
             and fact.key not in known
             and _is_plain(fact)
             and (client := self.client(fact))
-            and client not in self.with_cash
+            and client not in self.others
         ]
 
 

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from billing import books, facts, introductions, ledger, opening, references
 from billing.facts import AgreementDescribed
 from billing.introductions import Introduction
-from billing.models import ExternalRef, Posting
+from billing.models import Client, ExternalRef, Posting
 from billing.opening import Opening
 from bot import consents, intake
 from bot.app import App
@@ -233,14 +233,19 @@ def _awaited(session: Session, clients: Collection[int], numbers: Sequence[str])
 
 
 def _with_cash(session: Session, clients: Collection[int]) -> set[int]:
-    """Clients with money that is on no instalment: the ledger puts it on the next invoice."""
+    """Clients with money that is on no instalment: the ledger puts it on the next invoice.
+
+    So it does with that of a client who is one with them.
+    """
+    merged = col(Client.merged_into_id).is_not(None) | col(Client.speaks_since).is_not(None)
+    kin = session.exec(select(Client.id).where(col(Client.id).in_(clients), merged))
     query = (
         select(Posting.client_id)
         .where(col(Posting.client_id).in_(clients), col(Posting.instalment_id).is_(None))
         .group_by(col(Posting.client_id), col(Posting.legal_entity_id), col(Posting.currency))
         .having(func.sum(Posting.amount) != 0)
     )
-    return set(session.exec(query))
+    return {*session.exec(query), *kin}
 
 
 def _opening(session: Session, client_id: int, line: Line) -> Opening:

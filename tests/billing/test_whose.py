@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, books, facts, ledger, references
+from billing import accounts, aliases, batches, books, facts, ledger, references
 from billing.models import Client, Hold, Invoice, LegalEntity, LegalState
 from billing.store import Store
 from tests.billing.lives import DAY, NOW
@@ -117,6 +117,19 @@ def test_clients_that_are_one_may_both_be_named(session: Session) -> None:
     session.flush()
     assert aliases.group(session, ben.id) == [ada.id, ben.id]
     assert not tell(session, issued(client_external_id=BEN))
+
+
+def test_money_of_a_client_that_is_the_same_pays_what_is_booked_in_a_batch(
+    session: Session,
+) -> None:
+    """It stayed on account, and the client was asked for what was there."""
+    tell(session, facts.PaymentSettled(**PAID | {"client_external_id": BEN}))
+    ada, ben = session.exec(select(Client).order_by(col(Client.id))).all()
+    ben.merged_into_id, ada.speaks_since = ada.id, NOW
+    session.flush()
+    many = [issued(number=f"INV-{n}", external_id=f"{n}", amount=200) for n in range(5)]
+    batches.apply_all(session, many, NOW, iter(()))
+    assert owed(session, ADA) == 400
 
 
 @pytest.mark.parametrize("last", [drafted, issued])

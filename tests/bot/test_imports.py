@@ -371,6 +371,23 @@ def test_openings_post_what_the_ledger_posts(app: App, office: Office) -> None:
     assert _undone(app, at_once) == _undone(app, by_ledger)
 
 
+def test_money_of_a_client_that_is_the_same_pays_what_a_file_brings(app: App, csv: Any) -> None:
+    """It stayed on account, beside the new invoices of the other name."""
+    run(
+        app,
+        csv(row("a1", amount="100.00", paid="2026-02-01", paid_amount="130.00"), row("b2", "B")),
+    )
+
+    def merge(session: Session) -> None:
+        b2, a1 = session.exec(select(Client).order_by(col(Client.name).desc())).all()
+        b2.speaks_since, a1.merged_into_id = NOW, b2.id
+
+    app.store.write_now(merge)
+    run(app, csv(row("b2", "B"), row("b2", "C", amount="20.00"), name="more.csv"))
+    with app.store.read() as session:
+        assert balances(session, "b2") == [("USD", 9_000, 0)]
+
+
 def test_introductions_make_what_the_ledger_makes(app: App, office: Office) -> None:
     common = {"source": "csv", "timezone": "Europe/London", "country": "GB"}
     told = [
