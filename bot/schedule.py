@@ -36,6 +36,7 @@ async def run(app: App, stop: asyncio.Event) -> None:
             app.wake.clear()
             if not stop.is_set():
                 await once(app)
+        await _tried(app, "strictures_failed", strictures.keep)
     finally:
         ending.cancel()
         waking_up.shutdown(wait=False)
@@ -50,6 +51,7 @@ def timers(app: App) -> AsyncIOScheduler:
         ("tidy", nightly.tidy, "cron", {"hour": 3, "minute": 17}),
         ("checkpoint", checkpoints.run, "cron", {"hour": 0, "minute": 7}),
         ("audit", audit.run, "interval", {"hours": 1, "next_run_time": soon}),
+        ("strictures", strictures.keep, "interval", {"seconds": EVERY}),
     ):
         job = [app, f"{name}_failed", work]
         found.add_job(_tried, trigger, job, id=name, coalesce=True, **when)
@@ -63,8 +65,7 @@ async def once(app: App) -> None:
     began = time.perf_counter()
     try:
         # Finance hears of a spool that cannot be read from the worker, so that goes on.
-        works = (("spool", drain_spool), ("rows", worker.drain), ("strictures", strictures.keep))
-        done = [await _done(app, what, work) for what, work in works]
+        done = [await _done(app, "spool", drain_spool), await _done(app, "rows", worker.drain)]
         app.pulse.failed = not all(done)
         app.meters.failed_passes.inc(app.pulse.failed)
     finally:

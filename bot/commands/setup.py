@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @command
 def migrate() -> Report:
     """Make the store, its keys and its tables, or bring them to this version."""
+    from billing.clock import SystemClock
     from bot import masterkeys, schema
     from bot import settings as read
     from bot.custody import lines as files
@@ -32,7 +33,8 @@ def migrate() -> Report:
     given.need_apart()
     masterkeys.valid(given)
     revision = schema.upgrade(given.database_url)
-    masterkeys.ring(given).close()
+    with closing(masterkeys.ring(given)) as ring:
+        ring.make([strictures.OWNER], SystemClock().now())  # the first copy of the keys has it
     if (log := given.erasures_file) is not None:
         files.begin(log)
     if given.strictures_file is not None:

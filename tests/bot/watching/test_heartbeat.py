@@ -115,7 +115,7 @@ async def test_what_serves_calls_the_watcher_and_looks_for_itself(
     sqlite_database: Any, tmp_path: Path, watcher: Watcher
 ) -> None:
     async with factories.product(sqlite_database, tmp_path) as product:
-        always = {"work", "tidy", "audit", "checkpoint"}
+        always = {"work", "tidy", "audit", "checkpoint", "strictures"}
         settings = product.app.settings.model_copy(update={"heartbeat_url": watcher.url})
         timers = schedule.timers(replace(product.app, settings=settings))
         assert {job.id for job in timers.get_jobs()} == {*always, "heartbeat"}
@@ -123,7 +123,7 @@ async def test_what_serves_calls_the_watcher_and_looks_for_itself(
         assert {job.id for job in without.get_jobs()} == always
 
 
-@pytest.mark.parametrize("name", ["tidy", "checkpoint", "audit"])
+@pytest.mark.parametrize("name", ["tidy", "checkpoint", "audit", "strictures"])
 async def test_a_job_that_fails_is_told_by_its_kind_alone(
     sqlite_database: Any, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
