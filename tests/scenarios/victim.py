@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
 import alembic.context  # loaded late by the product: once for all victims here
+import psycopg
 import twilio.rest.api.v2010.account.message
 from sqlmodel import Session
 from typing_extensions import override
@@ -35,7 +36,7 @@ from tests import factories
 from tests.faults.product import Void
 
 T = TypeVar("T")
-LOADED = (alembic.context, twilio.rest.api.v2010.account.message)
+LOADED = (alembic.context, psycopg, twilio.rest.api.v2010.account.message)
 BEFORE = {"before_claim": 1, "after_claim": 2}
 """Dies when it asks for this write: a message takes a claim, a begin and a settlement."""
 WITHIN = {"within_claim": 1, "before_commit": 3}
@@ -148,6 +149,7 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}\n")
         sys.stdout.flush()
+    os._exit(0)  # to take all that is loaded apart takes seconds
 
 
 if __name__ == "__main__":
