@@ -267,7 +267,7 @@ def _said_again(app: "App") -> tuple[int, list[str]]:
         return 0, [f"{str(error).capitalize()}. Until then {_UNDONE}"]
     lines = [f"{again.done:,} seals, holds, walls and refusals from since are in it again."]
     if again.unknown:
-        lines.append(f"{again.unknown:,} more are of clients whom the copy does not know.")
+        lines.append(f"{again.unknown:,} more could not: the copy does not know the client.")
     return again.done, lines
 
 

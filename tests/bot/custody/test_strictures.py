@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
+from typer.testing import CliRunner
 
-from billing.models import Address, LegalHold, Staff
+from billing.models import Address, LegalHold, MatterWall, Staff
 from bot import app as root
-from bot import backup
+from bot import backup, cli
 from bot.app import App
 from bot.backup import Place
 from bot.custody import lines, restated, strictures, walls
@@ -30,9 +31,11 @@ from comms.compliance.labels import Label
 from comms.law import preservation
 from comms.law import walls as standing_walls
 from comms.models import Touchpoint
+from comms.office import Word
 from tests import factories
 from tests.bot import canary
 from tests.bot.canary import CANARIES, OTHERS, fill, opened
+from tests.conftest import Database
 from tests.factories import NOON
 
 BEFORE, AFTER, LATER = NOON, NOON + timedelta(hours=2), NOON + timedelta(hours=3)
@@ -111,7 +114,7 @@ def rule(app: App, number: int, change: Any, at: Any) -> None:
 
 
 def hold(app: App, matter: str, at: Any, act: Any = preservation.place) -> None:
-    word = preservation.Word(ADA, f"why {matter}", at)
+    word = Word(ADA, f"why {matter}", at)
     app.store.write_now(lambda session: act(session, app.office(), 2, matter, word))
 
 
@@ -320,3 +323,41 @@ def test_a_line_that_was_written_and_not_noted_does_no_harm(
     assert restated.bring_up(app, log_of(app)).done == 0
     assert keep(app) == 0
     assert restated.bring_up(replace(copy()), log_of(app)).done == 1
+
+
+async def test_the_product_does_it_again_before_it_serves(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    async with factories.product(sqlite_database, tmp_path) as running:
+        running.write(lambda session: session.add(Staff(name="Ada", email=ADA)))
+        await wall(running.app, add=(ADA,))
+        assert await strictures.keep(running.app) == 1
+        running.write(lambda session: session.execute(delete(MatterWall)))  # as in a copy
+        running.write(lambda session: session.execute(delete(Stricture)))
+        settings = running.app.settings
+    again = root.live(settings)
+    assert inside(again) == [ADA]
+    await again.close()
+
+
+def test_restore_says_what_it_did_again_and_what_it_could_not(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = canary.beside(sqlite_database, tmp_path, monkeypatch)
+    app = opened(sqlite_database.url, sqlite_database.keyring_url, tmp_path)
+    folders = str(tmp_path / "rows"), "--keys", str(tmp_path / "keys")
+    with closing(app.store), closing(app.keyring):
+        keep(app)
+        run("backup", *folders)
+        hold(app, SUIT, AFTER)
+        keep(app)
+    with lines.held(log_of(app)) as file:
+        lines.append(file, [b'{"owner": "client:since", "act": "AAAA"}'])
+    (tmp_path / "new").mkdir()
+    for name in ("DATABASE", "KEYRING"):
+        monkeypatch.setenv(f"COUNTERFOIL_{name}_URL", f"sqlite:///{tmp_path}/new/{name}")
+    result = CliRunner().invoke(cli.app, ["restore", *folders, "--nobody-erased"])
+    assert "1 seals, holds, walls and refusals from since are in it again." in result.stdout
+    assert "1 more could not: the copy does not know the client." in result.stdout
+    [one] = run("legal-hold", "list")["holds"]
+    assert one["matter"] == SUIT
