@@ -338,16 +338,16 @@ def shortfall(account: Account, today: dt.date, policy: Policy) -> tuple[str, st
     total = collectible(account, today, policy)
     tolerance = policy.dunning.tolerance.of(account.currency)
     minimum = policy.dunning.minimum.of(account.currency)
-    written = money.display(total, account.currency)
     if total <= 0:
         return "in_credit", "What is overdue is covered by money on account."
+    if total > tolerance and total >= minimum:
+        return "", ""
+    written = money.display(total, account.currency)
     if total <= tolerance:
         limit = money.display(tolerance, account.currency)
         return "within_tolerance", f"{written} is not more than the tolerance of {limit}."
-    if total < minimum:
-        limit = money.display(minimum, account.currency)
-        return "below_minimum", f"{written} is less than the minimum of {limit}."
-    return "", ""
+    limit = money.display(minimum, account.currency)
+    return "below_minimum", f"{written} is less than the minimum of {limit}."
 
 
 def overdue_for(days: int) -> str:

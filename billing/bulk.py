@@ -79,6 +79,8 @@ def _still_there(table: Table, key: str, guard: Guard) -> Select[Any]:
 
 def new_ids(session: Session, table: Table, many: int) -> Sequence[int]:
     """Ids for that many new rows, in ascending order."""
+    if not many:
+        return ()
     connection = store.below(session)
     if connection.dialect.name == "postgresql":
         return sorted(

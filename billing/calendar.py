@@ -94,6 +94,8 @@ def is_business_day(day: dt.date, country: str, region: str = "") -> bool:
 
 def add_months(day: dt.date, n: int) -> dt.date:
     """The same day n months later; where that month has none, its last: 31 January, 28 February."""
+    if not n:
+        return day
     years, month = divmod(day.month - 1 + n, 12)
     year, month = day.year + years, month + 1
     last = monthrange(year, month)[1]

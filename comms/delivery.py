@@ -85,10 +85,11 @@ def claim_all(
     threads = letters.threads(session, messages)
     called = wording.names(session, known.kin, messages)
     ready: list[tuple[Message, Outgoing, str]] = []
+    refused: list[tuple[Message, Finding]] = []
     named: list[Values] = []
     for message, case, judgement in zip(messages, judged, judgements, strict=True):
         if judgement.verdict is not Verdict.ALLOW:
-            refuse(session, office, message, judgement.decisive)
+            refused.append((message, judgement.decisive))
             continue
         letter = None
         try:
@@ -105,7 +106,7 @@ def claim_all(
         if found is not None:
             late = Judgement(found, (*judgement.findings, found))
             _write_down(session, office, [(message, case, late)], owners, known.kin)
-            refuse(session, office, message, found)
+            refused.append((message, found))
         elif outgoing is None:
             soon = office.now + dt.timedelta(seconds=5)
             later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
@@ -114,6 +115,7 @@ def claim_all(
             ready.append((message, outgoing, owners[message.id]))
             if letter is not None:
                 named += steps.unlisted(message, known.steps, letter.account, letter.named)
+    refuse_all(session, office, refused)
     steps.list_also(session, named)
     return outbox.claim_all(session, office, ready)
 
@@ -169,11 +171,20 @@ def _each_person_once(messages: Sequence[Message]) -> list[Message]:
     return chosen
 
 
+def refuse_all(
+    session: Session, office: Office, refused: Sequence[tuple[Message, Finding]]
+) -> None:
+    """The same for many: nothing follows from a wait, so those are written down together."""
+    put_off = [one for one in refused if one[1].verdict is Verdict.DEFER]
+    outbox.hold_all(session, [(one[0].id, _ending(*one)) for one in put_off])
+    for message, finding in refused:
+        if finding.verdict is not Verdict.DEFER:
+            refuse(session, office, message, finding)
+
+
 def refuse(session: Session, office: Office, message: Message, finding: Finding) -> None:
     """Hold, withhold or cancel a message, and let its sequence know."""
-    if finding.verdict is Verdict.DEFER and finding.until is None and message.expires_at:
-        finding = replace(finding, until=message.expires_at)
-    if not outbox.refuse(session, message.id, finding, _STATES[finding.verdict]):
+    if not outbox.refuse(session, message.id, _ending(message, finding), _STATES[finding.verdict]):
         return
     if finding.verdict is Verdict.CANCEL:
         steps.follow(session, office, [message], "cancelled")
@@ -183,6 +194,13 @@ def refuse(session: Session, office: Office, message: Message, finding: Finding)
         if finding.rule == wording.RULE and message.client_id:
             wording.ask_for(session, office, session.get_one(Client, message.client_id))
         _lost(session, office, message)
+
+
+def _ending(message: Message, finding: Finding) -> Finding:
+    """What waits for an event waits no longer than it is worth sending."""
+    if finding.verdict is Verdict.DEFER and finding.until is None and message.expires_at:
+        return replace(finding, until=message.expires_at)
+    return finding
 
 
 def _write_down(

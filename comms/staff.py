@@ -5,10 +5,12 @@ here is decided only that there is one, where it goes and which thread it belong
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from billing import store
 from billing.models import Client, Role, Staff, StaffRole
 from comms import outbox
 from comms.models import Audience, Message, Purpose, Thread
@@ -53,24 +55,33 @@ def tell(
     session: Session, office: Office, notice: Notice, send_after: dt.datetime | None = None
 ) -> int | None:
     """Queue a message to staff; None where its key was told before."""
-    return outbox.queue(
-        session,
-        Message(
-            key=notice.key,
-            reference="",
-            audience=Audience.STAFF,
-            channel="slack",
-            purpose=notice.purpose,
-            template=notice.template,
-            client_id=notice.client_id,
-            destination=notice.to,
-            subject_kind=notice.subject[0],
-            subject_id=notice.subject[1],
-            thread_id=notice.thread_id,
-            updates_id=notice.updates_id,
-            send_after=send_after or office.now,
-            created_at=office.now,
-        ),
+    return outbox.queue(session, _message(office, notice, send_after or office.now))
+
+
+def tell_all(
+    session: Session, office: Office, notices: Sequence[tuple[Notice, dt.datetime]]
+) -> None:
+    """The same for many, each not before its moment."""
+    outbox.queue_all(session, [_message(office, *one) for one in notices])
+
+
+def _message(office: Office, notice: Notice, send_after: dt.datetime) -> Message:
+    return store.fresh(
+        Message,
+        key=notice.key,
+        reference="",
+        audience=Audience.STAFF,
+        channel="slack",
+        purpose=notice.purpose,
+        template=notice.template,
+        client_id=notice.client_id,
+        destination=notice.to,
+        subject_kind=notice.subject[0],
+        subject_id=notice.subject[1],
+        thread_id=notice.thread_id,
+        updates_id=notice.updates_id,
+        send_after=send_after,
+        created_at=office.now,
     )
 
 

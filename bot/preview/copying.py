@@ -254,13 +254,11 @@ def _rows(
     session: Session, query: Select[Any], given: Mapping[str, Any] | None = None
 ) -> Iterator[list[dict[str, Any]]]:
     """The rows, a few thousand at a time, without what points at bodies."""
-    found = session.connection().execute(query, given or {}).mappings()
+    found = session.connection().execute(query, given or {})
+    names = tuple(found.keys())
+    emptied = dict.fromkeys(EMPTY.intersection(names))
     while rows := found.fetchmany(2000):
-        yield [_emptied(row) for row in rows]
-
-
-def _emptied(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {name: None if name in EMPTY else value for name, value in row.items()}
+        yield [dict(zip(names, row, strict=True)) | emptied for row in rows]
 
 
 def _write(into: Place, table: Table, pages: Iterable[list[dict[str, Any]]]) -> None:

@@ -27,8 +27,7 @@ from bot.watching.heartbeat import Pulse
 from bot.watching.metrics import Meters
 from comms import delivery, outbox
 from comms.models import Audience, Message, State
-from comms.office import Office
-from comms.ports import Outgoing, Sent
+from comms.ports import Sent
 
 _DAY = dt.timedelta(days=1)
 _STUCK = dt.timedelta(hours=1)
@@ -81,18 +80,12 @@ def _on_copy(app: App, place: copying.Place, clock: TurnedClock) -> App:
         keyring=place.keyring,
         inbox=Inbox(place.store, place.keyring, app.policy),
         wake=asyncio.Event(),
-        channels={name: Paper(name) for name in ("email", "sms", "slack")},
+        channels={name: Paper(name) for name in ("email", "sms")},
         readers={},
-        cards=_no_card,
         meters=Meters(),
         pulse=Pulse(),
         notice=Notice(),
     )
-
-
-def _no_card(_session: Session, _office: Office, message: Message) -> Outgoing:
-    """What staff would read is nobody's question here."""
-    return Outgoing(reference=message.reference, to=message.destination, sender="", text="")
 
 
 async def _live(app: App, clock: TurnedClock, asked: Asked, progress: Progress) -> Coming:
@@ -145,3 +138,11 @@ async def _drain(app: App, problems: Counter[str]) -> None:
         await worker.drain(app)
     except ExceptionGroup as group:
         problems.update(type(error).__name__ for error in group.exceptions)
+    await app.store.write(lambda session: _read_by_staff(session, app.clock.now()))
+
+
+def _read_by_staff(session: Session, now: dt.datetime) -> None:
+    """What staff would read is nobody's question here: it counts as read, and is never drawn."""
+    due = (col(Message.state) == State.QUEUED, col(Message.send_after) <= now)
+    ours = update(Message).where(col(Message.audience) != Audience.CLIENT, *due)
+    session.execute(ours.values(state=State.SENT, sent_at=now))

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from billing import vault
@@ -31,6 +32,7 @@ from billing.models import (
     StepTaken,
 )
 from billing.models import Sequence as Ladder
+from billing.store import table_of
 from bot.preview.entry import Entry, What
 from comms.models import Audience, Decision, Message, Purpose, State
 
@@ -151,19 +153,17 @@ def _know(session: Session) -> _Known:
         owners={id_: one.name for id_, one in _by_id(session, Staff).items()},
         enrolments=_by_id(session, Enrolment),
         agreements=_by_id(session, Agreement),
-        messages={
-            id_: one
-            for id_, one in _by_id(session, Message).items()
-            if one.audience == Audience.CLIENT
-        },
+        messages=_by_id(session, Message, col(Message.audience) == Audience.CLIENT),
         steps=steps,
         totals=_totals(session, list(steps.values())),
         contested=frozenset(session.exec(contested)),
     )
 
 
-def _by_id(session: Session, model: Any) -> dict[int, Any]:
-    return {one.id: one for one in session.exec(select(model))}
+def _by_id(session: Session, model: Any, *which: ColumnElement[bool]) -> dict[int, Any]:
+    """Rows to be looked at only: as they are, for half the cost of objects."""
+    rows = session.connection().execute(core_select(*table_of(model).c).where(*which))
+    return {row.id: row for row in rows}
 
 
 # --- what goes ------------------------------------------------------------------------------------
@@ -212,22 +212,29 @@ def _listed(session: Session, steps: Sequence[int]) -> dict[int, int]:
 # --- what is decided ------------------------------------------------------------------------------
 
 
-def _decided(session: Session, kind: str, after: int) -> Iterator[Decision]:
+def _decided(session: Session, kind: str, after: int) -> list[Decision]:
     told = or_(
         col(Decision.verdict).in_(_WHAT),
         and_(col(Decision.verdict) == FENCED[0], col(Decision.rule).in_(FENCED[1])),
     )
     query = select(Decision).where(Decision.subject_kind == kind, Decision.id > after, told)
-    yield from session.exec(query.order_by(col(Decision.id)))
+    return list(session.exec(query.order_by(col(Decision.id))))
+
+
+def _reasons(session: Session, keyring: Keyring, decided: Sequence[Decision]) -> dict[int, str]:
+    ids = [one.reason_id for one in decided if one.reason_id is not None]
+    return vault.texts(session, keyring, ids)
 
 
 def _at_the_door(session: Session, keyring: Keyring, known: _Known, after: int) -> Iterator[Entry]:
-    for one in _decided(session, "message", after):
+    decided = _decided(session, "message", after)
+    reasons = _reasons(session, keyring, decided)
+    for one in decided:
         message = known.messages.get(one.subject_id)
         if message is not None and not _short(one, known.clients[one.client_id]):
             yield known.of(
                 one.client_id, _WHAT[one.verdict], one.decided_at,
-                rule=one.rule, reason=vault.text(session, keyring, one.reason_id),
+                rule=one.rule, reason=reasons.get(one.reason_id or 0, ""),
                 until=one.until, **known.about(message),
             )  # fmt: skip
 
@@ -241,7 +248,9 @@ def _short(decision: Decision, client: Client) -> bool:
 
 
 def _of_sequences(session: Session, keyring: Keyring, known: _Known, after: int) -> Iterator[Entry]:
-    for one in _decided(session, "enrolment", after):
+    decided = _decided(session, "enrolment", after)
+    reasons = _reasons(session, keyring, decided)
+    for one in decided:
         enrolment = known.enrolments.get(one.subject_id)
         if enrolment is None:
             continue
@@ -253,7 +262,7 @@ def _of_sequences(session: Session, keyring: Keyring, known: _Known, after: int)
             purpose=str(Purpose.RENEWAL if renewal else Purpose.DUNNING), step=said.get("step"),
             currency=(agreement.currency if agreement else enrolment.currency) or "",
             amount=agreement.amount if agreement else said.get("total"),
-            rule=one.rule, reason=vault.text(session, keyring, one.reason_id),
+            rule=one.rule, reason=reasons.get(one.reason_id or 0, ""),
             until=one.until if what is What.HOLD else None,
         )  # fmt: skip
 

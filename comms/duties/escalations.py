@@ -5,25 +5,57 @@ card in Slack is updated in place for as long as the case lives.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
+from billing import bulk, store
 from billing.calendar import local_date
 from billing.models import Client, Enrolment, EnrolmentState, EscalationCase
+from billing.store import table_of
 from comms import outbox, staff
 from comms.models import UNSENT, Audience, Message, Purpose
 from comms.office import Office
 
+_CASES = table_of(EscalationCase)
+_SEQUENCES = table_of(Enrolment)
 _SWEEP = dt.timedelta(minutes=15)
 """How long the sweep after an import may take before its list of old cases leaves."""
 
 
-def open_case(
-    session: Session, office: Office, enrolment: Enrolment, client: Client, proposal: str = "owner"
+def open_cases(
+    session: Session, office: Office, handed: Sequence[tuple[Enrolment, Client, str]]
 ) -> None:
-    """Hand an account over to its owner, with what the policy proposes to do about it."""
-    enrolment.state = EnrolmentState.ESCALATED
-    case = EscalationCase(
+    """Hand accounts over to their owners, with what the policy proposes to do about each."""
+    if not handed:
+        return
+    ids = bulk.new_ids(session, _CASES, len(handed))
+    cases = [_case(office, id_, *one) for id_, one in zip(ids, handed, strict=True)]
+    bulk.insert(session, _CASES, [case.model_dump() for case in cases])
+    bulk.update(
+        session,
+        _SEQUENCES,
+        [{"id": one.id, "state": EnrolmentState.ESCALATED} for one, _, _ in handed],
+    )
+    owners = {client.owner_id for _, client, _ in handed}
+    desks = {owner_id: staff.desk_of(session, office, owner_id) for owner_id in owners}
+    lists: dict[str, bool] = {}
+    cards: list[staff.Notice] = []
+    for case, (enrolment, client, _) in zip(cases, handed, strict=True):
+        set_committed_value(enrolment, "state", EnrolmentState.ESCALATED)
+        desk = desks[client.owner_id]
+        if not _imported(office, client) or not _listed(session, office, client, desk, lists):
+            cards.append(_card(case, desk))
+    staff.tell_all(session, office, [(card, office.now) for card in cards])
+
+
+def _case(
+    office: Office, id_: int, enrolment: Enrolment, client: Client, proposal: str
+) -> EscalationCase:
+    return store.fresh(
+        EscalationCase,
+        id=id_,
         enrolment_id=enrolment.id,
         episode=enrolment.episode,
         client_id=client.id,
@@ -31,11 +63,6 @@ def open_case(
         proposal=None if proposal == "owner" else proposal,
         opened_at=office.now,
     )
-    session.add(case)
-    session.flush()
-    if _imported(office, client) and _listed(session, office, client):
-        return
-    staff.tell(session, office, _card(case, staff.desk_of(session, office, client.owner_id)))
 
 
 def _imported(office: Office, client: Client) -> bool:
@@ -43,13 +70,14 @@ def _imported(office: Office, client: Client) -> bool:
     return client.imported_on is not None and client.imported_on >= today - dt.timedelta(days=1)
 
 
-def _listed(session: Session, office: Office, client: Client) -> bool:
+def _listed(
+    session: Session, office: Office, client: Client, desk: str, lists: dict[str, bool]
+) -> bool:
     """What was old before we came arrives as one list per desk, not as a burst of cards.
 
     The list waits until the sweep after the import is through; a case that comes after it has left
-    gets a card of its own.
+    gets a card of its own. ``lists`` remembers those that were asked about.
     """
-    desk = staff.desk_of(session, office, client.owner_id)
     notice = staff.Notice(
         key=f"imported:{desk}:{client.imported_on}",
         purpose=Purpose.ESCALATION,
@@ -57,9 +85,11 @@ def _listed(session: Session, office: Office, client: Client) -> bool:
         to=desk,
         subject=("owner", client.owner_id),
     )
-    staff.tell(session, office, notice, office.now + _SWEEP)
-    state = session.exec(select(Message.state).where(Message.key == notice.key)).one()
-    return state in UNSENT
+    if notice.key not in lists:
+        staff.tell(session, office, notice, office.now + _SWEEP)
+        state = session.exec(select(Message.state).where(Message.key == notice.key)).one()
+        lists[notice.key] = state in UNSENT
+    return lists[notice.key]
 
 
 def settle(session: Session, office: Office, enrolment: Enrolment, outcome: str) -> None:

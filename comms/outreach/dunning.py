@@ -34,6 +34,7 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
     _look_again(session, list(zip([one for one, _ in pairs], decided, strict=True)))
     again: list[Pair] = []
     silent: list[Taking] = []
+    handed: list[tuple[Enrolment, Client, str]] = []
     reminders: list[tuple[Taking, dunning.Send | dunning.Notify]] = []
     for pair, decision, version in zip(pairs, decided, versions, strict=True):
         match decision:
@@ -41,7 +42,7 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
                 reminders.append((_taking(pair, decision, version, "queued"), decision))
             case dunning.Escalate():
                 silent.append(_taking(pair, decision, version, "escalated"))
-                escalations.open_case(session, office, *pair, decision.proposal)
+                handed.append((*pair, decision.proposal))
             case dunning.Cured():
                 for ended in _same_account(session, *pair):
                     escalations.settle(session, office, ended, "paid")
@@ -55,6 +56,7 @@ def advance(session: Session, office: Office, pairs: Sequence[Pair]) -> list[Pai
                 pass
             case _:
                 assert_never(decision)
+    escalations.open_cases(session, office, handed)
     if silent:
         taking.take(session, office, silent)
     _remind(session, office, reminders)
