@@ -47,3 +47,13 @@ class Office:
     """The link by which who got this message, by its reference, hears of no more offers."""
     processors: Processors = field(default_factory=dict)
     """Who handles what we hand over, and what they have signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Who says so, and why."""
+
+    by: str
+    reason: str
+    said_at: dt.datetime | None = None
+    """When they said so, where it was before now."""

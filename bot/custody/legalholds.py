@@ -19,8 +19,7 @@ from bot.models import Incoming
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms.duties import notes
 from comms.law import preservation
-from comms.law.preservation import Word
-from comms.office import Office
+from comms.office import Office, Word
 
 _MOST = 1000
 """Bodies that are handed over in one transaction."""

@@ -18,6 +18,7 @@ from comms.compliance.clearance import Reader, Sink
 from comms.compliance.labels import SEALING, Label
 from comms.law import attributions, counsel, walls
 from comms.models import Touchpoint
+from comms.office import Word
 
 
 class Asked(BaseModel):
@@ -123,7 +124,7 @@ async def attribute(app: App, args: Args, _progress: Progress) -> Report:
 
     def write(session: Session) -> Report:
         touchpoint = _found(session, asked.touchpoint)
-        attributions.say(session, app.office(), touchpoint, matter, (asked.by, asked.reason))
+        attributions.say(session, app.office(), touchpoint, matter, Word(asked.by, asked.reason))
         said = f"Touchpoint {touchpoint.id} is about {matter} from now on."
         return Report({"touchpoint": touchpoint.id, "matter": matter}, [said])
 

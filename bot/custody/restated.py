@@ -22,7 +22,7 @@ from comms import consent, seals
 from comms.compliance.labels import Label
 from comms.law import attributions, preservation, walls
 from comms.models import Access, ChainEntry, ConsentEvent, Touchpoint
-from comms.office import Office
+from comms.office import Office, Word
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -117,7 +117,7 @@ def _ruled(session: Session, office: Office, client_id: int, act: Ruled) -> bool
         return False
     if act.change == "attributed":
         if act.matter:
-            word = act.by, act.reason
+            word = Word(act.by, act.reason)
             attributions.say(session, office, touchpoint, act.matter, word)
         return bool(act.matter)
     label = Label(act.label) if act.label else Label.PRIVILEGED
@@ -150,7 +150,7 @@ def _held(session: Session, office: Office, client_id: int, act: Held) -> bool:
     mine = select(LegalHold.id).where(
         LegalHold.client_id == client_id, LegalHold.matter == act.matter
     )
-    word = preservation.Word(act.by, act.reason, act.at)
+    word = Word(act.by, act.reason, act.at)
     if act.change == "held":
         if not act.matter or session.exec(mine.where(LegalHold.placed_at >= act.at)).first():
             return False

@@ -15,7 +15,7 @@ from bot.custody import copies, custodians
 from bot.report import NO, Args, Progress, Report, Table, Wrong
 from comms.duties import custody, notes
 from comms.law import preservation
-from comms.office import Office
+from comms.office import Office, Word
 
 
 class Opened(BaseModel):
@@ -29,7 +29,7 @@ class Opened(BaseModel):
     by: str = "cli"
 
 
-class Word(BaseModel):
+class Going(BaseModel):
     """The arguments of `counterfoil rights extend` and `close`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -79,7 +79,7 @@ async def extend(app: App, args: Args, _progress: Progress) -> Report:
     Raises:
         Wrong: there is no such case, it was extended before, or its day has passed.
     """
-    asked = Word.model_validate(args)
+    asked = Going.model_validate(args)
     if not asked.reason:
         raise Wrong("Say with --reason what the person was told; they must know it in time.")
     now = app.clock.now()
@@ -107,7 +107,7 @@ async def close(app: App, args: Args, _progress: Progress) -> Report:
     Raises:
         Wrong: there is no such case, or it was refused without a reason.
     """
-    asked = Word.model_validate(args)
+    asked = Going.model_validate(args)
     if asked.outcome != "granted" and not asked.reason:
         raise Wrong("Say with --reason what the person was told.")
 
@@ -133,7 +133,7 @@ async def exported(app: App, args: Args, _progress: Progress) -> Report:
     asked = Exported.model_validate(args)
     client = custodians.client(app, asked.client, asked.by, Action.ANSWER)
 
-    said = preservation.Word(asked.by, "")
+    said = Word(asked.by, "")
 
     def note(session: Session) -> Report:
         for one in custodians.group(client.id)(session):
@@ -180,7 +180,7 @@ def _row(
     }
 
 
-def _open(session: Session, asked: Word) -> tuple[RightsRequest, Client]:
+def _open(session: Session, asked: Going) -> tuple[RightsRequest, Client]:
     custodians.check(session, asked.by, Action.ANSWER)
     request = session.get(RightsRequest, asked.request)
     if request is None or request.state != "open":

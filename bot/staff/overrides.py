@@ -11,7 +11,8 @@ from bot import subjects
 from bot.app import App
 from bot.report import NO, Args, Progress, Report
 from comms.duties import overrides
-from comms.office import Office
+from comms.duties.overrides import Answer
+from comms.office import Office, Word
 
 
 class Asked(BaseModel):
@@ -34,8 +35,8 @@ async def grant(app: App, args: Args, _progress: Progress) -> Report:
     asked = Asked.model_validate(args)
     until = asked.until or app.clock.now().date()
 
-    def work(session: Session, office: Office, client: Client) -> tuple[bool, str]:
-        return overrides.let_pass(session, office, client, until, (asked.reason, asked.by))
+    def work(session: Session, office: Office, client: Client) -> Answer:
+        return overrides.let_pass(session, office, client, until, Word(asked.by, asked.reason))
 
     return await _write(app, asked.client, work)
 
@@ -48,22 +49,20 @@ async def end(app: App, args: Args, _progress: Progress) -> Report:
     """
     asked = Asked.model_validate(args)
 
-    def work(session: Session, office: Office, client: Client) -> tuple[bool, str]:
+    def work(session: Session, office: Office, client: Client) -> Answer:
         return overrides.end(session, office, client, asked.by)
 
     return await _write(app, asked.client, work)
 
 
-async def _write(
-    app: App, named: str, work: Callable[[Session, Office, Client], tuple[bool, str]]
-) -> Report:
+async def _write(app: App, named: str, work: Callable[[Session, Office, Client], Answer]) -> Report:
     with app.store.read() as session:
         client_id = subjects.client(session, named).id
 
     def run(session: Session) -> Report:
         client = session.get_one(Client, client_id)
-        done, said = work(session, app.office(), client)
-        return Report({"done": done, "said": said}, [said], code=0 if done else NO)
+        answer = work(session, app.office(), client)
+        return Report(answer._asdict(), [answer.said], code=0 if answer.done else NO)
 
     return await app.store.write(run, clients=[client_id])
 

@@ -12,7 +12,7 @@ from comms import staff
 from comms.duties.orders import EndHold, OpenRights, PlaceHold
 from comms.law import preservation
 from comms.models import Purpose
-from comms.office import Office
+from comms.office import Office, Word
 
 SOON: Final = dt.timedelta(days=7)
 """So long before the day compliance is told."""
@@ -34,7 +34,7 @@ def carry_out(
     match asked:
         case PlaceHold():
             name = session.get_one(Client, asked.client_id).name
-            word = preservation.Word(by, _WHY)
+            word = Word(by, _WHY)
             preservation.place(session, office, asked.client_id, asked.matter, word)
             return f"Everything of {name} is kept for {asked.matter} until it is released."
         case EndHold():
@@ -49,7 +49,7 @@ def _end(session: Session, office: Office, asked: EndHold, by: str) -> str:
     if hold is None or hold.released_at is not None:
         return "That hold has ended already."
     matter, name = hold.matter, session.get_one(Client, hold.client_id).name
-    preservation.release(session, office, hold.client_id, matter, preservation.Word(by, _WHY))
+    preservation.release(session, office, hold.client_id, matter, Word(by, _WHY))
     left = preservation.standing(session, hold.client_id)
     still = ", ".join(dict.fromkeys(one.matter for one in left))
     return f"Released: {matter}." + (f" {name} is still held for {still}." if still else "")

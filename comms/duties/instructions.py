@@ -41,7 +41,7 @@ from comms.duties.orders import (
 )
 from comms.listening import strangers
 from comms.models import UNSENT, Message, Purpose, State, Task, Touchpoint
-from comms.office import Office
+from comms.office import Office, Word
 from comms.ports import Sent
 from comms.writing import drafts
 
@@ -282,8 +282,8 @@ def _let_pass(session: Session, office: Office, asked: LetPass) -> str:
     if client is None:
         return "There is no such client any more; look it up again with /acct."
     until = local_date(office.now, client.timezone) + dt.timedelta(days=asked.days)
-    said = (asked.reason, _signed(session, asked.by))
-    return overrides.let_pass(session, office, client, until, said)[1]
+    word = Word(_signed(session, asked.by), asked.reason)
+    return overrides.let_pass(session, office, client, until, word).said
 
 
 # --- cases ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from comms.compliance.labels import SEALING
 from comms.duties.orders import SayMatter
 from comms.law import attributions, walls
 from comms.models import Touchpoint
-from comms.office import Office
+from comms.office import Office, Word
 
 
 def say(session: Session, office: Office, asked: SayMatter, by: str) -> str:
@@ -24,5 +24,5 @@ def say(session: Session, office: Office, asked: SayMatter, by: str) -> str:
         return why
     found = attributions.of(session, [touchpoint]).get(touchpoint.id)
     if found is None or (found.matter, found.how) != (asked.matter, "said"):
-        attributions.say(session, office, touchpoint, asked.matter, (by, asked.reason))
+        attributions.say(session, office, touchpoint, asked.matter, Word(by, asked.reason))
     return f"It is about {asked.matter} from now on."

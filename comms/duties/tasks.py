@@ -27,7 +27,7 @@ from comms import delivery, staff
 from comms.law import preservation
 from comms.listening import unread
 from comms.models import Message, Purpose, Task, TaskKind, Touchpoint
-from comms.office import Office
+from comms.office import Office, Word
 
 SLACK = dt.timedelta(days=1)
 """A hold that waits as long again must not end before anybody has looked at its task."""
@@ -268,7 +268,7 @@ def _hold(session: Session, office: Office, task: Task, name: str) -> str:
     if task.outcome != "accepted":
         return f"Noted for {name}: nothing is held because of this letter."
     matter = f"preservation demand of {spelling.day(task.opened_at)}"
-    word = preservation.Word(task.closed_by, f"touchpoint {task.touchpoint_id} demands it")
+    word = Word(task.closed_by, f"touchpoint {task.touchpoint_id} demands it")
     preservation.place(session, office, task.client_id, matter, word)
     return f"Everything of {name} is kept until somebody releases it ({matter})."
 

@@ -28,7 +28,7 @@ from comms.law import counsel
 from comms.law.matters import Attribution, Heard, How, Matter, attributed, unnamed
 from comms.models import Access, Message, Touchpoint
 from comms.models import Attribution as Row
-from comms.office import Office
+from comms.office import Office, Word
 
 _NUMBERS = (
     core_select(col(Invoice.matter), col(Invoice.number))
@@ -169,19 +169,16 @@ def _read(row: Row, billed: Sequence[Matter]) -> Attribution:
     return Attribution(row.matter, tuple(sorted(among)), cast("How", row.how))
 
 
-def say(
-    session: Session, office: Office, touchpoint: Touchpoint, matter: str, word: tuple[str, str]
-) -> None:
+def say(session: Session, office: Office, touchpoint: Touchpoint, matter: str, word: Word) -> None:
     """A person says what it is about, and why; the client is locked, and it is on the chain."""
-    by, reason = word
     client = session.get_one(Client, touchpoint.client_id)
-    _kept(session, office, touchpoint, Attribution(matter, (matter,), "said"), by)
-    why = vault.put(session, office.keyring, client.key_id, f"{matter}: {reason}", office.now)
+    _kept(session, office, touchpoint, Attribution(matter, (matter,), "said"), word.by)
+    why = vault.put(session, office.keyring, client.key_id, f"{matter}: {word.reason}", office.now)
     ruling = Access(
         client_id=client.id,
         touchpoint_id=touchpoint.id,
         change="attributed",
-        by=by,
+        by=word.by,
         reason_id=why,
         occurred_at=office.now,
         recorded_at=office.now,

@@ -4,9 +4,7 @@ A legal hold beats erasure, retention and the destruction of keys. It is placed 
 one with the client, covers whoever becomes one with them, and is a link of each one's chain.
 """
 
-import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
@@ -15,17 +13,7 @@ from billing import aliases, vault
 from billing.models import Client, LegalHold
 from comms import timeline
 from comms.models import Access
-from comms.office import Office
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """Who says so, and why."""
-
-    by: str
-    reason: str
-    said_at: dt.datetime | None = None
-    """When they said so, where it was before now."""
+from comms.office import Office, Word
 
 
 def place(session: Session, office: Office, client_id: int, matter: str, word: Word) -> list[int]:

@@ -13,6 +13,7 @@ from bot import cli
 from bot.custody import erasurelog
 from bot.custody.erasurelog import NotReplayed
 from comms.law import preservation
+from comms.office import Word
 from tests import factories
 from tests.bot.canary import CANARIES, Run, beside, fill, opened
 from tests.conftest import Database
@@ -110,7 +111,7 @@ def test_a_hold_covers_whoever_becomes_one_with_the_client(
 
     def work(session: Session) -> None:
         fill(session, app)
-        word = preservation.Word("cli", "letter")
+        word = Word("cli", "letter")
         assert preservation.preserved(session, [1, 2]) == set()
         preservation.place(session, app.office(), 2, "Roe", word)
         assert preservation.preserved(session, [1, 2]) == {2}

@@ -14,6 +14,7 @@ from bot.slack.answers import Reply
 from bot.slack.people import Person
 from comms.law import preservation
 from comms.models import Message
+from comms.office import Word
 from tests.bot.slack.conftest import ADA, Firm
 
 COUNSEL = Person(1, "Cora Lane", "cora@firm.example", frozenset({"compliance"}))
@@ -21,7 +22,7 @@ LONGEST_EMOJI = "\N{SCALES}\N{CROSSED SWORDS}\N{GRINNING FACE}\N{GRINNING FACE}"
 
 
 def hold(firm: Firm, matters: list[str]) -> None:
-    word = preservation.Word("cora@firm.example", "a letter")
+    word = Word("cora@firm.example", "a letter")
 
     def place(session: Session) -> None:
         for matter in matters:
