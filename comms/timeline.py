@@ -12,13 +12,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, or_, select
 from sqlmodel import Session, col
 
 from billing import aliases, bulk, store, vault
 from billing.bulk import Values
 from billing.keyring import Keyring
-from billing.models import AliasEvent
+from billing.models import AliasEvent, Contact, ContactAddress
 from billing.store import table_of
 from comms.models import (
     Access,

@@ -16,10 +16,12 @@ from billing.ledger import Contradiction
 from billing.models import Address, ContactAddress, Verification
 from billing.store import Store
 from bot import intake
-from comms import consent
+from bot.models import Incoming
+from comms import consent, timeline
 from comms.addresses import optouts
 from comms.consent import BILLING, MARKETING, RENEWAL, Standing, fold
-from comms.facts import ClientSaid, ConsentStated
+from comms.facts import ClientSaid, ConsentStated, InboundMessage
+from comms.inbound import Letter
 from comms.intents import Intent
 from comms.models import ConsentEvent, ConsentProof, Message, Purpose, State
 from tests import factories
@@ -360,6 +362,45 @@ def test_c27_what_is_taken_back_on_paper_stops_what_waits(desk: Desk) -> None:
 
 def test_c27_consent_for_an_address_of_somebody_else_is_refused(desk: Desk) -> None:
     assert isinstance(states(desk, phone="+12125550199"), Contradiction)
+
+
+@pytest.mark.parametrize("heard", [None, 7], ids=["told", "as if heard"])
+def test_a_yes_that_somebody_writes_into_the_database_is_seen_to_be_in_no_chain(
+    desk: Desk, heard: int | None
+) -> None:
+    desk.hears("STOP")
+    forged = said("granted")
+    forged.address_id, forged.incoming_id = desk.known.phone_id or 0, heard
+    desk.act(lambda session: session.add(forged))
+    with desk.store.read() as session:
+        found = [*timeline.verify(session), *timeline.verify(session, desk.known.client_id)]
+    assert len(found) == 2
+    assert {(one.client_id, one.what[-14:]) for one in found} == {
+        (desk.known.client_id, "is in no chain")
+    }
+
+
+def test_what_a_stranger_said_before_they_were_a_client_is_missed_in_no_chain(desk: Desk) -> None:
+    stranger = InboundMessage(
+        channel="sms", external_id="S1", body="STOP", visible="STOP", sender="+12125550177",
+        recipient=factories.SENDER,
+    )  # fmt: skip
+
+    def receive(session: Session) -> None:
+        body = factories.sealed(session, desk.keyring, "STOP", desk.now)
+        row = Incoming(source="sms", external_id="S1", received_at=desk.now, body_id=body)
+        session.add(row)
+        session.flush()
+        intake.take_letter(session, desk.office, Letter(stranger, row.id, body))
+
+    desk.store.write_now(receive)
+    desk.told(
+        ClientDescribed(
+            source="test", external_id=desk.known.name, name="Northwind", phone="+12125550177"
+        )
+    )
+    desk.act(lambda session: factories.agree(session, 3, desk.now))
+    assert len(desk.rows(ConsentEvent)) == 3  # and every chain holds
 
 
 def test_c27_the_same_events_in_an_empty_store_give_the_same_standing(desk: Desk) -> None:
