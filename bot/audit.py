@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, or_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_
 from sqlalchemy import select as core_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -40,7 +40,7 @@ from bot.factsheet import WAITING
 from bot.models import Incoming, IncomingState
 from bot.report import NO, Report, Table
 from bot.watching.standstills import KINDS, NAMED, Finding
-from comms import outbox, staff
+from comms import delivery, outbox, staff
 from comms.models import UNSENT, Audience, Message, Purpose, State
 
 LATE = dt.timedelta(minutes=15)
@@ -164,10 +164,14 @@ def _messages(at: Moment) -> dict[str, ColumnElement[bool]]:
 def _asked() -> ColumnElement[bool]:
     """Finance was asked about this try of a message, and the question is on its way or there."""
     question = aliased(Message)
-    name = literal("alert:in_doubt:") + cast(col(Message.id), String)
-    key = name + ":" + cast(col(Message.attempts), String)
     lost = (State.FAILED, State.CANCELLED, State.WITHHELD)
-    there = and_(col(question.key) == key, col(question.state).not_in(lost))
+    there = and_(
+        col(question.subject_kind) == "message",
+        col(question.subject_id) == col(Message.id),
+        col(question.template) == delivery.DOUBT,
+        col(question.created_at) >= col(Message.claimed_at),
+        col(question.state).not_in(lost),
+    )
     return exists(core_select(literal(1)).select_from(question).where(there))
 
 

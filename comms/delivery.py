@@ -53,6 +53,8 @@ _QUEUED = (
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
+DOUBT = "in_doubt"
+"""The card that asks whether a message went."""
 _UNREACHED = ("no_address", "address_", "opted_out", "no_sms_consent", "never_open")
 """Rules by which no address of a client may be used."""
 _STATES = {
@@ -381,7 +383,7 @@ def ask_person(session: Session, office: Office, message: Message) -> None:
     """Nobody but a person can say whether it went; finance is asked, with two buttons."""
     outbox.look_later(session, message.id, None)
     staff.alert(
-        session, office, key=f"in_doubt:{message.id}:{message.attempts}", template="in_doubt",
+        session, office, key=f"in_doubt:{message.id}:{message.attempts}", template=DOUBT,
         subject=("message", message.id),
     )  # fmt: skip
 

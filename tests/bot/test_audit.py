@@ -14,6 +14,7 @@ from bot import audit
 from bot.models import Incoming
 from bot.report import DONE, NO
 from bot.watching.standstills import KINDS, Finding
+from comms import delivery
 from comms.models import Audience, Message, State
 from tests import factories
 from tests.factories import FINANCE, Known, Product
@@ -154,28 +155,17 @@ async def test_what_was_broken_by_hand_is_named(product: Product, kind: str, cha
 
 
 async def test_a_doubt_that_somebody_was_asked_about_is_none(product: Product) -> None:
-    scene = Scene(product)
+    scene, office = Scene(product), product.app.office()
 
-    def ask(session: Session) -> None:
+    def doubt(session: Session, claimed_at: dt.datetime) -> Message:
         message = of(session, scene)
-        message.state, message.attempts = State.IN_DOUBT, 1
-        key = f"alert:in_doubt:{message.id}:1"
-        session.add(
-            Message(
-                key=key,
-                reference="q",
-                audience=Audience.STAFF,
-                channel="slack",
-                purpose="alert",
-                template="in_doubt",
-                state=State.SENT,
-                send_after=scene.now,
-                created_at=scene.now,
-            )
-        )
+        message.state, message.claimed_at = State.IN_DOUBT, claimed_at
+        return message
 
-    product.write(ask)
+    product.write(lambda s: delivery.ask_person(s, office, doubt(s, office.now)))
     assert found(product) == []
+    product.write(lambda s: doubt(s, office.now + HOUR).id)
+    assert found(product) == ["doubt_forgotten"], "it was sent again, and nobody was asked of that"
 
 
 async def test_a_message_that_the_switch_holds_is_not_forgotten(product: Product) -> None:
