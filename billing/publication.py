@@ -48,13 +48,14 @@ def latest(session: Session) -> Published | None:
 
 def versions(session: Session, wanted: Collection[str]) -> Mapping[str, Policy]:
     """Policies by their versions, as far as they are kept."""
-    unread = {one for one in wanted if one and one not in _read}
+    found = {one: held for one in wanted if (held := _read.get(one)) is not None}
+    unread = {one for one in wanted if one and one not in found}
     if unread:
         for version, said in session.connection().execute(_KEPT, {"versions": sorted(unread)}):
             if len(_read) >= _MOST:
                 _read.clear()
-            _read[version] = whole.restored(said)
-    return {one: _read[one] for one in wanted if one in _read}
+            found[version] = _read[version] = whole.restored(said)
+    return found
 
 
 def keep(session: Session, policy: Policy, now: dt.datetime, text: str = "") -> None:
