@@ -1,6 +1,7 @@
 """How are days, moments and numbers of things written for people?"""
 
 import datetime as dt
+from collections.abc import Iterable
 
 
 def day(date: dt.date) -> str:
@@ -22,3 +23,9 @@ def moment(at: dt.datetime) -> str:
 def counted(count: int, one: str, more: str = "") -> str:
     """Like 1 client, 1,200 clients, 2 replies."""
     return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Like a, b and c."""
+    *others, last = list(names) or [""]
+    return f"{', '.join(others)} and {last}" if others else last

@@ -278,7 +278,7 @@ class Settings(BaseSettings):
         """
         wrong = [sentence for name in names if (sentence := self._wrong(name))]
         if wrong:
-            raise SettingsMissing(" ".join(wrong))
+            raise SettingsMissing("\n".join(wrong))
 
     def need_apart(self) -> None:
         """Check that with PostgreSQL the keys are in a second database, as ``serve`` demands.

@@ -67,6 +67,9 @@ def client(session: Session, said: str, *, alias: bool = False) -> Client:
     if found:
         names = ", ".join(f"client:{one.id} ({one.name})" for one in found)
         raise Wrong(f"More than one client is called {word}: {names}; ask for one of them.")
+    if billed := _invoices(session, word):
+        whose = session.get_one(Client, billed[0].client_id).name
+        raise Wrong(f"{word} is an invoice of {whose}; name a client.")
     near = people.nearest(session, word)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; give a name or a reference."
     raise Wrong(f"There is nothing called {word}{hint}")

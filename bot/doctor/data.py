@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from billing import money
+from billing import money, spelling
 from billing.store import Store
 from bot.doctor import holdings, plausible
 from bot.doctor.finding import Finding, ok, warning
@@ -74,7 +74,8 @@ def look(store: Store) -> Iterator[Finding]:
     found = audit(store)
     for share in found.shares:
         if share.stops:
-            said = f"{_count(len(share.stops), 'client')} with open amounts lack it: {share.keeps}."
+            many = spelling.counted(len(share.stops), "client who owes", "clients who owe")
+            said = f"It is missing of {many}: {share.keeps}."
             yield warning(share.field, said, _TODO)
     against = [check for check in found.checks if check.against]
     for check in against:
@@ -229,7 +230,7 @@ def _check(held: Holdings, name: str, means: str, rows: Sequence[Any], judge: Ju
 
 def _terms(row: Any) -> tuple[bool | None, int, str]:
     agrees = plausible.keeps_terms(row.terms, row.days)
-    days = _count(row.days, "day")
+    days = spelling.counted(row.days, "day")
     said = f"{_invoices(row)}: “{row.terms}”, but due after {days}"
     return agrees, row.count, said
 
@@ -277,10 +278,6 @@ def _invoices(row: Any) -> str:
     return row.number if row.count == 1 else f"{row.number} and {row.count - 1:,} more"
 
 
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 # --- told -----------------------------------------------------------------------------------------
 
 
@@ -289,7 +286,7 @@ def report(found: Audit) -> Report:
     lines = ["Nothing that is missing keeps a reminder from leaving."] if found.well else []
     lines += found.issuers
     lines += [
-        f"{_count(len(one.stops), 'client')} with open amounts: {one.keeps}."
+        f"{spelling.counted(len(one.stops), 'client')} with open amounts: {one.keeps}."
         for one in found.shares
         if one.stops
     ]
@@ -345,7 +342,7 @@ def _lacks(found: Audit) -> dict[int, list[str]]:
     lacks: dict[int, list[str]] = defaultdict(list)
     for share in found.shares:
         for one, count in share.gaps.items():
-            many = "" if share.of == "clients" else f" ({_count(count, share.of[:-1])})"
+            many = "" if share.of == "clients" else f" ({spelling.counted(count, share.of[:-1])})"
             lacks[one].append(f"{share.field}{many}")
     return lacks
 

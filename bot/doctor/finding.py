@@ -76,7 +76,7 @@ def report(found: Sequence[Finding]) -> Report:
     line = f"{_many(bad)} wrong." if bad else "All is well."
     if notable:
         line += f" {_many(notable)} worth a look."
-    rows = [[one.what, one.verdict, one.said, one.advice] for one in found]
+    rows = [[one.what, one.verdict, f"{one.said} {one.advice}".rstrip()] for one in found]
     data = {
         "well": not bad,
         "wrong": bad,
@@ -86,7 +86,7 @@ def report(found: Sequence[Finding]) -> Report:
             for one in found
         ],
     }
-    table = Table("", ["what", "verdict", "said", "do"], rows)
+    table = Table("", ["what", "verdict", "said, and what to do"], rows)
     return Report(data, [line], [table], NO if bad else DONE)
 
 

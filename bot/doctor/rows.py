@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, func, text
 from sqlmodel import Session, col, select
 
-from billing import publication
+from billing import publication, spelling
 from billing.keyring import Keyring
 from billing.models import Client, Enrolment, Erasure, LegalEntity, Role, Staff, StaffRole
 from billing.policy import Policy
@@ -239,11 +239,12 @@ def _people(store: Store) -> Iterator[Finding]:
                 f"role {role}", "Nobody has it.", f"Run `counterfoil access grant EMAIL {role}`."
             )
     for email, active, slack, count in owners:
+        owned = spelling.counted(count, "client")
         if not active:
-            said = f"Has left and owns {count:,} clients; finance hears about them."
+            said = f"Has left and owns {owned}; finance hears instead."
             yield wrong(email, said, "Name another owner, in the column `owner` of an import.")
         elif not slack:
-            said = f"Owns {count:,} clients without a Slack account; finance hears about them."
+            said = f"Owns {owned} without a Slack account; finance hears instead."
             advice = f"Run `counterfoil access grant {email} account_manager --slack U123`."
             yield wrong(email, said, advice)
     if held.issuperset(role.value for role in _SOUGHT):
@@ -292,7 +293,7 @@ def _queues(store: Store) -> Iterator[Finding]:
         said = f"{doubt:,} messages may or may not have arrived."
         yield warning("outbox", said, "Finance is asked in Slack.")
     if utc:
-        said = f"{utc:,} clients are kept in UTC."
+        said = f"{spelling.counted(utc, 'client is', 'clients are')} kept in UTC."
         yield warning("time zones", said, "Import them with a timezone if that is wrong.")
 
 

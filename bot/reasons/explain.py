@@ -96,7 +96,7 @@ def _client(session: Session, office: Office, client: Client) -> Explanation:
         kind="client",
         id=str(client.id),
         title=client.name,
-        verdict=first.verdict if first else "nothing",
+        verdict=first.verdict if first else "nothing yet",
         rule=first.rule if first else None,
         reason=_reason(session, office, first) if first else _unseen(enrolments),
         facts=tuple(_client_facts(session, office, client, together)),

@@ -127,7 +127,7 @@ def _steps(outcome: Outcome) -> Iterator[Figure]:
         yield Figure("Notices by step", label, rung.notices, _whole)
         for what, value in (("credited", rung.credited), ("failed", rung.failed)):
             if value:
-                yield Figure("Notices by step", f"{rung.step}. {what}", value, _whole)
+                yield Figure("Notices by step", f"{label}: {what}", value, _whole)
 
 
 def _rules(title: str, rules: Mapping[str, int]) -> Iterator[Figure]:

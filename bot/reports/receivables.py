@@ -141,7 +141,7 @@ def _days(receivable: int, aged: metrics.Aging, sold: metrics.Days, period: Peri
     best = metrics.best_possible_dso(aged.own[0] + aged.payers[0], sales, period.days)
     late = metrics.average_days_delinquent(simple, best)
     back = metrics.countback(receivable, metrics.months_back(sold, period.last))
-    counted = Number(back.days, "days", 2, at_least=not back.complete)
+    counted = Number(back.days, "days", at_least=not back.complete)
     return [
         Figure("dso", "DSO, simple", Number(simple, "days")),
         Figure("dso_countback", "DSO, countback", counted),

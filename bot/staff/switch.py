@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from billing import facts
+from billing import facts, spelling
 from billing.models import Client, LegalEntity, LiveSwitch
 from billing.store import table_of
 from bot import subjects
@@ -108,7 +108,8 @@ def status(session: Session) -> Report:
     ]
     waiting, held = _unsent(session), _waiting(session, "not_live", None)
     state = firm.state if firm else "closed"
-    lines = [f"The door to clients is {state}; {waiting:,} messages wait, {held:,} of them for it."]
+    wait = spelling.counted(waiting, "message waits", "messages wait")
+    lines = [f"The door to clients is {state}; {wait}, {held:,} of them for it."]
     columns = ["client", "state", "daily_cap", "redirect", "since", "by"]
     table = Table("", columns, [["" if v is None else str(v) for v in r.values()] for r in rows])
     data = {"live": state, "switches": rows, "waiting": waiting, "not_live": held}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from billing import spelling
 from comms.compliance.labels import SEALING, Label
 
 
@@ -140,5 +141,5 @@ _NAMES: Final = {
 
 
 def named(labels: Iterable[Label]) -> str:
-    """Labels as people read them: "legal advice, about somebody's health"."""
-    return ", ".join(_NAMES[label] for label in Label if label in labels and label in _NAMES)
+    """Labels as people read them: "legal advice and about somebody's health"."""
+    return spelling.listed(_NAMES[one] for one in Label if one in labels and one in _NAMES)

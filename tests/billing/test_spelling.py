@@ -18,3 +18,9 @@ def test_one_thing_is_not_called_many() -> None:
     assert spelling.counted(1, "client") == "1 client"
     assert spelling.counted(1200, "client") == "1,200 clients"
     assert spelling.counted(0, "reply", "replies") == "0 replies"
+
+
+def test_a_list_ends_with_and() -> None:
+    assert spelling.listed(["a card number", "a card's code"]) == "a card number and a card's code"
+    assert spelling.listed("abc") == "a, b and c"
+    assert spelling.listed([]) == ""

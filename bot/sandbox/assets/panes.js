@@ -463,6 +463,6 @@ const LEDGERS = {
     const rows = s.snap.story;
     if (!rows.length) return empty("The story starts when the clock is turned.");
     return h("ol", { key: "story", class: "rows story" }, byDay(rows.slice(-400).toReversed(), "UTC", (row) =>
-      h("li", { key: `${row.at} ${row.line}`, class: `k-${row.kind}` }, time(row.at, "UTC", hour), h("span", { class: "what" }, spoken(row.line)))));
+      h("li", { key: `${row.at} ${row.line}`, class: `k-${row.kind}` }, time(row.at, "UTC", hour), h("span", { class: "what" }, coded(spoken(row.line))))));
   },
 };
