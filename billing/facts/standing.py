@@ -111,7 +111,10 @@ class PromiseWithdrawn(Told):
 
 
 class HoldPlaced(Told):
-    """Dunning stops for the client, or for one invoice, until a moment or until released."""
+    """Dunning stops for the client, or for one invoice, until a moment or until released.
+
+    Placed again after that, it stands again.
+    """
 
     external_id: Reference
     client_external_id: Reference
