@@ -5,6 +5,7 @@ import functools
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -138,6 +139,12 @@ def source() -> str:
     return "\n".join(path.read_text() for path in sorted(files))
 
 
+@functools.cache
+def words() -> Counter[str]:
+    """How often the code says each word; to look for one in all of it takes 70 ms."""
+    return Counter(re.findall(r"\w+", source()))
+
+
 @pytest.mark.parametrize("rule", SHOWN.values(), ids=list(SHOWN))
 def test_every_rule_shown_is_enforced_somewhere_or_said_to_be_a_duty(rule: lawbook.Shown) -> None:
     assert bool(rule.enforced) != bool(rule.duty), "say where it is enforced, or whose duty it is"
@@ -146,7 +153,7 @@ def test_every_rule_shown_is_enforced_somewhere_or_said_to_be_a_duty(rule: lawbo
         found: Any = importlib.import_module(module)
         for name in named.split("."):
             found = getattr(found, name)
-        assert len(re.findall(rf"\b{named.rpartition('.')[2]}\b", source())) > 1, f"{place} is idle"
+        assert words()[named.rpartition(".")[2]] > 1, f"{place} is idle"
     assert rule.source
     assert not rule.sets or rule.enforced
     assert rule.verified is False
