@@ -26,6 +26,7 @@ OPENERS: Mapping[str, str] = {
     "bot/custody/earlier.py": "compares words with what the same phone or client wrote just before",
     "bot/inbox.py": "compares a delivery with the one that was kept",
     "bot/custody/rights.py": "keeps why a case takes longer beside why it was closed",
+    "bot/custody/strictures.py": "keeps why something was sealed or held, under the same key",
     "bot/custody/erasure.py": "looks for the names of whoever is to be erased",
     "bot/preview/copying.py": "copies drafts into memory, where the door judges them",
     "bot/worker.py": "asks the provider whether a message of ours arrived",
