@@ -112,9 +112,15 @@ class Entry:
 
         Raises:
             Unknown: nobody speaks of it.
+            Contradiction: two legal entities have one, and none of them is named.
         """
         clients = aliases.group(self.session, client_id)
-        return references.invoice(self.session, clients, number, entity)
+        found = references.invoices(self.session, clients, number, entity)
+        if len(found) > 1:
+            raise Contradiction(
+                f"more than one legal entity has an invoice {number} of this client; name which"
+            )
+        return found[0]
 
     def key_of(self, client_id: int) -> str:
         """The keyring owner of a client."""

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, batches, books, facts, ledger, references
+from billing import accounts, aliases, batches, books, facts, ledger
 from billing.models import Client, Hold, Invoice, LegalEntity, LegalState
 from billing.store import Store
 from tests.billing.lives import DAY, NOW
@@ -164,7 +164,7 @@ def test_a_number_of_two_legal_entities_names_neither(session: Session) -> None:
     tell(session, issued())
     tell(session, issued(legal_entity=SECOND, external_id="2"))
     void = facts.InvoiceVoided(voided_on=DAY_0, **ABOUT)
-    with pytest.raises(references.Unknown, match="name which"):
+    with pytest.raises(ledger.Contradiction, match="name which"):
         tell(session, void)
     assert tell(session, void.model_copy(update={"legal_entity": SECOND}))
 
