@@ -76,6 +76,8 @@ class Paid:
     names: tuple[str, ...] = ()
     payer: str = ""
     """Whose money it is, where it is not the client's."""
+    renews: bool = False
+    """It is charged for the next term of an agreement."""
 
     @property
     def arrived(self) -> int:
@@ -232,6 +234,7 @@ class Books:
         named: tuple[str, ...] = (fact.invoice_number,) if fact.invoice_number else ()
         named += tuple(one.invoice_number for one in fact.allocations)
         paid.names = paid.names or named
+        paid.renews = paid.renews or fact.renewal_of is not None
         match fact:
             case facts.PaymentStarted():
                 paid.started = max(paid.started or (_NEVER, ""), (fact.happened_at, fact.state))
@@ -335,6 +338,16 @@ class Books:
                     left = _off(of.get(number, []), left)
                 spare += left
         return spare
+
+    def declined(self, kin: frozenset[str]) -> set[str]:
+        """Bills whose charge for a renewal failed, and that are open still."""
+        return {
+            number
+            for one in kin
+            for paid in self.paid_by.get(one, ())
+            for number in paid.names
+            if paid.renews and paid.failed > paid.settled and self.stand(kin, paid.key).of(number)
+        }
 
     # --- what may not be asked for ----------------------------------------------------------------
 

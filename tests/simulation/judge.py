@@ -48,6 +48,11 @@ class Leaving:
     may_name: frozenset[str]
     owes: bool
 
+    @property
+    def declined(self) -> bool:
+        """It says that a charge for a renewal failed; it asks for no debt of theirs."""
+        return self.key.startswith("past_due:")
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -108,7 +113,9 @@ class Judge:
         self._asked(leaving, kin)
         if late and leaving.purpose not in ABOUT_THE_DEBT:
             world.break_(client, "renewals_wait", f"{leaving.key} leaves while {late} is overdue")
-        if leaving.purpose == "dunning":
+        if leaving.declined:
+            self._still_declined(leaving, kin)
+        elif leaving.purpose == "dunning":
             leaving = self._a_debt(leaving, row["account"], kin, today)
             self._one_step(leaving, imported)
         self.on_the_way[leaving.reference] = leaving
@@ -172,6 +179,12 @@ class Judge:
             world.break_(leaving.client, "paid_is_paid", said)
         return replace(leaving, may_name=frozenset(late))
 
+    def _still_declined(self, leaving: Leaving, kin: frozenset[str]) -> None:
+        """A charge for their renewal failed, and nobody has paid since what it was for."""
+        if not self.world.books.declined(kin):
+            said = f"{leaving.key} leaves, and no charge of theirs is declined and open"
+            self.world.break_(leaving.client, "paid_is_paid", said)
+
     def _one_step(self, leaving: Leaving, imported: int) -> None:
         kin = self.world.one_with(leaving.client)
         known = [self.by_kin[one] for one in kin if one in self.by_kin] if len(kin) > 1 else []
@@ -192,7 +205,7 @@ class Judge:
             self.world.break_("the firm", "the_door_is_the_way", said)
             return
         self._once(leaving)
-        self.left[leaving.purpose] += 1
+        self.left["declined charge" if leaving.declined else leaving.purpose] += 1
         self._words(leaving, taken)
         if not taken.lost:
             self._budget(leaving)
@@ -219,7 +232,8 @@ class Judge:
             said = f"{leaving.key} is for {leaving.to} and went to {taken.message.to}"
             self.world.break_(leaving.client, "the_right_person", said)
         plans = set(_PLAN.findall(words))
-        if plans and leaving.owes and leaving.purpose != "receipt":  # of what they paid for it
+        about_it = leaving.declined or leaving.purpose == "receipt"  # what they pay for it
+        if plans and leaving.owes and not about_it:
             said = f"{leaving.key} speaks of {sorted(plans)} while something is overdue"
             self.world.break_(leaving.client, "renewals_wait", said)
         named = set(_BILL.findall(words))

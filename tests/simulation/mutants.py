@@ -51,7 +51,7 @@ MUTANTS = (
     ),
     Mutant(
         "the door lets pass what somebody said no to", "comms/door/person.py",
-        "if held.standing is Standing.REVOKED:", "if held.standing is None:",
+        "held = case.recipient.consent.about(topic_of(case.purpose))", "held = Consent()",
         ("stop_is_kept",),
     ),
     Mutant(
@@ -111,6 +111,16 @@ MUTANTS = (
         "client.owner_id)))",
         "    _card(case, staff.desk_of(session, office, client.owner_id))",
         ("every_escalation_has_an_owner",),
+    ),
+    Mutant(
+        "a charge that failed stays so though it is paid", "billing/retries.py",
+        "return not is_clear(item) and bool(_failures(item))", "return bool(_failures(item))",
+        ("paid_is_paid",),
+    ),
+    Mutant(
+        "who is erased keeps the key", "bot/custody/erasure.py",
+        "        app.keyring.destroy(key_id)\n", "        app.keyring.has(key_id)\n",
+        ("who_asks_is_forgotten",),
     ),
     Mutant(
         "what staff should read is given up after six tries", "comms/delivery.py",

@@ -1,4 +1,4 @@
-"""What happens to few: do others owe a part of a bill, does a term go on, is all of it erased?"""
+"""What happens to few: do others owe a part, does a term go on or its charge fail, is it erased?"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -21,6 +21,8 @@ def happenings(day: Day, renewals: Mapping[str, dt.date]) -> Iterator[Happening]
             yield from _shared(day, bill)
     if renews is not None and day.dice.random() < (0.2 if _falls_due(day) else 0.015):
         yield from _renewed(day, renews)
+    elif renews is not None and day.dice.random() < 0.02:
+        yield from _declined(day)
 
 
 def _filed(day: Day) -> Iterator[Happening]:
@@ -114,3 +116,29 @@ def _renewed(day: Day, renews: dt.date) -> Iterator[Happening]:
             renewal_of=agreement, **about,
         ),
     )  # fmt: skip
+
+
+def _declined(day: Day) -> Iterator[Happening]:
+    """The charge for the next term fails: then it is paid by hand, fails again, or stays a debt."""
+    number, later, roll = day.name("INV"), day.dice.randint(1, 25), day.dice.random()
+    bill = {
+        "currency": day.person.currency,
+        "legal_entity": day.person.entity,
+        "amount": 50_000,
+        **day.about,
+    }
+    tried = {"invoice_number": number, "renewal_of": day.person.agreement, "method": "card", **bill}
+    hard = day.dice.choice(("soft", "hard"))
+    yield day.tell(
+        facts.InvoiceIssued(number=number, issued_on=day.day, due_on=day.day + 10 * DAY, **bill),
+        facts.PaymentFailed(
+            external_id=day.name("P"), happened_at=day.moment(), decline=hard, **tried
+        ),
+    )
+    if roll < 0.4:
+        on = day.day + later * DAY
+        by_hand = {"external_id": day.name("P"), "initiated_by": "customer", **tried}
+        yield day.tell(facts.PaymentSettled(received_on=on, **by_hand), later=later)
+    elif roll < 0.7:
+        again = {"external_id": day.name("P"), "happened_at": day.moment(later), **tried}
+        yield day.tell(facts.PaymentFailed(decline="soft", **again), later=later)

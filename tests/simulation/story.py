@@ -99,7 +99,7 @@ class Story:
             random.Random(f"order {self.seed}"), self.databases,
         )  # fmt: skip
         self.rows = Rows(self.databases.rows, self.world, self.judge)
-        self.shelf = Shelf(self.world, self.rows, self.machine.below)
+        self.shelf = Shelf(self.world, self.rows, self.machine)
 
     # --- the whole of it --------------------------------------------------------------------------
 
@@ -285,7 +285,10 @@ class Story:
         self.meanwhile.append((self.dice.randint(1, 6), do))
 
     async def _file(self, client: str, ordered: Ordered) -> None:
-        """Keep or erase all of a client."""
+        """Keep or erase all of a client; now and then the machine dies over that."""
+        dice = random.Random(f"{self.seed}/{client}/{ordered.what}")
+        if ordered.what == "erase" and not self.size.calm and dice.random() < 0.4:
+            self.machine.life.doom(dice.choice(("before write", "after write")), 1)
         done = await self.shelf.carry_out(client, ordered)
         self.met[f"staff: {done}"] += 1
         self._judged(self.shelf.look)
@@ -333,6 +336,7 @@ class Story:
         self.met["deaths"] += 1
         self.world.note(OURS, f"the process died {self.machine.life.point}")
         self.machine.born()
+        self.met["deaths while erasing"] += self.shelf.go_on()
         self.at(self.clock.now() + dt.timedelta(seconds=2), lambda: None)
 
     async def _pause(self) -> None:

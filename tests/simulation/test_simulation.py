@@ -19,7 +19,7 @@ FELT = (
     "email: no answer, taken", "email: throttled", "a person said it went", "facts: refused",
     "dunning left", "renewal left", "receipt left", "offer left",
     "told: ShareDescribed", "told: AgreementAccepted", "offers for a renewal",
-    "staff: erase", "staff: keep", "staff: kept from erasure",
+    "staff: erase", "staff: keep", "staff: kept from erasure", "declined charge left",
 )  # fmt: skip
 pytestmark = pytest.mark.timeout(900)
 _outcomes: dict[int, Outcome] = {}
