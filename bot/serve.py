@@ -50,7 +50,8 @@ async def run(settings: Settings) -> None:
         place = console.place(settings)
         if place is not None:
             await stack.enter_async_context(console.listening(app, OPERATIONS, place))
-        for channel, why in processors.refused(app.processors, app.rules, app.clock.now().date()):
+        refused = processors.refused(app.processors, app.rules, app.clock.now().date())
+        for channel, why in refused.items():
             log.warning("channel_refused", channel=channel, why=why)
         log.info("serving", host=settings.host, port=listener.getsockname()[1])
         app.wake.set()  # what became due while nobody served

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -137,20 +137,22 @@ def parties(known: Mapping[str, Processor]) -> Processors:
 # --- what is missing ------------------------------------------------------------------------------
 
 
-def refused(known: Processors, policy: Policy, today: dt.date) -> Iterator[tuple[str, str]]:
+def refused(known: Processors, policy: Policy, today: dt.date) -> dict[str, str]:
     """The channels by which nothing of some legal entity may go, and why."""
+    found: dict[str, str] = {}
     kinds = {policy.packs(""), *(one.packs for one in policy.entity_packs)}
     for channel in known:
         # A card in Slack is of no entity in particular: then all packs hold together.
         asked = sorted(kinds) if channel in ("sms", "email") else [policy.packs()]
         whys = [why for one in asked if (why := processors.refusal(known, channel, one, today))]
         if whys:
-            yield channel, whys[0]
+            found[channel] = whys[0]
+    return found
 
 
 def listed(known: Mapping[str, Processor], policy: Policy, today: dt.date) -> Report:
     """All of them, with what they signed and what our packs miss; the answer is no where one is."""
-    shut = dict(refused(parties(known), policy, today))
+    shut = refused(parties(known), policy, today)
     neutral = processors.is_neutral(parties(known), policy.packs(), today)
     asked = policy.terms().agreements
     rows = [
@@ -182,12 +184,20 @@ def listed(known: Mapping[str, Processor], policy: Policy, today: dt.date) -> Re
 _NEUTRAL = "In Slack no name and no word of a client is shown, until its BAA is on record (C-21.3)."
 
 
-def concerns(known: Processors, policy: Policy, today: dt.date) -> Iterator[tuple[str, str, bool]]:
-    """What doctor says: of which channel, what, and whether nothing goes by it."""
-    for channel, why in refused(known, policy, today):
-        yield channel, why, True
+class Concern(NamedTuple):
+    """What doctor says of a channel, and whether nothing goes by it."""
+
+    channel: str
+    said: str
+    shut: bool
+
+
+def concerns(known: Processors, policy: Policy, today: dt.date) -> Iterator[Concern]:
+    """What those who handle content have not signed, and what follows."""
+    for channel, why in refused(known, policy, today).items():
+        yield Concern(channel, why, shut=True)
     if processors.is_neutral(known, policy.packs(), today):
-        yield SLACK, _NEUTRAL, False
+        yield Concern(SLACK, _NEUTRAL, shut=False)
 
 
 def _all(words: Any) -> str:

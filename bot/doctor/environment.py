@@ -144,14 +144,15 @@ def agreements(
         yield wrong("processors", str(error), "Correct it there.")
         return
     advice = "Put what was signed on record in COUNTERFOIL_PROCESSORS_FILE, and restart."
-    shut = tuple(processors.concerns(known, holds, today))
-    for channel, said, closed in shut:
-        yield (wrong if closed else warning)(f"processor of {channel}", said, advice)
+    concerns = tuple(processors.concerns(known, holds, today))
+    for concern in concerns:
+        said_of = wrong if concern.shut else warning
+        yield said_of(f"processor of {concern.channel}", concern.said, advice)
     for one in holds.entity_packs:
         if one.entity not in entities:
             said = f"[pack.entities] names {one.entity}, and no legal entity has that name."
             yield wrong("packs", said, "Write the name as `counterfoil import` has it.")
-    if not shut and holds.terms().agreements:
+    if not concerns and holds.terms().agreements:
         yield ok("processors", f"All have signed: {', '.join(holds.terms().agreements)}.")
 
 
