@@ -151,9 +151,9 @@ class Settings(BaseSettings):
     @field_validator("public_url", "twilio_base_url", "slack_base_url")
     @classmethod
     def _web(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        if value and not _leads(value, "http", "https"):
             raise ValueError("must be a web address like https://example.com")
+        parts = urlsplit(value)
         if parts.query or parts.fragment or parts.username:
             raise ValueError("must be a web address without a query, fragment or user")
         return value.rstrip("/")
@@ -161,9 +161,15 @@ class Settings(BaseSettings):
     @field_validator("heartbeat_url", "otlp_url")
     @classmethod
     def _called(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        if value and not _leads(value, "http", "https"):
             raise ValueError("must be a web address like https://example.com/ping/123")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _relay(cls, value: str) -> str:
+        if value and not _leads(value, "smtp", "smtps"):
+            raise ValueError("must look like smtp://host:587 or smtps://host:465")
         return value
 
     @field_validator("facts_hook_secret", "facts_hook_secret_previous")
@@ -367,6 +373,15 @@ def _file_beside(database_url: str, ending: str) -> Path | None:
     if not database_url.startswith("sqlite:///") or ":memory:" in database_url:
         return None
     return Path(database_url.removeprefix("sqlite:///")).with_suffix(f".{ending}")
+
+
+def _leads(url: str, *schemes: str) -> bool:
+    """Whether it names a host, and a port that can be one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _host_and_port(text: str) -> tuple[str, int] | None:

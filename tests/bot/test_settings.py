@@ -77,6 +77,22 @@ def test_what_is_missing_is_said_in_words_that_a_terminal_shows_whole() -> None:
     assert covering.line(str(caught.value)) == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        *(("smtp_url", one) for one in ("mail.example:587", "smtp://a:no", "smtp://[a", "smtp://")),
+        *(("public_url", one) for one in ("https://a.example:no", "https://[a", "a.example")),
+        ("heartbeat_url", "https://a.example:99999"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    """A port that is none was a traceback, when the first mail was sent."""
+    with pytest.raises(SettingsMissing, match=f"COUNTERFOIL_{name.upper()}"):
+        given(monkeypatch, **{name: address})
+
+
 def test_either_of_two_settings_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"master_key_file": "/etc/key", "twilio_messaging_service_sid": "MG1"}
     given(monkeypatch, **values).need("master_key", "twilio_from")
