@@ -19,7 +19,6 @@ import psycopg
 SCRATCH = Path(__file__).parents[1] / ".scratch"
 NOBODY = "nobody"
 LOOSE = {
-    "autovacuum": "off",  # nothing goes on behind the back of a test
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
