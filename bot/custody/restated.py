@@ -42,14 +42,25 @@ def bring_up(app: "App", path: Path | None, progress: Progress = silent) -> Agai
     Raises:
         erasurelog.LogDamaged: the log lacks lines that this database knows.
     """
-    if path is None:
+    if path is None or not _lacks(app, path):
         return Again()
+    with lines.held(path):  # of several processes that start at once, one does it
+        return _bring_up(app, path, progress)
+
+
+def _lacks(app: "App", path: Path) -> int:
+    """How many lines of the log this database does not know."""
     count = strictures.need_whole(app.store, path)
     with app.store.read() as session:
-        had = strictures.known(session)
-    if count == had:
+        return count - strictures.known(session)
+
+
+def _bring_up(app: "App", path: Path, progress: Progress) -> Again:
+    lacking = _lacks(app, path)
+    if not lacking:
         return Again()
-    said = [strictures.opened(app.keyring, raw) for raw in lines.read(path)[had:count]]
+    raw = lines.read(path)
+    said = [strictures.opened(app.keyring, one) for one in raw[-lacking:]]
     known = [one for one in said if one is not None]
     meant = _without_ended(known)
     done = 0
@@ -57,9 +68,8 @@ def bring_up(app: "App", path: Path | None, progress: Progress = silent) -> Agai
         work = partial(_restate, office=app.office(), owner=owner, act=act)
         done += app.store.write_now(work, clients=_whom(owner, act))
         progress(number, len(meant))
-    app.store.write_now(
-        lambda session: session.add(Stricture(kind="log", row_id=count, line=count))
-    )
+    noted = Stricture(kind="log", row_id=len(raw), line=len(raw))
+    app.store.write_now(lambda session: session.add(noted))
     return Again(done, len(said) - len(known))
 
 
