@@ -53,7 +53,6 @@ _CLOSED = (
     IncomingState.UNMATCHED,
 )
 _START = (dt.datetime(1, 1, 2, tzinfo=dt.UTC), 0)
-Place = tuple[dt.datetime, int]
 log = structlog.get_logger("retention")
 
 

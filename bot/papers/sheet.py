@@ -4,7 +4,7 @@ import datetime as dt
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from babel.dates import format_date
@@ -38,7 +38,6 @@ from bot.papers.facts import Issuer, Party
 from bot.papers.ink import Face, Undrawable, faces
 from bot.papers.totals import Row
 
-P = TypeVar("P")
 INK, SOFT, RULE, TINT = (
     colors.HexColor(code) for code in ("#1c2733", "#66727f", "#d3dae1", "#f3f5f8")
 )

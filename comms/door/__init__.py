@@ -7,7 +7,6 @@ was not met is recorded. A message that waited is judged again from the start.
 
 from billing.policy import Policy
 from comms.door.case import (
-    ABOUT_THE_DEBT,
     ANY_HOUR,
     BUDGETED,
     HARD,
@@ -29,7 +28,6 @@ from comms.door.times import budget, hours
 from comms.models import Audience, Purpose
 
 __all__ = [
-    "ABOUT_THE_DEBT",
     "ANY_HOUR",
     "BUDGETED",
     "HARD",

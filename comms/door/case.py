@@ -25,7 +25,6 @@ class Verdict(StrEnum):
 
 
 HARD = (Verdict.WITHHOLD, Verdict.CANCEL)
-ABOUT_THE_DEBT = (Purpose.DUNNING, Purpose.RECEIPT, Purpose.ANSWER, Purpose.OPT_OUT)
 BUDGETED = (Purpose.DUNNING, Purpose.RENEWAL, Purpose.OFFER, Purpose.STAFF_TEXT)
 ANY_HOUR = (Purpose.OPT_OUT, Purpose.ANSWER)
 """The client wrote a moment ago: the answer to it wakes nobody."""

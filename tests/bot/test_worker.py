@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from billing.models import Enrolment
 from billing.store import Store
-from bot import worker
+from bot import operations, worker
 from bot.app import Reader
 from bot.inbox import Parcel
 from bot.models import Incoming
+from bot.report import silent
 from bot.sandbox.faults import Fault
 from comms import outbox
 from comms.models import Message, State
@@ -180,6 +181,14 @@ async def test_a_store_that_cannot_be_written_is_left_until_the_next_pass(one: P
     assert full.tried <= 4
     await one.settle()
     assert one.state(message_id) == State.DELIVERED
+
+
+async def test_tick_ends_where_the_store_cannot_be_written(one: Product) -> None:
+    one.note(one.known())
+    full = Full(one.store)
+    with pytest.raises(OperationalError):
+        await operations.tick(replace(one.app, store=full), {}, silent)
+    assert full.tried <= 6
 
 
 async def test_evidence_that_cannot_be_had_is_looked_for_later(product: Product) -> None:
