@@ -83,8 +83,9 @@ def _credit(case: Case) -> Credit | None:
             steps.append(Credited(number, _round(case, number), min(days.values()), listed))
     if not steps:
         return None
-    numbers = ", ".join(str(step.step) for step in steps)
-    reason = f"The day of step {numbers} had passed long before the import; nothing is sent for it."
+    numbers = spelling.listed(str(step.step) for step in steps)
+    what = f"days of steps {numbers}" if len(steps) > 1 else f"day of step {numbers}"
+    reason = f"The {what} had passed long before the import; nothing is sent for that."
     return Credit(rule="imported", reason=reason, steps=tuple(steps), ladder=case.ladder.name)
 
 

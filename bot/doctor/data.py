@@ -74,8 +74,8 @@ def look(store: Store) -> Iterator[Finding]:
     found = audit(store)
     for share in found.shares:
         if share.stops:
-            many = spelling.counted(len(share.stops), "client who owes", "clients who owe")
-            said = f"It is missing of {many}: {share.keeps}."
+            words = "client who owes has none", "clients who owe have none"
+            said = f"{spelling.counted(len(share.stops), *words)}: {share.keeps}."
             yield warning(share.field, said, _TODO)
     against = [check for check in found.checks if check.against]
     for check in against:

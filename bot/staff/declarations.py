@@ -200,6 +200,7 @@ async def _clear(app: App, client: Client, asked: AskedPreference) -> Report:
 def listed(session: Session, client: Client | None) -> Report:
     """Every legal state that stands, of one client or of all."""
     group = aliases.group(session, client.id) if client else None
+    standing = list(_standing(session, group))
     rows = [
         {
             "client": one.client_id,
@@ -212,12 +213,16 @@ def listed(session: Session, client: Client | None) -> Report:
             "told_as": one.told_as,
             "final_notice": one.notice_by,
         }
-        for one in _standing(session, group)
+        for one in standing
     ]
     if not rows:
         return Report({"legal_states": []}, ["The law stands between us and nobody."])
     columns = list(rows[0])
-    shown = [[str(value or "") for value in row.values()] for row in rows]
+    told = [
+        {**row, "since": spelling.moment(one.placed_at)}
+        for row, one in zip(rows, standing, strict=True)
+    ]
+    shown = [[str(value or "") for value in row.values()] for row in told]
     return Report({"legal_states": rows}, [], [Table("", columns, shown)])
 
 

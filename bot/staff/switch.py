@@ -111,7 +111,11 @@ def status(session: Session) -> Report:
     wait = spelling.counted(waiting, "message waits", "messages wait")
     lines = [f"The door to clients is {state}; {wait}, {held:,} of them for it."]
     columns = ["client", "state", "daily_cap", "redirect", "since", "by"]
-    table = Table("", columns, [["" if v is None else str(v) for v in r.values()] for r in rows])
+    told = [
+        {**row, "since": spelling.moment(turn.changed_at)}
+        for row, turn in zip(rows, shown, strict=True)
+    ]
+    table = Table("", columns, [["" if v is None else str(v) for v in r.values()] for r in told])
     data = {"live": state, "switches": rows, "waiting": waiting, "not_live": held}
     return Report(data, lines, [table] if rows else [])
 

@@ -121,7 +121,7 @@ async def test_what_stands_against_a_debt_can_be_read_by_everybody(
     told = visitor.page.locator("#ledger .against")
     await visitor.sees(told, "Asked for: nothing; $2,000.00 is promised.")
     await visitor.sees(told, "What stands against it")
-    await visitor.sees(told.locator("dd"), "$1,000.00 by 2026-02-20")
+    await visitor.sees(told.locator("dd"), "$1,000.00 by 20 Feb 2026")
     wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     assert not await visitor.page.evaluate(wide)
     assert await problems(visitor.page) == []

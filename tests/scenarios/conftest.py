@@ -60,7 +60,7 @@ STANDS = {
     (11, "Umber Lane Dental"): ("nothing; $640.00 is on its way", "on its way", "on its way"),
     (19, "Umber Lane Dental"): ("$640.00 of CLN-2001", "", "$640.00 overdue"),
     (11, "Violet Hill Press"): ("$1,500.00 of LAW-2001; $900.00 is disputed",
-                                "$900.00 of LAW-2001 since 2026-01-14", "$900.00 of LAW-2001"),
+                                "$900.00 of LAW-2001 since 14 Jan 2026", "$900.00 of LAW-2001"),
     (24, "Violet Hill Press"): ("$1,800.00 of LAW-2001", "", "$1,800.00* open"),
     (22, "Walnut Grove Vets"): ("$480.00 of CLN-2002", "taken back by the bank", "taken back"),
     (11, "Willow Court Sports"): ("$200.00 of CLN-2003; $800.00 is Harbour Mutual's",
@@ -68,9 +68,9 @@ STANDS = {
     (24, "Willow Court Sports"): ("$350.00 of CLN-2003; $650.00 is Harbour Mutual's",
                                   "is to be paid by Harbour Mutual", "Harbour Mutual"),
     (5, "Zephyr Sailmakers"): ("nothing; $3,000.00 is promised",
-                               "$1,000.00 by 2026-01-23, $1,000.00 by 2026-02-20", "plan"),
+                               "$1,000.00 by 23 Jan 2026, $1,000.00 by 20 Feb 2026", "plan"),
     (52, "Zephyr Sailmakers"): ("$1,000.00 of STU-2003; $1,000.00 is promised",
-                                "$1,000.00 that was promised for 2026-02-20", "missed"),
+                                "$1,000.00 that was promised for 20 Feb 2026", "missed"),
 }  # fmt: skip
 """By day and client: what is asked for, what stands against it, and what the card says."""
 
