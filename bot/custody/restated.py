@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from sqlmodel import Session, col, select
 
 from billing.models import Address, Client, LegalHold, MatterWall, Staff
 from bot.custody import lines, strictures
-from bot.custody.strictures import Act, Held, Refused, Ruled, Walled
+from bot.custody.strictures import Act, Held, Product, Refused, Ruled, Walled
 from bot.models import Stricture
 from bot.report import Progress, silent
 from comms import consent, seals
@@ -23,9 +23,6 @@ from comms.compliance.labels import Label
 from comms.law import attributions, preservation, walls
 from comms.models import Access, ChainEntry, ConsentEvent, Touchpoint
 from comms.office import Office, Word
-
-if TYPE_CHECKING:
-    from bot.app import App
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Again:
     unknown: int = 0
 
 
-def bring_up(app: "App", path: Path | None, progress: Progress = silent) -> Again:
+def bring_up(app: Product, path: Path | None, progress: Progress = silent) -> Again:
     """Do again what the log says and this database does not know.
 
     Raises:
@@ -48,14 +45,14 @@ def bring_up(app: "App", path: Path | None, progress: Progress = silent) -> Agai
         return _bring_up(app, path, progress)
 
 
-def _lacks(app: "App", path: Path) -> int:
+def _lacks(app: Product, path: Path) -> int:
     """How many lines of the log this database does not know."""
     count = strictures.need_whole(app.store, path)
     with app.store.read() as session:
         return count - strictures.known(session)
 
 
-def _bring_up(app: "App", path: Path, progress: Progress) -> Again:
+def _bring_up(app: Product, path: Path, progress: Progress) -> Again:
     lacking = _lacks(app, path)
     if not lacking:
         return Again()

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,17 +26,17 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from billing import vault
+from billing.clock import Clock
 from billing.keyring import KeyGone, Keyring
 from billing.models import Address, Client, LegalHold, MatterWall, Staff
 from billing.store import Store
 from bot.custody import lines
 from bot.custody.erasurelog import LogDamaged
 from bot.models import Stricture
+from bot.settings import Settings
 from comms import consent
 from comms.models import Access, Attribution, ChainEntry, ConsentEvent, Touchpoint
-
-if TYPE_CHECKING:
-    from bot.app import App
+from comms.office import Office
 
 OWNER = "strictures"
 """Whose key seals what is of no client: a wall, and an address of nobody whom we know."""
@@ -45,6 +45,20 @@ _SOME = 500
 _BESIDE = 10_000
 """On PostgreSQL a row may be seen after others that came later; after so many, no more."""
 _SAID = text("consent_event.change <> 'asserted'")  # as the index has it
+
+
+class Product(Protocol):
+    """What is taken of the running product, which brings up its copy before it runs."""
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102 - as in ``bot.app.App``
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
+    @property
+    def store(self) -> Store: ...  # noqa: D102
+    @property
+    def keyring(self) -> Keyring: ...  # noqa: D102
+    def office(self) -> Office: ...  # noqa: D102
 
 
 class _Act(BaseModel):
@@ -113,7 +127,7 @@ class Line:
 # --- writing down ---------------------------------------------------------------------------------
 
 
-async def keep(app: "App") -> int:
+async def keep(app: Product) -> int:
     """Write down what has no line yet; how many lines that were."""
     path = app.settings.strictures_file
     if path is None:
