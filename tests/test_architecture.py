@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "localtime", "gmtime"}
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def module_of(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 @functools.cache
@@ -120,6 +125,15 @@ def offenders(rule: Callable[[ast.Module], object], allowed: str | tuple[str, ..
 def test_the_floors_import_one_another_as_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     kept = use_cases.lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
     assert kept is use_cases.SUCCESS, capsys.readouterr().out
+
+
+def test_no_module_needs_itself_in_the_end() -> None:
+    modules = {module_of(name): tree for name, tree in product().items()}
+    needs = {
+        module: {one if one in modules else one.rpartition(".")[0] for one in imported(tree)}
+        for module, tree in modules.items()
+    }
+    graphlib.TopologicalSorter(needs).prepare()  # it says which, where there is a circle
 
 
 def test_nothing_waits_while_it_holds_a_session() -> None:
