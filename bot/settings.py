@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from billing import mailboxes
 from bot import access, signature, transport
 
 STRICTURES = ".strictures"
@@ -193,10 +194,7 @@ class Settings(BaseSettings):
     @field_validator("alert_email")
     @classmethod
     def _mailbox(cls, value: str) -> str:
-        name, at, host = value.strip().rpartition("@")
-        if value and not (name and at and host and value.isprintable() and " " not in value):
-            raise ValueError("must be one address like it@example.com")
-        return value.strip()
+        return mailboxes.exact(value) if value.strip() else ""
 
     @field_validator("dns_server")
     @classmethod
