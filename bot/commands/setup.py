@@ -133,10 +133,15 @@ def import_(  # noqa: PLR0913 - each is a flag
 ) -> Report:
     """Import invoices, payments and clients from a CSV file; the same file twice changes nothing.
 
-    Required columns: client, invoice, issued, due, amount. Where yours are called otherwise:
+    Required columns: client, invoice, issued, due, amount.
 
-    counterfoil import ar.csv --map client=customerID --map invoice=invoiceNumber --map
-    issued=InvoiceDate --map due=DueDate --map amount=InvoiceAmount --map paid=SettledDate
+    Optional: client_name, contact_name, email, phone, sms_consent, timezone,
+    country, region, language, owner, currency, paid, paid_amount, disputed,
+    legal_entity, matter, service_type, terms, po_number, segment, ladder.
+
+    Where yours are called otherwise, as often as needed:
+
+    counterfoil import ar.csv --map client=customerID --map due=DueDate
     """
     asked = terminal.given(
         file=flags.whole(file),

@@ -122,7 +122,10 @@ def payers(session: Session, name: str, source: str | None) -> list[Named]:
     if not called:
         known = ", ".join(sorted({one.name for one in found})[:20]) or "none yet"
         of = f" of {source}" if source else ""
-        raise Wrong(f"No payer{of} is called {name}; those that were told of: {known}.")
+        raise Wrong(
+            f"No payer{of} is called {name}; those that were told of: {known}. Who pays a part of "
+            "which invoice is told with `share_described` (docs/api.md)."
+        )
     return called
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import resource
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from billing.portfolio import columns
 from bot import cli, schema
 from bot.commands import terminal
 from bot.report import Table
@@ -322,3 +324,11 @@ def test_amounts_stand_under_each_other(capsys: pytest.CaptureFixture[str]) -> N
     terminal.show(Table("", ["client", "open"], rows))
     ends = [len(line.rstrip()) for line in capsys.readouterr().out.splitlines()[3:6]]
     assert len(set(ends)) == 1
+
+
+def test_every_column_of_an_import_is_told_in_its_help_and_its_page(run: Run) -> None:
+    help_ = run("import", "--help").stdout
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
+    for column in (*columns.REQUIRED, *columns.OPTIONAL):
+        assert re.search(rf"\b{column}\b", help_)
+        assert f"`{column}`" in page
