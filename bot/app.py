@@ -84,6 +84,8 @@ class App:
     spool: Spool
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a row arrived that the worker should look at now."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is to stop: what was begun is finished, and no row more is begun."""
     channels: Mapping[str, Channel] = field(default_factory=dict)
     readers: Mapping[str, Reader] = field(default_factory=dict)
     cards: Cards = cards.compose

@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
         raise
     async with AsyncExitStack() as stack:
         stack.push_async_callback(app.close)
-        stop = _told_to_stop()
+        _listen_for_the_end(app.ending)
         place = console.place(settings)
         if place is not None:
             await stack.enter_async_context(console.listening(app, OPERATIONS, place))
@@ -55,11 +55,12 @@ async def run(settings: Settings) -> None:
             log.warning("channel_refused", channel=channel, why=why)
         log.info("serving", host=settings.host, port=listener.getsockname()[1])
         app.wake.set()  # what became due while nobody served
-        await _work(app, listener, stop)
+        await _work(app, listener)
     log.info("stopped")
 
 
-async def _work(app: App, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _work(app: App, listener: socket.socket) -> None:
+    stop = app.ending
     server = _server(app)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(schedule.run(app, stop))
@@ -118,12 +119,10 @@ def _server(app: App) -> uvicorn.Server:
     return _Server(config)
 
 
-def _told_to_stop() -> asyncio.Event:
-    stop = asyncio.Event()
+def _listen_for_the_end(ending: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        loop.add_signal_handler(number, ending.set)
 
 
 def _bound(host: str, port: int) -> socket.socket:

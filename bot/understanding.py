@@ -39,6 +39,8 @@ async def understand(app: App) -> int:
         waiting = inbox.pending(session, app.clock.now(), BATCH)
     errors: list[Exception] = []
     for incoming_id in waiting:
+        if app.ending.is_set():
+            break
         try:
             await _understand_one(app, incoming_id)
         except Exception as error:  # noqa: BLE001 - stored on the row, and raised below

@@ -125,6 +125,8 @@ async def _deliver_on(app: App, channel: str) -> int:
     batches = [due[first : first + size] for first in range(0, len(due), size)]
 
     async def work(batch: Sequence[tuple[int, int | None]]) -> None:
+        if app.ending.is_set():
+            return
         with app.tracing.span("deliver", channel=channel):
             await _deliver_batch(app, batch)
 
@@ -342,6 +344,8 @@ async def _once(app: App, done: Done) -> bool:
 
     async def tried(step: Callable[[App], Awaitable[int]]) -> None:
         name = step.__name__
+        if app.ending.is_set():
+            return
         try:
             count = await step(app)
         except ExceptionGroup as group:

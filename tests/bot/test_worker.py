@@ -139,6 +139,22 @@ def broken(product: Product, name: str) -> None:
     product.app = replace(product.app, channels=channels)
 
 
+async def test_who_is_told_to_stop_finishes_a_row_and_begins_no_other(one: Product) -> None:
+    def last(_parcel: Parcel) -> list[Any]:
+        one.app.ending.set()
+        return []
+
+    message = one.note(one.known())
+    ending = replace(one.app, readers={"email": last})
+    for name in ("m1", "m2", "m3"):
+        await ending.inbox.receive(Parcel("email", name, b"x"), one.clock.now())
+    await worker.drain(ending)
+    with one.store.read() as session:
+        states = session.exec(select(Incoming.state).order_by(Incoming.external_id)).all()
+    assert list(states) == ["ignored", "pending", "pending"]
+    assert one.state(message) == State.QUEUED
+
+
 async def drained(product: Product) -> list[str]:
     """Drain; the kinds of what it met."""
     try:
