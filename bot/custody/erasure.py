@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, money, obligations, vault
+from billing import accounts, aliases, money, obligations, spelling, vault
 from billing.keyring import KeyGone, Keyring
 from billing.models import (
     Client,
@@ -147,14 +147,14 @@ def refusal(session: Session, app: App, client_id: int) -> str:
         matters = ", ".join(dict.fromkeys(one.matter for one in holds))
         return (
             f"Nothing was erased: everything of them is kept as evidence for {matters}, since "
-            f"{holds[0].placed_at:%Y-%m-%d}. A legal hold comes before erasure, retention and the "
-            "destruction of keys; `counterfoil legal-hold release` ends it."
+            f"{spelling.day(holds[0].placed_at)}. A legal hold comes before erasure, retention and "
+            "the destruction of keys; `counterfoil legal-hold release` ends it."
         )
     kept = obligations.keeps(app.rules.packs(), _last_activity(session, client_id))
     if kept is not None and kept[1] > app.clock.now().date():
         return (
-            f"Nothing was erased: kept until {kept[1]} is {kept[0].cited}. The person may be told "
-            "so (GDPR Art. 17(3)(b)); ask again then."
+            f"Nothing was erased: kept until {spelling.day(kept[1])} is {kept[0].cited}. The "
+            "person may be told so (GDPR Art. 17(3)(b)); ask again then."
         )
     return ""
 

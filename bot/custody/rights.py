@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session, col, select
 
-from billing import aliases, obligations, vault
+from billing import aliases, obligations, spelling, vault
 from billing.calendar import local_date
 from billing.models import Client, RequestKind, RightsRequest
 from bot.access import Action
@@ -63,7 +63,8 @@ async def open_(app: App, args: Args, _progress: Progress) -> Report:
 
     def begin(session: Session) -> Report:
         request = custody.begin(session, app.office(), client, asked.kind, asked.received, asked.by)
-        said = f"Case {request.id}: {client.name} must have an answer by {request.due_on}."
+        by = spelling.day(request.due_on)
+        said = f"Case {request.id}: {client.name} must have an answer by {by}."
         then = f"`counterfoil rights export client:{client.id} --to FOLDER`"
         if asked.kind is RequestKind.ERASURE:
             then = f"`counterfoil erase client:{client.id} --reason …`"
@@ -88,14 +89,17 @@ async def extend(app: App, args: Args, _progress: Progress) -> Report:
         request, client = _open(session, asked)
         today = local_date(now, client.timezone)
         if request.extended_on is not None:
-            raise Wrong(f"Case {request.id} was extended on {request.extended_on}; once is all.")
+            day = spelling.day(request.extended_on)
+            raise Wrong(f"Case {request.id} was extended on {day}; once is all.")
         if today > request.due_on:
-            raise Wrong(f"Case {request.id} was due on {request.due_on}; answer it now.")
+            day = spelling.day(request.due_on)
+            raise Wrong(f"Case {request.id} was due on {day}; answer it now.")
         request.extended_on = today
         request.due_on = obligations.due(request.received_on, _place(client), extended=True)
         _note(session, app.office(), request, client, asked.reason)
         session.add(request)
-        said = f"Case {request.id} is due on {request.due_on}; the person must be told by now."
+        by = spelling.day(request.due_on)
+        said = f"Case {request.id} is due on {by}; the person must be told by now."
         return Report({"request": request.id, "due": f"{request.due_on}"}, [said])
 
     return await app.store.write(longer)
