@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from billing import spelling
 from bot.report import silent
 from bot.staff import duplicates, overrides, publishing
 from comms.models import Purpose
@@ -393,7 +394,7 @@ async def test_62_the_ladder_of_retries(stage: Parlour) -> None:
     await stage.jump(2)
     assert told_finance(stage, name, "Charge again") == 1
     await stage.tell(declined(stage, name, "ch62b", "a62"))
-    due = f"the next try is due {stage.today + dt.timedelta(days=5)}"
+    due = f"the next try is due {spelling.day(stage.today + dt.timedelta(days=5))}"
     assert due in fact_of(stage, name, "charge")
     await stage.tell(declined(stage, name, "ch62c", "a62", initiated_by="customer"))
     assert due in fact_of(stage, name, "charge")
@@ -419,7 +420,7 @@ async def test_a_charge_that_failed_is_tried_again_by_the_policy_that_held_then(
     await stage.tell(client(late), agreement(stage, late, "pin2", days=0))
     await stage.tell(declined(stage, late, "pin2", "pin2"))
     for name, days in ((early, 2), (late, 9)):
-        due = stage.today + dt.timedelta(days=days)
+        due = spelling.day(stage.today + dt.timedelta(days=days))
         assert f"the next try is due {due}" in fact_of(stage, name, "charge")
     await stage.jump(2)
     assert [told_finance(stage, name, "Charge again") for name in (early, late)] == [1, 0]
