@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from billing import calendar
+from billing import calendar, spelling
 from bot.report import Wrong
 from comms.models import Purpose
 from tests.bot import telling
@@ -210,7 +210,7 @@ async def test_51_a_claim_holds_as_long_as_its_way_of_paying_takes(
     await stage.says(name, "paid_claim", method=method)
     end = calendar.add_business_days(stage.today, days, "US") + dt.timedelta(days=1)
     (hold,) = [one["value"] for one in stage.why(name)["facts"] if one["name"] == "hold"]
-    assert hold.startswith(f"payment_claimed until {end}")
+    assert hold.startswith(f"payment_claimed until {spelling.day(end)}")
 
 
 async def test_51_the_money_that_was_claimed_closes_its_task(stage: Parlour) -> None:
@@ -293,9 +293,10 @@ async def test_51_a_dispute_in_their_words_is_one_of_that_invoice(stage: Parlour
     await stage.billed(name, "R51p", 50_000, days=20)
     await stage.says(name, "dispute", amount=20_000)
     assert stage.waiting(name) == ["dispute"]
-    assert {"name": "disputed", "value": f"$200.00 of R51p since {stage.today}"} in stage.why(name)[
-        "facts"
-    ]
+    assert {
+        "name": "disputed",
+        "value": f"$200.00 of R51p since {spelling.day(stage.today)}",
+    } in stage.why(name)["facts"]
 
 
 async def test_51_a_state_in_law_that_they_name_stops_everything(stage: Parlour) -> None:
@@ -315,7 +316,7 @@ async def test_51_a_promise_in_their_words_is_one_of_all_that_is_overdue(stage: 
     due = stage.today + dt.timedelta(days=10)
     await stage.says(name, "promise_to_pay", date=str(due))
     facts = {fact["name"]: fact["value"] for fact in stage.why(name)["facts"]}
-    assert facts["promised"] == f"$500.00 by {due}"
+    assert facts["promised"] == f"$500.00 by {spelling.day(due)}"
 
 
 # --- any reply ------------------------------------------------------------------------------------

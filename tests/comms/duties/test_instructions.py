@@ -134,9 +134,7 @@ def desk(store: Store, keyring: Keyring, office: Office) -> Desk:
 
 
 def test_a_pause_ends_by_itself_at_the_clients_midnight(desk: Desk) -> None:
-    assert desk.do(desk.pause()) == (
-        "Reminders to Northwind are paused until Mon 19 Jan 2026."
-    )
+    assert desk.do(desk.pause()) == ("Reminders to Northwind are paused until Mon 19 Jan 2026.")
     (hold,) = desk.holds()
     assert hold.until == dt.datetime(2026, 1, 19, 5, 0, tzinfo=dt.UTC)
     assert (hold.reason, hold.placed_by) == ("paused", "ada@firm.example")
