@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from typing_extensions import override
@@ -188,7 +188,7 @@ def plan(seed: int) -> Plan:
     days, clients = (18, 6) if seed <= SHORT_ONES else (35, 24)
     chosen = dice.choices(kinds, weights, k=dice.randint(days // 6, days // 4))
     troubles = [_one(dice, days, *one) for one in (*sure, *chosen)]
-    troubles += [_one(dice, days // 2, *one) for one in _in_turn(seed)]
+    troubles += [_early(_one(dice, days // 2, *one)) for one in _in_turn(seed)]
     if seed % 5 == 0:
         troubles.append(_one(dice, days, "far jump", 1, lambda _: {"days": FAR_JUMP}))
     return Plan(seed, postgres, small_disk, days, clients, tuple(sorted(troubles, key=_when)))
@@ -212,6 +212,11 @@ def _one(dice: random.Random, days: int, what: str, _weight: int, make: Make) ->
     # Working hours of the clients: a fault that meets nothing shows nothing.
     day, hour, minute = dice.randint(1, days - 2), dice.randint(11, 17), dice.randint(0, 59)
     return Trouble(day, hour, minute, what, tuple(make(dice).items()))
+
+
+def _early(trouble: Trouble) -> Trouble:
+    """What befalls a report waits for one before anything else goes wrong: there are few texts."""
+    return replace(trouble, day=1, hour=0) if trouble.what == "report" else trouble
 
 
 def _when(trouble: Trouble) -> tuple[int, int, int]:
