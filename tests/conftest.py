@@ -140,6 +140,7 @@ _LONGEST = (
     "tests/simulation/",
     "tests/browser/test_page_story",
     "tests/scenarios/test_story_on_postgresql",
+    "tests/canary/test_canaries",
     "tests/scenarios/test_watching",
     "tests/scenarios/test_story",
     "tests/bot/test_replay",
