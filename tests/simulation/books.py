@@ -340,13 +340,15 @@ class Books:
         return spare
 
     def declined(self, kin: frozenset[str]) -> set[str]:
-        """Bills whose charge for a renewal failed, and that are open still."""
+        """Bills whose charge for a renewal failed, and that are open still, or yet to be told."""
         return {
             number
             for one in kin
             for paid in self.paid_by.get(one, ())
             for number in paid.names
-            if paid.renews and paid.failed > paid.settled and self.stand(kin, paid.key).of(number)
+            if paid.renews
+            and paid.failed > paid.settled
+            and (number not in self.bills or self.stand(kin, paid.key).of(number))
         }
 
     # --- what may not be asked for ----------------------------------------------------------------

@@ -120,7 +120,8 @@ def _renewed(day: Day, renews: dt.date) -> Iterator[Happening]:
 
 def _declined(day: Day) -> Iterator[Happening]:
     """The charge for the next term fails: then it is paid by hand, fails again, or stays a debt."""
-    number, later, roll = day.name("INV"), day.dice.randint(1, 25), day.dice.random()
+    number, later = day.name("INV"), day.dice.choice((0, 1, 1, 2, 5, 25))
+    roll = day.dice.random()
     bill = {
         "currency": day.person.currency,
         "legal_entity": day.person.entity,
