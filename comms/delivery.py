@@ -89,7 +89,7 @@ def claim_all(
     ready: list[tuple[Message, Outgoing, str]] = []
     refused: list[tuple[Message, Finding]] = []
     named: list[Values] = []
-    for message, case, judgement in zip(messages, judged, judgements, strict=True):
+    for message, case, judgement in judged_all:
         if judgement.verdict is not Verdict.ALLOW:
             refused.append((message, judgement.decisive))
             continue
@@ -110,9 +110,7 @@ def claim_all(
             _write_down(session, office, [(message, case, late)], owners, known.kin)
             refused.append((message, found))
         elif outgoing is None:
-            soon = office.now + dt.timedelta(seconds=5)
-            later = Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
-            outbox.refuse(session, message.id, later, State.HELD)
+            outbox.refuse(session, message.id, _soon(office), State.HELD)
         else:
             ready.append((message, outgoing, owners[message.id]))
             if letter is not None:
@@ -120,6 +118,12 @@ def claim_all(
     refuse_all(session, office, refused)
     steps.list_also(session, named)
     return outbox.claim_all(session, office, ready)
+
+
+def _soon(office: Office) -> Finding:
+    """The card's thread begins in a moment."""
+    soon = office.now + dt.timedelta(seconds=5)
+    return Finding("preflight", Verdict.DEFER, "thread_pending", "", until=soon)
 
 
 def _own_words(session: Session, office: Office, templates: Templates, letter: Letter) -> str:
