@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot import audit, checkpoints, worker
+from bot import audit, checkpoints, missed, worker
 from bot.app import App
 from bot.custody import nightly, strictures
 from bot.desk import drain_spool
@@ -51,6 +51,7 @@ def timers(app: App) -> AsyncIOScheduler:
         ("tidy", nightly.tidy, "cron", {"hour": 3, "minute": 17}),
         ("checkpoint", checkpoints.run, "cron", {"hour": 0, "minute": 7}),
         ("audit", audit.run, "interval", {"hours": 1, "next_run_time": soon}),
+        ("missed", missed.look, "interval", {"minutes": missed.EVERY, "next_run_time": soon}),
         ("strictures", strictures.keep, "interval", {"seconds": EVERY}),
     ):
         job = [app, f"{name}_failed", work]

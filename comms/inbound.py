@@ -315,7 +315,9 @@ def _opt_in(
         method="carrier" if message.opt_out_type else "keyword",
         source=message.channel,
         incoming_id=letter.incoming_id,
-        occurred_at=office.now,
+        # A text that was found late undoes no STOP that was written after it; a mail's own date
+        # proves nothing.
+        occurred_at=message.occurred_at or office.now if message.channel == "sms" else office.now,
         recorded_at=office.now,
     )
     consent.record(session, event)

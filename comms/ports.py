@@ -142,3 +142,23 @@ class Recalling(Protocol):
         Raises:
             DeliveryError: see the module's docstring; ``Uncertain`` is asked again as well.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a person wrote, as the provider keeps it, in the form of its webhook."""
+
+    external_id: str
+    form: bytes
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A channel whose provider lists what people wrote to us."""
+
+    async def heard(self, number: str, since: dt.datetime) -> list[Heard]:
+        """What was written to a number of ours since then, the oldest first.
+
+        Raises:
+            DeliveryError: the provider could not be asked.
+        """

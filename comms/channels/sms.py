@@ -1,4 +1,4 @@
-"""How does a text leave through Twilio, and how is it found and taken back there?
+"""How does a text leave through Twilio, and how is one found, taken back or read again there?
 
 Twilio's create call has no idempotency key, so this file never sends twice: it says what is known
 of a broken call (it did not go; it may have gone), and ``find`` looks in Twilio's own list. Our
@@ -9,21 +9,22 @@ answer with the SID was lost.
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from comms.channels import refusals
-from comms.channels.twilio_hooks import STANDINGS
+from comms.channels.twilio_hooks import STANDINGS, WRITTEN_AT
 from comms.channels.twilio_wire import Wire
 from comms.facts import Standing
-from comms.ports import Change, Copy, DeliveryError, Found, Outgoing, Sent, Throttled
+from comms.ports import Change, Copy, DeliveryError, Found, Heard, Outgoing, Sent, Throttled
 
 STATUS_PATH = "/hooks/twilio/status"
 _SKEW = dt.timedelta(minutes=5)
 _LONGEST_VALIDITY = 36_000
 _MOST_MEDIA = 50
+_MOST_HEARD = 5_000
 _NOT_FINAL = "20009"
 """A message cannot be changed before it is sent, or has failed."""
 
@@ -97,6 +98,23 @@ class Sms:
         first = min(ours, key=_made_at)
         return Found(str(first.sid), str(first.status), first.date_sent or first.date_created)
 
+    async def heard(self, number: str, since: dt.datetime) -> list[Heard]:
+        """What people wrote to a number of ours since then, the oldest first.
+
+        What has no words and no files any more was taken back there, and is left out.
+
+        Raises:
+            DeliveryError: Twilio could not be asked.
+        """
+        try:
+            listed = await self._client.messages.list_async(
+                to=number, date_sent_after=since.astimezone(dt.UTC), limit=_MOST_HEARD
+            )
+        except TwilioException as error:
+            raise _refused(error) from error
+        inbound = [one for one in listed if one.direction == "inbound" and _says_something(one)]
+        return [_as_told(one) for one in sorted(inbound, key=_made_at)]
+
     async def recall(self, copy: Copy) -> bool:
         """Take words back at Twilio: of a message, of its media, or the message itself.
 
@@ -135,6 +153,24 @@ class Sms:
             "status_callback": f"{account.public_url.rstrip('/')}{STATUS_PATH}?ref={reference}",
             "validity_period": _validity(message.headers.get("Validity-Period"), account.validity),
         }
+
+
+def _says_something(one: Any) -> bool:
+    return bool(one.body) or int(one.num_media or 0) > 0
+
+
+def _as_told(one: Any) -> Heard:
+    """A listed text in the form of the webhook that tells of it."""
+    told = {
+        "MessageSid": str(one.sid),
+        "From": str(one.from_),
+        "To": str(one.to),
+        "Body": str(one.body or ""),
+        "NumMedia": str(one.num_media or 0),
+        "SmsStatus": "received",
+        WRITTEN_AT: _made_at(one).isoformat(),
+    }
+    return Heard(str(one.sid), urlencode(told).encode())
 
 
 def _refused(error: TwilioException) -> DeliveryError:

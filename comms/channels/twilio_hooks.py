@@ -13,6 +13,8 @@ from comms.channels import refusals
 from comms.facts import DeliveryReport, Enclosed, InboundMessage, Standing
 
 _MOST_FIELDS = 500
+WRITTEN_AT = "X-Written-At"
+"""Our own field in the form of a text that Twilio's list told of: when it was written."""
 STANDINGS = {
     "accepted": Standing.ACCEPTED,
     "queued": Standing.ACCEPTED,
@@ -125,6 +127,7 @@ def read_inbound(params: Mapping[str, str]) -> InboundMessage:
             media=media,
             # They lie at Twilio, behind our password, and are not fetched.
             enclosed=tuple(Enclosed(name=name, unread="elsewhere") for name in media),
+            occurred_at=params.get(WRITTEN_AT),
         )
     except ValidationError as error:
         raise Malformed("a field of the text has the wrong type") from error
