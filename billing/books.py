@@ -219,19 +219,29 @@ def settle(
 
     Returns how many postings that took: none where the fact changed nothing.
     """
+    moves = missing(session, clients, entity_id, currency)
+    if moves:
+        _post(session, entity_id, currency, cause, moves)
+    return len(moves)
+
+
+def missing(
+    session: Session, clients: Collection[int], entity_id: int, currency: str
+) -> list[tuple[Spot, int]]:
+    """What an account was told and its postings do not say, in minor units; nothing when settled.
+
+    Below zero is posted and was not told.
+    """
     session.flush()
     account = {"clients": sorted(clients), "entity": entity_id, "currency": currency}
     wanted = positions(_told(session, account))
     rows = session.connection().execute(_POSTED, account)
     posted = {Spot(*row[:-1]): int(row.total) for row in rows}
-    moves = [
+    return [
         (spot, difference)
         for spot in sorted({*wanted, *posted}, key=_reading_order)
         if (difference := wanted.get(spot, 0) - posted.get(spot, 0))
     ]
-    if moves:
-        _post(session, entity_id, currency, cause, moves)
-    return len(moves)
 
 
 def _reading_order(spot: Spot) -> tuple[int, ...]:

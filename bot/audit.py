@@ -17,7 +17,7 @@ from sqlalchemy import select as core_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from billing import accounts, aliases, dunning, renewals
+from billing import accounts, aliases, dunning, reckoning, renewals
 from billing.models import (
     Agreement,
     AgreementState,
@@ -113,6 +113,19 @@ def report(found: Sequence[Finding]) -> Report:
     lines = [f"{KINDS[one.kind].remedy}" for one in found]
     columns = ["kind", "count", "which", "said"]
     return Report(data, list(dict.fromkeys(lines)), [Table("", columns, rows)], NO)
+
+
+def books(session: Session) -> Report:
+    """The answer of ``counterfoil audit books``: does every posting follow from what was told?"""
+    found = sorted(reckoning.disagreements(session), key=lambda one: one.client_id)
+    if not found:
+        return Report({"agree": True, "differences": []}, ["What is posted is what was told."])
+    query = select(Client.id, Client.name)
+    names = dict(session.exec(query.where(col(Client.id).in_({one.client_id for one in found}))))
+    rows = [[names[one.client_id], one.sentence] for one in found]
+    lines = ["Somebody changed rows beside the ledger. Compare with your billing system or a copy."]
+    data = {"agree": False, "differences": [asdict(one) for one in found]}
+    return Report(data, lines, [Table("", ["client", "difference"], rows)], NO)
 
 
 def _named(found: Finding) -> str:

@@ -71,6 +71,16 @@ def checkpoint() -> Report:
     return terminal.writing("checkpoint", {})
 
 
+@audit.command(name="books")
+@command
+def reckon() -> Report:
+    """Reckon every account anew and name what is posted otherwise than it was told."""
+    from bot import audit as looking
+
+    with terminal.reading() as app, app.store.read() as session:
+        return looking.books(session)
+
+
 @audit.command()
 @command
 def moving() -> Report:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from billing import accounts, facts, ledger, money, references
+from billing import accounts, facts, ledger, money, reckoning, references
 from billing.keyring import Keyring
 from billing.models import (
     Client,
@@ -234,6 +234,7 @@ def state(session: Session) -> list[Any]:
     )
     for client_id in session.connection().execute(select(col(Client.id))).scalars().all():
         _as_shown(session, client_id)
+    assert list(reckoning.disagreements(session)) == []
     return [*found, sums]
 
 

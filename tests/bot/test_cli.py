@@ -220,6 +220,15 @@ def test_the_chains_hold_until_somebody_changes_them(imported: Run, store: Path)
     assert "its head says 7" in imported("audit", "verify", "--client", "a1", code=1).stdout
 
 
+def test_an_invoice_that_somebody_changed_is_named(imported: Run, store: Path) -> None:
+    assert said(imported("audit", "books", "--json"))["agree"] is True
+    with closing(driver.connect(str(store))) as rows, rows:
+        rows.execute("UPDATE invoice SET amount = amount + 100 WHERE id = 1")
+    result = imported("audit", "books", "--json", code=1)
+    assert "its parts are of" in said(result)["differences"][0]["sentence"]
+    assert "beside the ledger" in imported("audit", "books", code=1).stdout
+
+
 def test_what_stands_still_ends_with_one(migrated: Run, store: Path) -> None:
     assert said(migrated("audit", "moving", "--json"))["moving"] is True
     with closing(driver.connect(str(store))) as rows, rows:
