@@ -121,7 +121,8 @@ def books(session: Session) -> Report:
     if not found:
         return Report({"agree": True, "differences": []}, ["What is posted is what was told."])
     query = select(Client.id, Client.name)
-    names = dict(session.exec(query.where(col(Client.id).in_({one.client_id for one in found}))))
+    named = query.where(col(Client.id).in_({one.client_id for one in found}))
+    names = dict(session.exec(named).all())
     rows = [[names[one.client_id], one.sentence] for one in found]
     lines = ["Somebody changed rows beside the ledger. Compare with your billing system or a copy."]
     data = {"agree": False, "differences": [asdict(one) for one in found]}

@@ -176,9 +176,9 @@ async def test_27_the_ladder_belongs_to_its_anchor(stage: Parlour) -> None:
     await stage.tell(
         *(paid(stage, name, f"e{one}", 10_000, invoice_number=one) for name, one in paying)
     )
-    assert reason(stage, goes_on).startswith(f"Step 5 is due on {stage.ago(-5)}; A{goes_on}")
-    assert reason(stage, keeps).startswith(f"Step 5 is due on {stage.ago(-30)}; B{keeps}")
-    assert reason(stage, starts).startswith(f"Step 4 is due on {stage.ago(-15)}; B{starts}")
+    assert reason(stage, goes_on).startswith(f"Step 5 is due on {stage.written(-5)}; A{goes_on}")
+    assert reason(stage, keeps).startswith(f"Step 5 is due on {stage.written(-30)}; B{keeps}")
+    assert reason(stage, starts).startswith(f"Step 4 is due on {stage.written(-15)}; B{starts}")
     await stage.jump(5)
     assert [len(stage.reminders(name)) for name in names] == [5, 4, 4]
 
@@ -294,7 +294,7 @@ async def test_37_what_is_in_flight_keeps_the_version_that_it_began_with(
         await stage.jump(5)
         assert stage.reminders(fresh) == ["first_reminder"]
         assert all(stage.reminders(name) == ["first_reminder"] for name in begun)
-        assert reason(stage, begun[0]).startswith(f"Step 2 is due on {stage.ago(-10)}")
+        assert reason(stage, begun[0]).startswith(f"Step 2 is due on {stage.written(-10)}")
         await stage.jump(10)
         twice = ["first_reminder", "firmer_reminder"]
         assert all(stage.reminders(name) == twice for name in begun)

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from sqlmodel import col, select
 
+from billing import spelling
 from billing.calendar import local_date
 from billing.models import Client, Instalment, Invoice, Payment, Posting, PostingKind
 from bot import subjects
@@ -85,6 +86,10 @@ class Stage:
 
     def ago(self, days: int) -> str:
         return str(self.today - days * DAY)
+
+    def written(self, days: int) -> str:
+        """The same as people read it."""
+        return spelling.day(self.today - days * DAY)
 
     def moment(self, days: float = 0) -> str:
         """So many days ago."""

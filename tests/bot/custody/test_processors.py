@@ -133,7 +133,10 @@ def test_c21_sendgrid_and_whatsapp_are_refused_whatever_was_signed(tmp_path: Pat
 # --- who says so ----------------------------------------------------------------------------------
 
 
-def test_the_list_says_what_is_missing_and_answers_no(run: Run, tmp_path: Path) -> None:
+def test_the_list_says_what_is_missing_and_answers_no(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
     told = said(run("processors", "--json", code=1))
     missing = {one["by"]: one["missing"] for one in told["processors"]}
     assert missing == {"slack": ["BAA"], "sms": ["BAA"], "email": ["BAA"]}

@@ -115,7 +115,7 @@ async def test_what_serves_calls_the_watcher_and_looks_for_itself(
     sqlite_database: Any, tmp_path: Path, watcher: Watcher
 ) -> None:
     async with factories.product(sqlite_database, tmp_path) as product:
-        always = {"work", "tidy", "audit", "checkpoint", "strictures"}
+        always = {"work", "tidy", "audit", "checkpoint", "strictures", "missed"}
         settings = product.app.settings.model_copy(update={"heartbeat_url": watcher.url})
         timers = schedule.timers(replace(product.app, settings=settings))
         assert {job.id for job in timers.get_jobs()} == {*always, "heartbeat"}
