@@ -2,7 +2,7 @@
 
 Seals, legal holds, walls, and whoever said no: each is a line in a file outside the database, in
 the order in which they were said, sealed by the key of the client whom it is about. The rows are
-the truth; what has no line yet is looked for after every pass. The database remembers how many
+the truth; what has no line yet is looked for every few seconds. The database remembers how many
 lines it knows: a copy knows fewer, and what it lacks is done again there before it serves.
 """
 

@@ -37,7 +37,6 @@ __all__ = [
     "Desk",
     "Refused",
     "Unknown",
-    "hang_up",
     "page",
 ]
 
@@ -120,14 +119,12 @@ async def _answer(asked: Awaitable[Answer]) -> Response:
 
 async def _events(request: Request) -> Response:
     """Server-sent events: ``data: {"revision": n}``, and a comment when nothing happens."""
-    state = request.app.state
-    return StreamingResponse(_wake_ups(state.desk, state.streams), media_type="text/event-stream")
+    return StreamingResponse(_wake_ups(request.app.state.desk), media_type="text/event-stream")
 
 
-async def _wake_ups(desk: Desk, streams: set[asyncio.Queue[int | None]]) -> AsyncIterator[str]:
+async def _wake_ups(desk: Desk) -> AsyncIterator[str]:
     queue: asyncio.Queue[int | None] = asyncio.Queue()
     pump = asyncio.create_task(_pump(desk, queue))
-    streams.add(queue)
     try:
         yield ": open\n\n"
         while True:
@@ -140,7 +137,6 @@ async def _wake_ups(desk: Desk, streams: set[asyncio.Queue[int | None]]) -> Asyn
                 return
             yield f"data: {json.dumps({'revision': revision})}\n\n"
     finally:
-        streams.discard(queue)
         pump.cancel()
 
 
@@ -149,12 +145,6 @@ async def _pump(desk: Desk, queue: asyncio.Queue[int | None]) -> None:
         async for revision in desk.changed():
             queue.put_nowait(revision)
     finally:
-        queue.put_nowait(None)
-
-
-def hang_up(app: Starlette) -> None:
-    """End every open stream: call it before the server stops, which waits for them otherwise."""
-    for queue in app.state.streams:
         queue.put_nowait(None)
 
 
@@ -181,5 +171,5 @@ def page(desk: Desk, allowed_hosts: Collection[str]) -> Starlette:
         ],
         middleware=[Middleware(Doorkeeper, allowed=frozenset(allowed_hosts))],
     )
-    app.state.desk, app.state.streams = desk, set()
+    app.state.desk = desk
     return app
