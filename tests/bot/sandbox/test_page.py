@@ -358,6 +358,7 @@ async def test_an_open_stream_does_not_keep_the_server_from_stopping() -> None:
             await stream.content.readuntil(b"\n\n")
         with pytest.raises(aiohttp.ClientPayloadError):  # it was cut, not waited for
             await asyncio.wait_for(stream.content.read(), 60)
+        stream.close()
 
 
 @pytest.mark.parametrize("days", ["0", "-3", "soon", "121", "9" * 30, "٣"])
