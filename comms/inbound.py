@@ -315,9 +315,7 @@ def _opt_in(
         method="carrier" if message.opt_out_type else "keyword",
         source=message.channel,
         incoming_id=letter.incoming_id,
-        # A text that was found late undoes no STOP that was written after it; a mail's own date
-        # proves nothing.
-        occurred_at=message.occurred_at or office.now if message.channel == "sms" else office.now,
+        occurred_at=_said_at(message, office),
         recorded_at=office.now,
     )
     consent.record(session, event)
@@ -325,6 +323,12 @@ def _opt_in(
     for client_id in consent.clients_of(session, address.id):
         delivery.touch(session, office, client_id)
     return "opted in again"
+
+
+def _said_at(message: InboundMessage, office: Office) -> dt.datetime:
+    """A text that was found late undoes no STOP after it; a mail's own date proves nothing."""
+    told = message.occurred_at if message.channel == "sms" else None
+    return told or office.now
 
 
 def _answer(
