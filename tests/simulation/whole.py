@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import select
 
-from billing import vault
+from billing import reckoning, vault
 from bot import audit, factsheet, inbox
 from bot.app import App
 from bot.models import Incoming
@@ -83,6 +83,8 @@ def at_rest(rows: Rows, world: World, app: App, post: Post) -> None:
     with app.store.read() as session:
         for broken in timeline.verify(session):
             world.break_(OURS, "chains_hold", str(broken))
+        for one in reckoning.disagreements(session):
+            world.break_(OURS, "books_agree", f"client {one.client_id}: {one.sentence}")
     for found in audit.look(app):
         if found.kind not in _PATIENT:
             world.break_(OURS, "the_watcher_is_content", f"{found.sentence} {found.ids}")
