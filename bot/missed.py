@@ -40,8 +40,8 @@ async def look(app: App) -> int:
     for number in numbers:
         heard = await channel.heard(number, since)
         with app.store.read() as session:
-            heard = _without_recalled(session, heard)
-        for one in heard:
+            unknown = _unknown(session, heard)
+        for one in unknown:
             parcel = Parcel(SOURCE, one.external_id, one.form)
             found += await app.inbox.receive(parcel, app.clock.now())
     if found:
@@ -55,10 +55,15 @@ def _since(session: Session, now: dt.datetime) -> dt.datetime | None:
 
     A number that was in use before us has a history that is not ours to answer.
     """
+    texts, earliest = Incoming.source == SOURCE, now - BACK
+    # Any old one will do: the first of millions would have to be looked for among all.
+    old = select(Incoming.id).where(texts, col(Incoming.received_at) <= earliest).limit(1)
+    if session.exec(old).first() is not None:
+        return earliest
     first: dt.datetime | None = session.exec(
-        select(func.min(col(Incoming.received_at))).where(Incoming.source == SOURCE)
+        select(func.min(col(Incoming.received_at))).where(texts)
     ).one()
-    return None if first is None else max(now - BACK, first)
+    return first
 
 
 def _numbers(session: Session) -> list[str]:
@@ -66,9 +71,12 @@ def _numbers(session: Session) -> list[str]:
     return sorted(session.exec(select(LegalEntity.phone).where(LegalEntity.phone != "").distinct()))
 
 
-def _without_recalled(session: Session, heard: list[Heard]) -> list[Heard]:
-    """Not what is to go there: the inbox of somebody who was erased does not know it any more."""
+def _unknown(session: Session, heard: list[Heard]) -> list[Heard]:
+    """Not what came before, nor what is to go there: the inbox forgets whoever was erased."""
     names = [one.external_id for one in heard]
-    query = select(Recall.provider_id).where(col(Recall.provider_id).in_(names))
-    gone = set(session.exec(query))
-    return [one for one in heard if one.external_id not in gone]
+    came = select(Incoming.external_id).where(
+        Incoming.source == SOURCE, col(Incoming.external_id).in_(names)
+    )
+    recalled = select(Recall.provider_id).where(col(Recall.provider_id).in_(names))
+    known = {*session.exec(came), *session.exec(recalled)}
+    return [one for one in heard if one.external_id not in known]

@@ -117,6 +117,13 @@ async def test_the_history_of_a_number_before_us_is_not_ours(database: Any, tmp_
         assert await look(running) == 0
 
 
+async def test_a_week_is_looked_back_and_no_more(product: Product) -> None:
+    await write_unheard(product, "Too long ago")
+    await product.later(days=8)
+    await write_unheard(product, "Of today")
+    assert await look(product) == 1
+
+
 async def test_twilio_that_does_not_answer_is_asked_again(product: Product) -> None:
     await write_unheard(product, "STOP")
     product.twilio.faults.plan("list", Fault.UNAVAILABLE, times=1)
